@@ -1,0 +1,25 @@
+"""The stores of one daemon and the tables of its peers.  See `_rib.pyx`."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from routed.rib._ids cimport id_hash
+from routed.rib._paths cimport PathStore
+from routed.rib._prefixes cimport PrefixIndex
+from routed.rib._rows cimport FAMILIES, Rows
+from routed.rib._table cimport Table
+
+
+cdef class Rib:
+    cdef readonly PathStore paths
+    cdef readonly list prefixes              # PrefixIndex by family
+    cdef id_hash *prefix_ids[FAMILIES]
+    cdef uint64_t seed
+    cdef object workspace                    # of the UPDATE path
+
+
+cdef class PeerRib:
+    cdef readonly Rib rib
+    cdef list tables                         # Table or None by family
+    cdef readonly bint as4, external
+    cdef readonly unsigned int add_path      # bit by family: the peer sends path identifiers
+
+    cdef Table table(self, int family)

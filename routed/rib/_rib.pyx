@@ -1,0 +1,137 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The stores of one daemon, and one peer's tables over them.
+
+One thread writes.  A family is an index here: AFI 1 and 2, each with SAFI 1, 2, 4 and 128, in that order.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from routed.rib._paths cimport PathStore
+from routed.rib._prefixes cimport PrefixIndex
+from routed.rib._rows cimport FAMILIES, Rows
+from routed.rib._routes cimport sweep
+from routed.rib._table cimport Table
+
+
+cdef class Rib:
+    """All prefixes and attribute sets of one daemon.
+
+    Args:
+        seed: 64 secret bits that key the hashes, so that no peer can choose octets that collide.
+    """
+
+    def __cinit__(self, seed):
+        cdef int family
+        cdef PrefixIndex prefixes
+        self.seed = seed
+        self.paths = PathStore(seed)
+        self.prefixes = []
+        for family in range(FAMILIES):
+            prefixes = PrefixIndex(1 if family < 4 else 4, family & 3 == 3, seed)
+            self.prefix_ids[family] = &prefixes.ids
+            self.prefixes.append(prefixes)
+
+    @property
+    def memory(self):
+        """Octets by store."""
+        return {"prefixes": sum(index.memory for index in self.prefixes), "paths": self.paths.memory}
+
+
+cdef class PeerRib:
+    """The routes of one peer: a table for each family that it announces.
+
+    Args:
+        rib: the stores.
+        as4: whether the peer sends four-octet AS numbers (RFC 6793).
+        external: whether the peer is in another AS (decides how some broken attributes are answered, RFC 7606).
+        add_path: bit by family: the peer sends path identifiers (RFC 7911).
+    """
+
+    def __cinit__(self, Rib rib not None, *, bint as4=True, bint external=False, unsigned int add_path=0):
+        self.rib = rib
+        self.as4 = as4
+        self.external = external
+        self.add_path = add_path
+        self.tables = [None] * FAMILIES
+
+    cdef Table table(self, int family):
+        """The table of a family, made at its first route."""
+        cdef Table table = self.tables[family]
+        if table is None:
+            table = self.tables[family] = Table(bool(self.add_path >> family & 1))
+        return table
+
+    def renew(self, *, bint as4, bint external, unsigned int add_path):
+        """Take over a new session's parameters while routes of the last one are kept (RFC 4724 section 4.2).
+
+        Returns: families whose stale routes cannot be told apart any more, because ADD-PATH changed; their
+            tables are taken out, to be swept: a list of (family, table).
+        """
+        cdef int family
+        cdef Table table
+        gone = []
+        for family in range(FAMILIES):
+            table = self.tables[family]
+            if table is not None and table.view.add_path != (add_path >> family & 1):
+                table.sweep_at = 0
+                gone.append((family, table))
+                self.tables[family] = None
+        self.as4 = as4
+        self.external = external
+        self.add_path = add_path
+        return gone
+
+    def detach(self):
+        """Take all tables out, to be swept later: a list of (family, table).  The peer has no routes any more."""
+        cdef Table table
+        gone = []
+        for family, table in enumerate(self.tables):
+            if table is not None:
+                table.sweep_at = 0
+                gone.append((family, table))
+        self.tables = [None] * FAMILIES
+        return gone
+
+    def family_table(self, int family):
+        """The table of a family, or None."""
+        return self.tables[family]
+
+    def families(self):
+        """The families that have routes, as indices in the order of dumps."""
+        return [family for family, table in enumerate(self.tables) if table is not None and len(table)]
+
+    def __len__(self):
+        return sum(len(table) for table in self.tables if table is not None)
+
+
+def sweep_all(Rib rib not None, int family, Table table not None, unsigned int routes, Rows rows=None):
+    """Remove the routes of a detached table, about `routes` of them.
+
+    Args:
+        rows: where the rows of the deleted routes go, or None.
+    Returns: whether the table is empty now.
+    """
+    cdef PrefixIndex prefixes = rib.prefixes[family]
+    cdef PathStore paths = rib.paths
+    cdef uint32_t looked
+    with nogil:
+        looked = sweep(paths, prefixes, table, routes, True, False, rows, family)
+    return looked < routes
+
+
+def sweep_stale(
+    Rib rib not None, int family, Table table not None, unsigned int routes, Rows rows=None, *, bint no_llgr=False,
+):
+    """Remove stale routes, looking at about `routes`; with `no_llgr` only those that must not live long.
+
+    Returns: whether the table is through; it then holds no stale route any more (unless `no_llgr`).
+    """
+    cdef PrefixIndex prefixes = rib.prefixes[family]
+    cdef PathStore paths = rib.paths
+    cdef uint32_t looked
+    with nogil:
+        looked = sweep(paths, prefixes, table, routes, False, no_llgr, rows, family)
+    if looked < routes:
+        table.sweep_at = 0
+        if not no_llgr:
+            table.stale = 0
+    return looked < routes

@@ -1,0 +1,74 @@
+"""Routes as JSON rows, in bulk.  See `_rows.pyx`."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from routed.rib._paths cimport path_view
+from routed.rib._prefixes cimport prefix_view
+
+cdef enum:
+    FAMILIES = 8                     # AFI 1 and 2, each with SAFI 1, 2, 4, 128: index = order in dumps
+
+cdef enum:                           # styles
+    AS_PATH_ARRAY = 1
+    COMMUNITIES_ARRAY = 2
+    COMMUNITIES_NUMERIC = 4
+    ORIGIN_INTEGER = 8
+    ALL_ATTRIBUTES = 16
+
+cdef enum:                           # kinds of rows
+    ROW_UPDATE = 0
+    ROW_WITHDRAW = 1
+    ROW_DELETE = 2
+    ROW_END_OF_RIB = 3
+    ROW_DUMP = 4
+    ROW_KINDS = 5
+
+
+ctypedef struct attribute:           # one attribute of a checked attribute block
+    const uint8_t *at
+    size_t length
+    bint present
+
+
+cdef class Rows:
+    cdef char *text                  # the rows so far
+    cdef size_t used, room
+    cdef char *tail                  # the text of the last path
+    cdef size_t tail_used, tail_room
+    cdef size_t tail_split           # where the route distinguisher goes in
+    cdef uint32_t tail_path
+    cdef uint8_t *scratch            # for sorting communities
+    cdef size_t scratch_room
+    cdef unsigned int style
+    cdef bytes row_end
+    cdef bytes tag
+    cdef list heads                  # keeps the octets of head_text alive
+    cdef const char *head_text[ROW_KINDS]
+    cdef size_t head_used[ROW_KINDS]
+    cdef const char *tag_text
+    cdef size_t tag_used
+    cdef const char *row_end_text
+    cdef size_t row_end_used
+    cdef object tagger
+    cdef bint suppressed             # the label filter leaves this path out
+    cdef bint numbered               # each row takes the next sequence number (a dump's rows share one)
+    cdef public uint64_t sequence
+    cdef readonly uint64_t count
+    cdef readonly bint out_of_memory
+
+    cdef void route(
+        self, int kind, int family, const prefix_view *prefixes, uint32_t prefix, const path_view *paths,
+        uint32_t path, bint add_path, uint32_t path_identifier,
+    ) noexcept nogil
+    cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept nogil
+    cdef void forget_tail(self) noexcept nogil
+    cdef int render_tail(self, const path_view *paths, uint32_t path) noexcept nogil
+    cdef int need(self, size_t octets) noexcept nogil
+    cdef int need_tail(self, size_t octets) noexcept nogil
+    cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept
+    cdef set_head(self, int kind, bytes head)
+    cdef set_tag(self, bytes tag)
+    cdef char *put_columns(self, char *to, const uint8_t *at, const uint8_t *end) noexcept nogil
+    cdef char *put_communities(self, char *to, const attribute *a, bint array) noexcept nogil
+    cdef char *put_extended_communities(self, char *to, const attribute *a, bint array) noexcept nogil
+    cdef char *put_large_communities(self, char *to, const attribute *a, bint array) noexcept nogil
+    cdef char *put_others(self, char *to, const uint8_t *at, const uint8_t *end) noexcept nogil
