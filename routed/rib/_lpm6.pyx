@@ -334,7 +334,8 @@ cdef class Lpm6(Nesting):
                 next = self.keys[id].next
                 self.settle(node, id, level)
                 id = next
-            at = value_at(node, slot_of(self.keys + newest, level))
+            self.resize(at, node.runs)
+            at = value_at(node_of(at[0]), slot_of(self.keys + newest, level))
             level += 1
 
     cdef void settle(self, node_t *node, uint32_t id, size_t level) noexcept nogil:

@@ -80,15 +80,21 @@ cdef class PeerRib:
         self.add_path = add_path
         return gone
 
-    def detach(self):
-        """Take all tables out, to be swept later: a list of (family, table).  The peer has no routes any more."""
+    def detach(self, unsigned int kept=0):
+        """Take tables out, to be swept later: a list of (family, table).
+
+        Args:
+            kept: bit by family: those that stay.
+        """
         cdef Table table
+        cdef int family
         gone = []
-        for family, table in enumerate(self.tables):
-            if table is not None:
+        for family in range(FAMILIES):
+            table = self.tables[family]
+            if table is not None and not kept >> family & 1:
                 table.sweep_at = 0
                 gone.append((family, table))
-        self.tables = [None] * FAMILIES
+                self.tables[family] = None
         return gone
 
     def family_table(self, int family):

@@ -40,7 +40,7 @@ cdef class Rows:
     cdef size_t scratch_room
     cdef unsigned int style
     cdef bytes row_end
-    cdef bytes tag
+    cdef bytes peer_tag, tag
     cdef list heads                  # keeps the octets of head_text alive
     cdef const char *head_text[ROW_KINDS]
     cdef size_t head_used[ROW_KINDS]
@@ -59,7 +59,7 @@ cdef class Rows:
         self, int kind, int family, const prefix_view *prefixes, uint32_t prefix, const path_view *paths,
         uint32_t path, bint add_path, uint32_t path_identifier,
     ) noexcept nogil
-    cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept nogil
+    cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept
     cdef void forget_tail(self) noexcept nogil
     cdef int render_tail(self, const path_view *paths, uint32_t path) noexcept nogil
     cdef int need(self, size_t octets) noexcept nogil

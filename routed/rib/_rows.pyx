@@ -515,13 +515,13 @@ cdef class Rows:
         free(self.tail)
         free(self.scratch)
 
-    def log(self, bytes timestamp not None, bytes peer not None, bytes tag not None, object tagger=None):
+    def log(self, bytes timestamp not None, bytes peer not None, bytes tag, object tagger=None):
         """Let the rows that follow be message-log rows of one peer.
 
         Args:
             timestamp: text of the time, the same for all rows of a run.
             peer: the address keys, each with its comma and blank behind it, as JSON text.
-            tag: the tag or label, likewise; empty for none.
+            tag: the tag or label, likewise; empty for none, None where rows of the peer shall not be written.
             tagger: when tags depend on communities: called with the COMMUNITIES octets of each path, returns the
                 tag text, or None where the row shall not be written.
         """
@@ -532,14 +532,16 @@ cdef class Rows:
         self.set_head(ROW_END_OF_RIB, b', "log_type": "end-of-rib' + times)
         self.numbered = True
         self.tagger = tagger
+        self.peer_tag = tag
         self.set_tag(tag)
         self.forget_tail()
 
-    def dump(self, bytes timestamp not None, bytes peer not None, bytes tag not None, object tagger=None):
+    def dump(self, bytes timestamp not None, bytes peer not None, bytes tag, object tagger=None):
         """Let the rows that follow be dump rows of one peer, all with the sequence number `sequence`."""
         self.set_head(ROW_DUMP, b', "timestamp": "' + timestamp + b'", ' + peer)
         self.numbered = False
         self.tagger = tagger
+        self.peer_tag = tag
         self.set_tag(tag)
         self.forget_tail()
 
@@ -559,10 +561,10 @@ cdef class Rows:
         self.head_used[kind] = PyBytes_GET_SIZE(head)
 
     cdef set_tag(self, bytes tag):
-        self.tag = tag
-        self.tag_text = PyBytes_AS_STRING(tag)
-        self.tag_used = PyBytes_GET_SIZE(tag)
-        self.suppressed = False
+        self.suppressed = tag is None
+        self.tag = tag or b""
+        self.tag_text = PyBytes_AS_STRING(self.tag)
+        self.tag_used = PyBytes_GET_SIZE(self.tag)
 
     cdef void forget_tail(self) noexcept nogil:
         self.tail_path = 0
@@ -606,9 +608,7 @@ cdef class Rows:
             at = step(at, &code, &a)
             if code == COMMUNITIES:
                 communities = PyBytes_FromStringAndSize(<const char *>a.at, a.length)
-        tag = self.tagger(communities)
-        self.set_tag(tag or b"")
-        self.suppressed = tag is None
+        self.set_tag(self.tagger(communities))
 
     cdef void route(
         self, int kind, int family, const prefix_view *prefixes, uint32_t prefix, const path_view *paths,
@@ -654,10 +654,12 @@ cdef class Rows:
         self.count += 1
         self.sequence += self.numbered
 
-    cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept nogil:
-        """Add the row of an End-of-RIB marker (RFC 4724 section 2)."""
+    cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept:
+        """Add the row of an End-of-RIB marker (RFC 4724 section 2), with the tag of the peer."""
         cdef char *to
-        if self.need(self.head_used[ROW_END_OF_RIB] + self.tag_used + self.row_end_used + FIXED):
+        self.set_tag(self.peer_tag)
+        self.forget_tail()
+        if self.suppressed or self.need(self.head_used[ROW_END_OF_RIB] + self.tag_used + self.row_end_used + FIXED):
             return
         to = self.text + self.used
         to = put_u64(put(to, b'{"seq": ', 8), self.sequence)

@@ -74,6 +74,7 @@ cdef inline node_t *new_node(size_t capacity, slot_t value) noexcept nogil:
         node.capacity = <uint16_t>capacity
         node.runs = 1
         node.starts[0] = 1
+        node.before[1] = node.before[2] = node.before[3] = 1
         values_of(node)[0] = value
     return node
 

@@ -1,0 +1,101 @@
+"""What the demo sees: the rows that the daemon writes, and what the speakers tell."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_BLOCK_OCTETS = 1 << 20
+_TAIL_OCTETS = 1 << 16
+
+
+class RowCounter:
+    """Counts the lines of a growing file, reading each octet once; keeps the first line with each of some texts."""
+
+    def __init__(self, path: Path, wanted: tuple[str, ...] = ()) -> None:
+        self._path = path
+        self._at = 0
+        self._wanted = list(wanted)
+        self.rows = 0
+        self.samples: list[str] = []
+
+    def look(self) -> int:
+        """Count what was written since the last look; return all rows so far."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                while block := file.read(_BLOCK_OCTETS):
+                    self.rows += block.count(b"\n")
+                    self._at += len(block)
+                    self._sample(block)
+        return self.rows
+
+    def _sample(self, block: bytes) -> None:
+        for text in tuple(self._wanted):
+            if (at := block.find(text.encode())) < 0:
+                continue
+            start, end = block.rfind(b"\n", 0, at), block.find(b"\n", at)
+            if start >= 0 and end >= 0:  # else the row is cut where two looks meet
+                self.samples.append(block[start + 1 : end].decode(errors="replace"))
+                self._wanted.remove(text)
+
+
+@dataclass(slots=True)
+class Crew:
+    """What the speakers have told so far, by their address."""
+
+    wanted: int
+    read: dict[str, int] = field(default_factory=dict)
+    up: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
+    live_updates: int = 0
+    lost: str | None = None
+
+    def hear(self, line: str) -> str | None:
+        """Take one line of a speaker; return what a person should read of it."""
+        told = json.loads(line)
+        who, asn = told["speaker"], told["asn"]
+        match told["event"]:
+            case "table read":
+                self.read[who] = told["routes"]
+                sets = told["attribute_sets"]
+                return f"{who}  AS{asn:<6} has read {told['routes']:>7,} routes with {sets:,} different attribute sets"
+            case "established":
+                self.up[who] = asn
+                return f"{who}  AS{asn:<6} is up, hold time {told['hold_time']} s"
+            case "table sent":
+                self.sent[who] = told["routes"]
+                return f"{who}  AS{asn:<6} has sent its table: {told['routes']:,} routes in {told['seconds']:.2f} s"
+            case "live":
+                self.live_updates += told["updates"]
+            case "lost":
+                self.lost = f"{who}  AS{asn} lost its session: {told['why']}"
+        return None
+
+    @property
+    def routes(self) -> int:
+        """Routes that the tables hold together."""
+        return sum(self.read.values())
+
+    @property
+    def all_read(self) -> bool:
+        """Tell whether every speaker has read its table and waits for the start."""
+        return len(self.read) == self.wanted
+
+    @property
+    def all_sent(self) -> bool:
+        """Tell whether every speaker has sent its table."""
+        return len(self.sent) == self.wanted
+
+
+def last_rows(path: Path, wanted: tuple[str, ...]) -> list[str]:
+    """Return, of the rows near the end of a file, the last that holds each of these texts."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_OCTETS))
+        rows = file.read().decode(errors="replace").split("\n")[1:-1]
+    found = (next((row for row in reversed(rows) if text in row), None) for text in wanted)
+    return [row for row in found if row]
+
+
+def largest_dump(directory: Path) -> Path | None:
+    """Return the largest table dump: that of the peer with the full table."""
+    return max(directory.glob("dump-*.json"), key=lambda path: path.stat().st_size, default=None)

@@ -1,0 +1,1 @@
+"""The daemons: their keys, their settings, and how each is put together."""

@@ -1,0 +1,125 @@
+"""Keys that do not go together: the checks of a start, once every key has been understood alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from routed.daemon.keys_sinks import DUMP_PREFIXES, LOG_PREFIXES, SINKS
+from routed.plumbing.names import NameTemplate
+from routed.plumbing.statements import Kind, Problem
+from routed.service.settings import DumpFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from routed.plumbing.config import Configuration
+
+PREFIXES: Final = (*LOG_PREFIXES, *DUMP_PREFIXES)
+
+
+def sinks_set(configuration: Configuration, prefix: str) -> list[str]:
+    """Return the keys that name where the records of one kind go."""
+    return [prefix + sink for sink in SINKS if configuration.is_set(prefix + sink)]
+
+
+def one_sink_each(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse records that shall go to two places."""
+    for prefix in PREFIXES:
+        sinks = sinks_set(configuration, prefix)
+        if len(sinks) > 1:
+            yield _conflict(configuration, sinks[1], f"{' and '.join(sinks)} exclude each other")
+
+
+def passing_on_excludes_records(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse to pass sessions on and to look into them as well."""
+    if configuration.is_set("bgp_daemon_xconnect_map"):
+        for prefix in ("bgp_daemon_msglog_", "bgp_table_dump_"):
+            for sink in sinks_set(configuration, prefix):
+                yield _conflict(configuration, sink, f"bgp_daemon_xconnect_map and {sink} exclude each other")
+
+
+def output_is_built(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse encodings that nobody would write."""
+    for prefix in PREFIXES:
+        output = configuration.of(f"{prefix}output", DumpFormat)
+        if output in {DumpFormat.AVRO, DumpFormat.AVRO_JSON}:
+            valid = "json or mrt" if prefix == "bgp_table_dump_" else "json"
+            yield _conflict(configuration, f"{prefix}output", f"Avro is not built yet: valid is {valid}")
+        if output is DumpFormat.AVRO_JSON and configuration.is_set(f"{prefix}kafka_avro_schema_registry"):
+            yield _conflict(configuration, f"{prefix}output", "avro_json and a schema registry exclude each other")
+
+
+def registry_needs_one_topic(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse a schema registry together with topics that depend on the peer."""
+    for prefix in PREFIXES:
+        topic = configuration.maybe(f"{prefix}kafka_topic", NameTemplate)
+        if topic is not None and topic.variables and configuration.is_set(f"{prefix}kafka_avro_schema_registry"):
+            yield _conflict(configuration, f"{prefix}kafka_topic", "a schema registry needs a topic without variables")
+
+
+def batch_is_whole(configuration: Configuration) -> Iterator[Problem]:
+    """Tell that admission in batches is off when half of it is missing."""
+    for prefix in ("bgp_daemon_", "bmp_daemon_"):
+        keys = (f"{prefix}batch", f"{prefix}batch_interval")
+        on = [key for key in keys if configuration.of(key, int)]
+        if len(on) == 1:
+            yield _advice(configuration, on[0], f"{keys[0]} and {keys[1]} need each other. Both are off.")
+
+
+def dump_has_time(configuration: Configuration) -> Iterator[Problem]:
+    """Tell about dumps that never come, or come at odd times."""
+    for prefix in DUMP_PREFIXES:
+        sinks = sinks_set(configuration, prefix)
+        refresh_time = configuration.of(f"{prefix}refresh_time", int)
+        time_slots = configuration.of(f"{prefix}time_slots", int)
+        if sinks and not refresh_time:
+            yield _advice(configuration, sinks[0], f"{prefix}refresh_time is not set. The dump is disabled.")
+        elif refresh_time and time_slots > refresh_time:
+            text = f"{time_slots} slots do not fit into {prefix}refresh_time of {refresh_time} seconds"
+            yield _conflict(configuration, f"{prefix}time_slots", text)
+        elif refresh_time % time_slots:
+            text = f"{time_slots} does not divide {prefix}refresh_time of {refresh_time} seconds."
+            yield _advice(configuration, f"{prefix}time_slots", text)
+
+
+def variables_are_known(configuration: Configuration) -> Iterator[Problem]:
+    """Tell about variables in names that are not ours: they stay as they are written."""
+    for name, setting in configuration.settings.items():
+        if isinstance(setting.value, NameTemplate):
+            for variable in setting.value.unknown:
+                yield _advice(configuration, name, f"unknown variable {variable} stays as it is.")
+
+
+def one_source_of_origins(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse two sources of validated origins."""
+    if configuration.is_set("rpki_roas_file") and configuration.is_set("rpki_rtr_cache"):
+        yield _conflict(configuration, "rpki_rtr_cache", "rpki_roas_file and rpki_rtr_cache exclude each other")
+
+
+def clusters_have_names(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse to join a cluster without a name."""
+    if configuration.of("bgp_daemon_ha", bool) and not configuration.is_set("bgp_daemon_ha_cluster_name"):
+        yield _conflict(configuration, "bgp_daemon_ha", "bgp_daemon_ha_cluster_name is missing")
+    if configuration.is_set("redis_host") and not configuration.is_set("cluster_name"):
+        yield _conflict(configuration, "redis_host", "cluster_name is missing")
+
+
+CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
+    one_sink_each,
+    passing_on_excludes_records,
+    output_is_built,
+    registry_needs_one_topic,
+    batch_is_whole,
+    dump_has_time,
+    variables_are_known,
+    one_source_of_origins,
+    clusters_have_names,
+)
+
+
+def _conflict(configuration: Configuration, key: str, text: str) -> Problem:
+    return Problem(Kind.CONFLICT, f"{configuration.where(key)} {key}: {text}")
+
+
+def _advice(configuration: Configuration, key: str, text: str) -> Problem:
+    return Problem(Kind.ADVICE, f"{configuration.where(key)} {key}: {text}")

@@ -1,0 +1,76 @@
+"""Keys of the BMP side, of origin validation and of IS-IS: known, checked, not built yet."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from routed.daemon.values import ISO_NET, PRECEDENCE, SOCKET_BUFFER, TABLE_HASH
+from routed.plumbing.config import Daemons, Group, Key, Status
+from routed.plumbing.values import ADDRESS, BOOLEAN, ENDPOINT, OFF, PATH, PORT, TEXT, at_least, between
+
+_ALL: Final = Daemons.PMBGPD | Daemons.PMBMPD | Daemons.FLOW
+_key = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NOT_BUILT)
+_ignored = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NO_EFFECT)
+_rpki = partial(Key, daemons=_ALL, status=Status.NOT_BUILT)
+_isis = partial(Key, daemons=Daemons.FLOW, status=Status.NOT_BUILT)
+
+LISTENER: Final = Group(
+    "BMP",
+    "Sessions of routers that report what their peers say (RFC 7854).",
+    (
+        _key("bmp_daemon", BOOLEAN, OFF, "switch BMP on in a flow daemon; `pmbmpd` is always on"),
+        _key("bmp_daemon_ip", ADDRESS, None, "address to listen at (every address when unset)"),
+        _key("bmp_daemon_port", PORT, 1_790, "TCP port to listen at"),
+        _key("bmp_daemon_ipv6_only", BOOLEAN, OFF, "an IPv6 listener takes no IPv4 connections"),
+        _key("bmp_daemon_interface", TEXT, None, "network interface or VRF device to listen at"),
+        _key("bmp_daemon_ipprec", PRECEDENCE, 0, "IP precedence of what we send"),
+        _key("bmp_daemon_pipe_size", SOCKET_BUFFER, None, "receive buffer of the sockets, octets"),
+        _key("bmp_daemon_max_peers", at_least(1), 10, "routers at a time"),
+        _key("bmp_daemon_batch", at_least(0), 0, "routers admitted per interval; 0 is no limit"),
+        _key(
+            "bmp_daemon_batch_interval", at_least(0, unit="seconds"), 0, "seconds that `bmp_daemon_batch` counts over"
+        ),
+        _key("bmp_daemon_allow_file", PATH, None, "addresses and prefixes that may connect", reload=True),
+        _key("bmp_daemon_tag_map", PATH, None, "rules that give routers and routes a `tag` or a `label`", reload=True),
+        _key("bmp_daemon_set_pd", BOOLEAN, OFF, "the peer distinguisher as `pd` instead of `rd`"),
+        _key("bmp_daemon_parse_proxy_header", BOOLEAN, OFF, "connections start with a PROXY protocol header"),
+        _key("bmp_daemon_rp_ebpf_prog", PATH, None, "eBPF program that spreads connections over a cluster"),
+        _ignored("bmp_table_peer_buckets", between(1, 1_000), 13, "buckets of a prefix"),
+        _ignored("bmp_table_per_peer_buckets", between(1, 128), 1, "buckets of a peer within those"),
+        _ignored("bmp_table_attr_hash_buckets", between(1, 1_000_000), 65_535, "buckets of attribute sets"),
+        _ignored("bmp_table_per_peer_hash", TABLE_HASH, "path_id", "what chooses among the buckets of a peer"),
+        _key("pcap_savefile", PATH, None, "capture to replay instead of listening"),
+        _key("pcap_savefile_wait", BOOLEAN, OFF, "stay when the capture has ended"),
+        _key("pcap_savefile_delay", at_least(0, unit="seconds"), 0, "seconds to wait before the replay"),
+        _key("pcap_savefile_replay", at_least(0), 1, "how often to replay; 0 is for ever"),
+        _key("pcap_filter", TEXT, None, "packets of the capture to take, as a libpcap expression"),
+    ),
+)
+
+RPKI: Final = Group(
+    "Origin validation",
+    "Where validated prefix origins come from (RFC 6811).",
+    (
+        _rpki("rpki_roas_file", PATH, None, "export of a validator, JSON", reload=True),
+        _rpki("rpki_rtr_cache", ENDPOINT, None, "cache to connect to", source="RFC 8210"),
+        _rpki("rpki_rtr_cache_version", between(0, 1), 0, "version of the protocol"),
+        _rpki("rpki_rtr_cache_pipe_size", SOCKET_BUFFER, None, "receive buffer of the socket, octets"),
+        _rpki("rpki_rtr_cache_ipprec", PRECEDENCE, 0, "IP precedence of what we send"),
+    ),
+)
+
+ISIS: Final = Group(
+    "IS-IS",
+    "A passive IS-IS neighbour over a tunnel.",
+    (
+        _isis("isis_daemon", BOOLEAN, OFF, "switch IS-IS on", aliases=("igp_daemon",)),
+        _isis("isis_daemon_ip", ADDRESS, None, "our address on the link"),
+        _isis("isis_daemon_net", ISO_NET, None, "our network entity title"),
+        _isis("isis_daemon_iface", TEXT, None, "interface of the adjacency"),
+        _isis("isis_daemon_mtu", at_least(1, unit="octets"), 1_476, "largest PDU"),
+        _isis("isis_daemon_msglog", BOOLEAN, OFF, "log what the neighbour says"),
+        _isis("igp_daemon_map", PATH, None, "topology from a file instead", reload=True),
+        _isis("igp_daemon_map_msglog", TEXT, None, "log of that file"),
+    ),
+)

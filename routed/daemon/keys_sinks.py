@@ -1,0 +1,143 @@
+"""Keys of the message logs and table dumps: four prefixes, one set of endings."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from routed.daemon.values import DATED_NAME, DUMP_OUTPUT, LABEL_FILTER, LOG_OUTPUT, PEER_NAME, REFRESH_TIME
+from routed.plumbing.config import Daemons, Group, Key, Status
+from routed.plumbing.values import BOOLEAN, OFF, PATH, PORT, TEXT, at_least, between, one_of
+from routed.service.settings import DumpFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from routed.plumbing.names import NameTemplate
+    from routed.plumbing.values import Parser
+
+BGP: Final = Daemons.PMBGPD | Daemons.FLOW
+BMP: Final = Daemons.PMBMPD | Daemons.FLOW
+
+#: What names a sink: at most one of them per prefix.
+SINKS: Final = ("file", "amqp_routing_key", "kafka_topic")
+LOG_PREFIXES: Final = ("bgp_daemon_msglog_", "bmp_daemon_msglog_")
+DUMP_PREFIXES: Final = ("bgp_table_dump_", "bmp_dump_")
+
+
+def _brokers(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
+    key = partial(Key, daemons=daemons, status=Status.NOT_BUILT)
+    yield key(f"{prefix}avro_schema_file", PATH, None, "where Avro schemas are written, a file for each")
+    yield key(f"{prefix}kafka_topic", name, None, "Kafka topic")
+    yield key(f"{prefix}kafka_topic_rr", at_least(0), 0, "topics to write to in turn, `_0` and so on")
+    yield key(f"{prefix}kafka_broker_host", TEXT, "127.0.0.1", "Kafka broker, or a list with ports")
+    yield key(f"{prefix}kafka_broker_port", PORT, 9_092, "port of a single broker")
+    yield key(f"{prefix}kafka_partition", at_least(-1), -1, "partition; -1 leaves it to the library")
+    yield key(f"{prefix}kafka_partition_key", PEER_NAME, None, "key of the records")
+    yield key(f"{prefix}kafka_config_file", PATH, None, "settings of librdkafka: `global|topic, key, value`")
+    yield key(f"{prefix}kafka_avro_schema_registry", TEXT, None, "URL of a schema registry")
+    yield key(f"{prefix}amqp_routing_key", name, None, "AMQP routing key")
+    yield key(f"{prefix}amqp_routing_key_rr", at_least(0), 0, "routing keys to write to in turn, `_0` and so on")
+    yield key(f"{prefix}amqp_host", TEXT, "127.0.0.1", "AMQP broker")
+    yield key(f"{prefix}amqp_port", PORT, 5_672, "port of the broker")
+    yield key(f"{prefix}amqp_vhost", TEXT, "/", "virtual host")
+    yield key(f"{prefix}amqp_user", TEXT, "guest", "user")
+    yield key(f"{prefix}amqp_passwd", TEXT, "guest", "password")
+    yield key(f"{prefix}amqp_exchange", TEXT, "pmacct", "exchange")
+    yield key(f"{prefix}amqp_exchange_type", one_of("direct", "fanout", "topic"), "direct", "type of the exchange")
+    yield key(f"{prefix}amqp_persistent_msg", BOOLEAN, OFF, "messages and exchange survive a restart of the broker")
+    yield key(f"{prefix}amqp_frame_max", between(4_096, 2**31 - 1, unit="octets"), 131_072, "largest frame, octets")
+    yield key(f"{prefix}amqp_heartbeat_interval", at_least(0, unit="seconds"), 0, "seconds between heartbeats")
+
+
+def _log(prefix: str, daemons: Daemons, status: Status) -> Iterator[Key]:
+    key = partial(Key, daemons=daemons)
+    yield key(f"{prefix}file", PEER_NAME, None, "file to append to; variables make a file for each peer", status=status)
+    yield key(f"{prefix}output", LOG_OUTPUT, DumpFormat.JSON, "encoding; Avro is not built yet", status=status)
+    yield key(
+        f"{prefix}label_filter",
+        LABEL_FILTER,
+        None,
+        "labels of the records to log: `-x` is every label but x; records without a label are left out",
+        is_global=False,
+        status=status,
+    )
+    yield from _brokers(prefix, daemons, PEER_NAME)
+    yield key(
+        f"{prefix}kafka_retry",
+        at_least(0, unit="seconds"),
+        60,
+        "seconds before Kafka is tried again",
+        status=Status.NOT_BUILT,
+    )
+    yield key(
+        f"{prefix}amqp_retry",
+        at_least(0, unit="seconds"),
+        60,
+        "seconds before AMQP is tried again",
+        status=Status.NOT_BUILT,
+    )
+
+
+def _dump(prefix: str, daemons: Daemons, status: Status) -> Iterator[Key]:
+    key = partial(Key, daemons=daemons, status=status)
+    output = DUMP_OUTPUT if prefix == "bgp_table_dump_" else LOG_OUTPUT
+    yield key(f"{prefix}file", DATED_NAME, None, "file to write, with the time of the dump in its name")
+    yield key(
+        f"{prefix}output",
+        output,
+        DumpFormat.JSON,
+        "encoding; `mrt` (ours, BGP only) is RFC 6396; Avro is not built yet",
+    )
+    yield key(f"{prefix}refresh_time", REFRESH_TIME, 0, "seconds between dumps; 0 is none")
+    yield key(
+        f"{prefix}time_slots",
+        between(1, 86_400),
+        1,
+        "dumps that the peers are spread over in that time; divides `refresh_time`",
+    )
+    yield key(f"{prefix}latest_file", PEER_NAME, None, "link to the newest dump")
+    yield key(f"{prefix}workers", at_least(1), 1, "threads that write: ours needs none", status=Status.NO_EFFECT)
+    yield from _brokers(prefix, daemons, DATED_NAME)
+
+
+BGP_LOG: Final = Group(
+    "BGP message log",
+    "A line for every session that starts or ends and for every route that is announced or withdrawn. One of file, "
+    "Kafka topic and AMQP routing key switches it on.",
+    (
+        *_log("bgp_daemon_msglog_", BGP, Status.BUILT),
+        Key(
+            "bgp_daemon_msglog_queue_size",
+            at_least(1, unit="octets"),
+            67_108_864,
+            "octets of lines that wait for a slow disk before peers are made to wait",
+            daemons=BGP,
+            ours=True,
+        ),
+    ),
+)
+BGP_DUMP: Final = Group(
+    "BGP table dump",
+    "All routes of all peers, every so often. One of file, Kafka topic and AMQP routing key together with a refresh "
+    "time switches it on.",
+    tuple(_dump("bgp_table_dump_", BGP, Status.BUILT)),
+)
+BMP_LOG: Final = Group(
+    "BMP message log", "As the BGP message log.", tuple(_log("bmp_daemon_msglog_", BMP, Status.NOT_BUILT))
+)
+BMP_DUMP: Final = Group(
+    "BMP dump",
+    "As the BGP table dump.",
+    (
+        *_dump("bmp_dump_", BMP, Status.NOT_BUILT),
+        Key(
+            "bmp_dump_exclude_stats",
+            BOOLEAN,
+            OFF,
+            "statistics are logged but not dumped",
+            daemons=BMP,
+            status=Status.NOT_BUILT,
+        ),
+    ),
+)

@@ -1,0 +1,141 @@
+"""`pmbgpd`: the passive BGP collector as a command."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from routed.daemon.settings import (
+    Settings,
+    log_settings,
+    pmbgpd_settings,
+    problem_lines,
+    process_settings,
+    read_configuration,
+)
+from routed.daemon.switches import PMBGPD
+from routed.plumbing.cli import UsageError, parse_command_line
+from routed.plumbing.lifecycle import Lifecycle, install_signals
+from routed.plumbing.log import Log
+from routed.plumbing.maps import MapError
+from routed.plumbing.process import PidFile, daemonize, raise_descriptor_limit, set_priority
+
+if TYPE_CHECKING:
+    from routed.daemon.plane import RoutingPlane
+    from routed.service.clock import DaemonReactor
+
+#: Descriptors besides those of peers: files, the listener, the reactor's own.
+SPARE_DESCRIPTORS: Final = 512
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    try:
+        command_line = parse_command_line(PMBGPD, sys.argv[1:] if arguments is None else arguments)
+    except UsageError as error:
+        print(f"{PMBGPD.name}: {error}\n\n{PMBGPD.usage()}", file=sys.stderr)
+        return USAGE
+    if command_line.wants_help:
+        print(PMBGPD.usage())
+        return OK
+    if command_line.wants_version:
+        print(version_text())
+        return OK
+    try:
+        statements = command_line.all_statements()
+    except OSError as error:
+        print(f"ERROR: [{command_line.file}] {error.strerror}", file=sys.stderr)
+        return FAILED
+    configuration = read_configuration(statements)
+    checks_only = configuration.maybe("dry_run", str) == "config"
+    process = process_settings(configuration)
+    os.umask(process.umask)
+    try:
+        log = Log(log_settings(configuration, PMBGPD.name), process.owner)
+    except OSError as error:
+        print(f"ERROR: logfile {error.filename}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    log.write_all(problem_lines(configuration))
+    if checks_only:
+        return OK if configuration.passes_check else FAILED
+    if not configuration.is_usable:
+        return FAILED
+    return run(pmbgpd_settings(configuration), log)
+
+
+def run(settings: Settings, log: Log) -> int:
+    """Run the daemon until a signal ends it; return the exit status."""
+    process = settings.process
+    if process.daemonize:
+        daemonize()
+    pid_file = None if process.pidfile is None else PidFile(process.pidfile, process.owner)
+    raise_descriptor_limit(settings.listener.max_peers + SPARE_DESCRIPTORS)
+    from routed.service.clock import install  # noqa: PLC0415 (a reactor opens descriptors: not before daemonize)
+
+    reactor = install()
+    from routed.daemon.plane import RoutingPlane  # noqa: PLC0415 (imports the reactor)
+    from routed.plumbing.twisted_log import TwistedObserver  # noqa: PLC0415
+    from routed.service.socket_options import ListenError  # noqa: PLC0415
+    from twisted.logger import globalLogBeginner  # noqa: PLC0415
+
+    globalLogBeginner.beginLoggingTo([TwistedObserver(log)], redirectStandardIO=False, discardBuffer=True)
+    try:
+        if process.priority:
+            set_priority(process.priority)
+        if pid_file is not None and (problem := pid_file.write()):
+            log.warn(f"[{process.pidfile}] {problem}")
+        plane = RoutingPlane(reactor, settings, log, seed=secrets.randbits(64))
+    except (MapError, ListenError, OSError) as error:
+        log.error(str(error))
+        return FAILED
+    if settings.dry_run == "setup":
+        return OK
+    serve(reactor, plane, log)
+    if pid_file is not None:
+        pid_file.remove()
+    return OK
+
+
+def serve(reactor: DaemonReactor, plane: RoutingPlane, log: Log) -> None:
+    """Turn the reactor until the plane has stopped."""
+    from twisted.internet.defer import ensureDeferred  # noqa: PLC0415 (with the reactor)
+
+    stopping = False
+
+    def stop(signal_name: str) -> None:
+        nonlocal stopping
+        if stopping:
+            return
+        stopping = True
+
+        def stopped(result: object) -> None:
+            if result is not None:
+                log.error(f"stopping: {result}")
+            log.info(f"longest reactor pause: {reactor.longest_turn * 1000:.1f} ms")
+            log.info(f"{signal_name} received. Exiting ...")
+            reactor.stop()
+
+        ensureDeferred(plane.stop()).addBoth(stopped)
+
+    install_signals(reactor, Lifecycle(stop=stop, reopen=lambda: (log.reopen(), plane.reopen()), reload=plane.reload))
+    reactor.callWhenRunning(plane.start)
+    reactor.run(installSignalHandlers=False)
+
+
+def version_text() -> str:
+    """Write the answer to `-V`."""
+    try:
+        number = version("routed-flowcorr")
+    except PackageNotFoundError:
+        number = "(not installed)"
+    return f"{PMBGPD.name} {number}, Python {sys.version.split()[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

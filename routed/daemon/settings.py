@@ -1,0 +1,249 @@
+"""From configuration to settings: what each part of a daemon is told, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from routed.daemon.checks import CHECKS
+from routed.daemon.keys import KEYS
+from routed.plumbing.config import Configuration, configure
+from routed.plumbing.log import Level, LogLine, LogSettings
+from routed.plumbing.maps import Limits
+from routed.plumbing.names import NameTemplate
+from routed.plumbing.output_file import Owner
+from routed.plumbing.process import NO_ACCOUNT, ProcessSettings, group_id, user_id
+from routed.plumbing.statements import Kind, Problem
+from routed.service.settings import (
+    DumpFormat,
+    DumpSettings,
+    ListenerSettings,
+    MapSettings,
+    MessageLogSettings,
+    RenderSettings,
+    SpeakerSettings,
+    TimestampLayout,
+)
+from routed.wire.bgp.codepoints import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from routed.plumbing.statements import Statements
+
+#: The router id of last resort, the same as that of the compatible implementation.
+DEFAULT_ROUTER_ID: Final = IPv4Address("1.2.3.4")
+#: User and group of created files: the key of each, and how its number is found.
+ACCOUNTS: Final[Mapping[str, Callable[[int | str | None], int]]] = {"files_uid": user_id, "files_gid": group_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that `pmbgpd` is told."""
+
+    process: ProcessSettings
+    log: LogSettings
+    listener: ListenerSettings
+    speaker: SpeakerSettings
+    render: RenderSettings
+    maps: MapSettings
+    message_log: MessageLogSettings | None
+    dump: DumpSettings | None
+    dry_run: str | None
+
+
+def read_configuration(statements: Statements) -> Configuration:
+    """Understand the statements of a daemon, each alone and then together."""
+    return configure(KEYS, statements.statements, statements.problems, (*CHECKS, accounts_exist))
+
+
+def problem_lines(configuration: Configuration) -> Iterator[LogLine]:
+    """Return the problems as lines of the log."""
+    for problem in configuration.problems:
+        yield LogLine(Level.ERROR if problem.is_fatal else Level.WARN, problem.text)
+
+
+def pmbgpd_settings(configuration: Configuration) -> Settings:
+    """Build the settings of `pmbgpd` from a usable configuration."""
+    assert configuration.is_usable, "a configuration with errors was to be refused"
+    return Settings(
+        process=process_settings(configuration),
+        log=log_settings(configuration, "pmbgpd"),
+        listener=listener_settings(configuration),
+        speaker=speaker_settings(configuration),
+        render=render_settings(configuration),
+        maps=map_settings(configuration),
+        message_log=message_log_settings(configuration),
+        dump=dump_settings(configuration),
+        dry_run=configuration.maybe("dry_run", str),
+    )
+
+
+def process_settings(c: Configuration) -> ProcessSettings:
+    """Tell how the process runs; usable for what remains of a configuration with errors, too."""
+    numbers = [_account_number(c, key) for key in ACCOUNTS]
+    return ProcessSettings(
+        name=c.of("core_proc_name", str),
+        daemonize=c.of("daemonize", bool),
+        pidfile=_path(c, "pidfile"),
+        priority=c.of("proc_priority", int),
+        umask=c.of("files_umask", int),
+        owner=Owner(*(NO_ACCOUNT if number is None else number for number in numbers)),
+    )
+
+
+def log_settings(c: Configuration, command: str) -> LogSettings:
+    """Tell where log lines go; usable for what remains of a configuration with errors, too."""
+    return LogSettings(
+        process=c.of("core_proc_name", str),
+        debug=c.of("debug", bool),
+        file=_path(c, "logfile"),
+        facility=c.maybe("syslog", str),
+        ident=c.maybe("syslog_ident", str) or command,
+        stderr_timestamps=c.of("log_stderr_tstamp", bool),
+        utc=c.of("timestamps_utc", bool),
+    )
+
+
+def listener_settings(c: Configuration) -> ListenerSettings:
+    """Tell where peers connect to, and who may."""
+    batch, interval = c.of("bgp_daemon_batch", int), c.of("bgp_daemon_batch_interval", int)
+    whole = bool(batch and interval)
+    return ListenerSettings(
+        address=_address(c, "bgp_daemon_ip"),
+        port=c.of("bgp_daemon_port", int),
+        ipv6_only=c.of("bgp_daemon_ipv6_only", bool),
+        interface=c.maybe("bgp_daemon_interface", str),
+        ip_precedence=c.of("bgp_daemon_ipprec", int),
+        receive_buffer=c.maybe("bgp_daemon_pipe_size", int),
+        gtsm_hops=c.of("bgp_daemon_gtsm", int),
+        max_peers=c.of("bgp_daemon_max_peers", int),
+        batch=batch if whole else 0,
+        batch_interval=interval if whole else 0,
+        compare_ports=c.of("tmp_bgp_lookup_compare_ports", bool),
+        allow_file=_path(c, "bgp_daemon_allow_file"),
+        md5_file=_path(c, "bgp_daemon_md5_file"),
+        neighbors_file=_path(c, "bgp_neighbors_file"),
+    )
+
+
+def speaker_settings(c: Configuration) -> SpeakerSettings:
+    """Tell how we present ourselves, and what we hold of a peer."""
+    return SpeakerSettings(
+        asn=c.of("bgp_daemon_as", int),
+        router_id=router_id(c),
+        hold_time=c.of("bgp_daemon_hold_time", int),
+        role=c.maybe("bgp_daemon_role", Role),
+        hostname=c.maybe("bgp_daemon_hostname", str),
+        add_path=not c.of("bgp_daemon_add_path_ignore", bool),
+        check_router_id=not c.of("bgp_disable_router_id_check", bool),
+        graceful_restart=c.of("bgp_daemon_graceful_restart", bool),
+        stale_time=c.of("bgp_daemon_stale_time", int),
+        max_routes=c.of("bgp_daemon_max_routes", int),
+    )
+
+
+def router_id(c: Configuration) -> IPv4Address:
+    """Return the router id: the one configured, the listener's IPv4 address, or that of last resort."""
+    configured = c.maybe("bgp_daemon_id", IPv4Address)
+    if configured is not None:
+        return configured
+    address = _address(c, "bgp_daemon_ip")
+    return address if isinstance(address, IPv4Address) and not address.is_unspecified else DEFAULT_ROUTER_ID
+
+
+def render_settings(c: Configuration) -> RenderSettings:
+    """Tell how records are written."""
+    return RenderSettings(
+        as_path_as_array=c.of("as_path_encode_as_array", bool),
+        communities_as_array=c.of("bgp_comms_encode_as_array", bool),
+        communities_numeric=c.of("bgp_comms_num", bool),
+        origin_as_integer=c.of("tmp_bgp_daemon_origin_type_int", bool),
+        label_as_map=c.of("pre_tag_label_encode_as_map", bool),
+        peer_id=c.of("tmp_bgp_lookup_compare_ports", bool),
+        extra_attributes=c.of("bgp_daemon_extra_attributes", bool),
+        timestamps=_timestamps(c),
+        utc=c.of("timestamps_utc", bool),
+    )
+
+
+def map_settings(c: Configuration) -> MapSettings:
+    """Tell which map tags peers, and how maps are read."""
+    return MapSettings(
+        tag_map=_path(c, "bgp_daemon_tag_map"),
+        refresh=c.of("maps_refresh", bool),
+        limits=Limits(c.of("maps_entries", int), c.of("maps_row_len", int)),
+        recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
+    )
+
+
+def message_log_settings(c: Configuration) -> MessageLogSettings | None:
+    """Tell where messages are logged, if they are."""
+    file = c.maybe("bgp_daemon_msglog_file", NameTemplate)
+    if file is None:
+        return None
+    return MessageLogSettings(
+        file=file,
+        label_filter=_labels(c, "bgp_daemon_msglog_label_filter"),
+        queue_size=c.of("bgp_daemon_msglog_queue_size", int),
+    )
+
+
+def dump_settings(c: Configuration) -> DumpSettings | None:
+    """Tell where tables are dumped and when, if they are."""
+    file = c.maybe("bgp_table_dump_file", NameTemplate)
+    refresh_time = c.of("bgp_table_dump_refresh_time", int)
+    if file is None or not refresh_time:
+        return None
+    return DumpSettings(
+        file=file,
+        latest_file=c.maybe("bgp_table_dump_latest_file", NameTemplate),
+        output=c.of("bgp_table_dump_output", DumpFormat),
+        refresh_time=refresh_time,
+        time_slots=c.of("bgp_table_dump_time_slots", int),
+    )
+
+
+def accounts_exist(c: Configuration) -> Iterator[Problem]:
+    """Refuse owners of files whom the system does not know."""
+    for key in ACCOUNTS:
+        if _account_number(c, key) is None:
+            text = f"{c.where(key)} {key}: {_account(c, key)} is not known to the system"
+            yield Problem(Kind.BAD_VALUE, text)
+
+
+def _timestamps(c: Configuration) -> TimestampLayout:
+    if c.of("timestamps_since_epoch", bool):
+        return TimestampLayout.SINCE_EPOCH
+    return TimestampLayout.RFC9557 if c.of("timestamps_rfc9557", bool) else TimestampLayout.PLAIN
+
+
+def _path(c: Configuration, key: str) -> Path | None:
+    text = c.maybe(key, str)
+    return None if text is None else Path(text)
+
+
+def _account(c: Configuration, key: str) -> int | str | None:
+    account = c.maybe(key, object)
+    assert account is None or isinstance(account, int | str)
+    return account
+
+
+def _account_number(c: Configuration, key: str) -> int | None:
+    try:
+        return ACCOUNTS[key](_account(c, key))
+    except LookupError:
+        return None
+
+
+def _address(c: Configuration, key: str) -> IPv4Address | IPv6Address | None:
+    address = c.maybe(key, object)
+    assert address is None or isinstance(address, IPv4Address | IPv6Address)
+    return address
+
+
+def _labels(c: Configuration, key: str) -> tuple[str, ...] | None:
+    labels = c.maybe(key, tuple)
+    return None if labels is None else tuple(str(label) for label in labels)

@@ -1,0 +1,114 @@
+"""Parsers of values that only the routing daemons have."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from routed.plumbing.log import FACILITIES
+from routed.plumbing.names import (
+    DATED_VARIABLES,
+    PEER_VARIABLES,
+    WRITER_VARIABLES,
+    NameTemplate,
+    parse_name,
+)
+from routed.plumbing.values import TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
+from routed.service.settings import DumpFormat
+from routed.session.negotiation import MAX_HOST_NAME
+from routed.wire.bgp.codepoints import Role
+
+_COMMUNITY: Final = re.compile(r"\d+:\d+")
+
+
+def _parse_file(text: str) -> NameTemplate:
+    if not text:
+        raise ValueError("it is empty")
+    return parse_name(text, PEER_VARIABLES)
+
+
+def _parse_dated_file(text: str) -> NameTemplate:
+    if not text:
+        raise ValueError("it is empty")
+    return parse_name(text, DATED_VARIABLES, dated=True)
+
+
+def _parse_writer_id(text: str) -> NameTemplate:
+    name = parse_name(text, WRITER_VARIABLES)
+    if not text or name.unknown:
+        raise ValueError(f"unknown variable {name.unknown[0]}" if name.unknown else "it is empty")
+    return name
+
+
+def _parse_community(text: str) -> str:
+    if not _COMMUNITY.fullmatch(text) or any(int(half) > 0xFFFF for half in text.split(":")):
+        raise ValueError(f"{text} is not a community")
+    return text
+
+
+def _parse_hostname(text: str) -> str:
+    if not 1 <= len(text.encode()) <= MAX_HOST_NAME:
+        raise ValueError
+    return text
+
+
+def _parse_iso_net(text: str) -> str:
+    """Check an IS-IS network entity title: area, 6 octets of system id, selector 00 (ISO/IEC 10589 7.1)."""
+    octets = bytes.fromhex(text.replace(".", ""))
+    if not 8 <= len(octets) <= 20 or octets[-1]:
+        raise ValueError(f"{text} has {len(octets)} octets or a selector other than 00")
+    return text
+
+
+def _parse_router_id(text: str) -> ipaddress.IPv4Address:
+    address = ipaddress.IPv4Address(text)
+    if address.is_unspecified:
+        raise ValueError("0.0.0.0 identifies no router")
+    return address
+
+
+PEER_NAME: Final[Parser[NameTemplate]] = Parser(
+    "a name with $peer_src_ip, $peer_tcp_port or the other names of the two", _parse_file
+)
+DATED_NAME: Final[Parser[NameTemplate]] = Parser(
+    "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_file
+)
+WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
+COMMUNITY: Final[Parser[str]] = Parser("a community such as 65000:666", _parse_community)
+COMMUNITIES: Final = list_of(COMMUNITY, 16)
+#: As many entries as a label filter of the reference implementation may have.
+LABEL_FILTER: Final = list_of(TEXT, 96)
+
+SYSLOG_FACILITY: Final = one_of(*FACILITIES)
+THREAD_STACK: Final = at_least(1, unit="octets")
+SOCKET_BUFFER: Final = between(1, 2**31 - 1, unit="octets")
+#: RFC 791 section 3.1: the precedence is the upper three bits of the type of service.
+PRECEDENCE: Final = between(0, 7)
+#: RFC 4271 section 4.2: the hold time is zero or at least three seconds.
+HOLD_TIME: Final = zero_or(between(3, 65_535, unit="seconds"))
+#: RFC 5082 section 3: a peer n hops away arrives with a time to live of at least 255 - n.
+GTSM_HOPS: Final = between(0, 254, unit="hops")
+REFRESH_TIME: Final = zero_or(between(60, 86_400, unit="seconds"))
+
+HOSTNAME: Final[Parser[str]] = Parser(f"a name of at most {MAX_HOST_NAME} octets", _parse_hostname)
+#: RFC 9234 section 4.1: the role of the speaker that says it.
+ROLE: Final = word(
+    {
+        "provider": Role.PROVIDER,
+        "rs": Role.ROUTE_SERVER,
+        "rs-client": Role.ROUTE_SERVER_CLIENT,
+        "customer": Role.CUSTOMER,
+        "peer": Role.PEER,
+    }
+)
+_AVRO: Final = {"avro": DumpFormat.AVRO, "avro_bin": DumpFormat.AVRO, "avro_json": DumpFormat.AVRO_JSON}
+LOG_OUTPUT: Final = word({"json": DumpFormat.JSON, **_AVRO})
+DUMP_OUTPUT: Final = word({"json": DumpFormat.JSON, **_AVRO, "mrt": DumpFormat.MRT})
+TABLE_HASH: Final = one_of("path_id", "mpls_vpn_rd")
+
+#: RFC 6793 section 1: asplain, four octets; 0 means that none is configured.
+AS_NUMBER: Final = between(0, 2**32 - 1)
+#: RFC 6286 section 2.1: a BGP identifier is any non-zero unsigned 32-bit integer.
+ROUTER_ID: Final[Parser[ipaddress.IPv4Address]] = Parser("an IPv4 address other than 0.0.0.0", _parse_router_id)
+ISO_NET: Final[Parser[str]] = Parser("an ISO network entity title such as 49.0001.0100.0000.1001.00", _parse_iso_net)

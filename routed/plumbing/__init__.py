@@ -1,0 +1,1 @@
+"""What every daemon needs and no protocol knows: configuration, maps, log, signals, the process."""

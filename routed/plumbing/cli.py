@@ -1,0 +1,113 @@
+"""Command lines: every switch is the short form of one configuration key.
+
+Switches are read after the file, so they win. `-f` names the file, `-h` and `-V` are answered and nothing else is
+done.
+"""
+
+from __future__ import annotations
+
+import getopt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routed.plumbing.statements import Statement, Statements, read_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One letter of a command line: the key it sets, and to what when it takes no argument."""
+
+    letter: str
+    key: str
+    meaning: str
+    argument: str = ""
+    value: str = "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command: its name, what it is, its switches; `order` gives them as getopt has them."""
+
+    name: str
+    summary: str
+    order: str
+    switches: tuple[Switch, ...]
+
+    def usage(self) -> str:
+        """Write the answer to `-h`."""
+        rows = [(f"-{switch.letter}  {switch.argument}", switch.meaning) for switch in self.switches]
+        rows = [
+            ("-h", "show this page"),
+            ("-V", "show version and options of the build"),
+            ("-f  FILE", "configuration file"),
+            *rows,
+        ]
+        width = max(len(left) for left, _ in rows)
+        lines = [f"{self.name}: {self.summary}", f"usage: {self.name} [-f FILE] [switches]", ""]
+        return "\n".join(lines + [f"  {left:<{width}}  {right}" for left, right in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """What was asked for: an answer to print, or a file and the statements of the switches."""
+
+    file: Path | None = None
+    statements: tuple[Statement, ...] = ()
+    wants_help: bool = False
+    wants_version: bool = False
+
+    def all_statements(self) -> Statements:
+        """Read the file, if there is one, and put the switches behind it.
+
+        Raises: OSError when the file cannot be read.
+        """
+        read = Statements(()) if self.file is None else read_statements(self.file)
+        return Statements((*read.statements, *self.statements), read.problems)
+
+
+class UsageError(Exception):
+    """The command line is not understood; the text says why."""
+
+
+def parse_command_line(program: Program, arguments: Sequence[str]) -> CommandLine:
+    """Read the arguments behind the command's name.
+
+    Raises: UsageError.
+    """
+    try:
+        options, operands = getopt.gnu_getopt(arguments, program.order)
+    except getopt.GetoptError as error:
+        raise UsageError(str(error)) from None
+    if operands:
+        raise UsageError(f"unexpected argument {operands[0]}")
+    letters = [option.lstrip("-") for option, _ in options]
+    files = [value for option, value in options if option == "-f"]
+    by_letter = {switch.letter: switch for switch in program.switches}
+    return CommandLine(
+        file=Path(files[-1]) if files else None,
+        statements=tuple(_statements(options, by_letter)),
+        wants_help="h" in letters,
+        wants_version="V" in letters,
+    )
+
+
+def _statements(options: list[tuple[str, str]], switches: Mapping[str, Switch]) -> list[Statement]:
+    return [
+        Statement(switch.key, value.strip() if switch.argument else switch.value, f"[command line: {option}]")
+        for option, value in options
+        if (switch := switches.get(option[1:])) is not None
+    ]
+
+
+#: Switches that every daemon has.
+COMMON: tuple[Switch, ...] = (
+    Switch("D", "daemonize", "run in the background"),
+    Switch("d", "debug", "log debugging lines too"),
+    Switch("S", "syslog", "log to this syslog facility", "FACILITY"),
+    Switch("F", "pidfile", "write the process id here", "FILE"),
+    Switch("T", "dry_run", "check the configuration, or bring everything up as well, and exit", "config|setup"),
+)

@@ -1,0 +1,235 @@
+"""Configuration: a registry of keys, declared once, and what statements make of it.
+
+A `Key` is one row of a table: name, parser, default, meaning. The same rows read the operator's text, write
+`docs/configuration.md` and answer what a misspelt key was meant to be. `configure` goes through statements in their
+order, the last one of a key wins, and every problem is collected: nothing is logged here, and nothing stops at the
+first mistake.
+
+Keys may be written for one plugin, `key[name]`. A global key applies to the whole process however it is written; any
+other applies to the plugin only, which means that the core of the daemon does not see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from routed.plumbing.statements import FAILS_CHECK, Kind, Problem, Statement
+from routed.plumbing.suggest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from routed.plumbing.values import Parser
+
+T = TypeVar("T")
+
+#: Name of the core process where the configuration gives none.
+DEFAULT_CORE_NAME: Final = "default"
+
+
+class Daemons(Flag):
+    """Which daemons read a key."""
+
+    PMBGPD = auto()
+    PMBMPD = auto()
+    FLOW = auto()
+
+
+class Status(Enum):
+    """How far a key is built."""
+
+    BUILT = "built"
+    NOT_BUILT = "not built yet"
+    NO_EFFECT = "accepted, no effect"
+    FLOW = "flow daemons"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One configuration key.
+
+    `is_global` keys ignore a plugin name; `reload` ones are read again with their file at SIGUSR2; `ours` are those
+    that the compatible language does not have.
+    """
+
+    name: str
+    parser: Parser[Any]
+    default: object
+    meaning: str
+    daemons: Daemons = field(kw_only=True)
+    status: Status = field(default=Status.BUILT, kw_only=True)
+    source: str = field(default="", kw_only=True)
+    aliases: tuple[str, ...] = field(default=(), kw_only=True)
+    is_global: bool = field(default=True, kw_only=True)
+    reload: bool = field(default=False, kw_only=True)
+    ours: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Keys that belong together on one page of the reference."""
+
+    title: str
+    introduction: str
+    keys: tuple[Key, ...]
+
+
+class Registry:
+    """All keys by name; a name that is declared twice is a bug."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        self.groups = tuple(groups)
+        self._by_name: dict[str, Key] = {}
+        for key in self:
+            for name in (key.name, *key.aliases):
+                assert name not in self._by_name, f"{name} is declared twice"
+                self._by_name[name] = key
+
+    def __iter__(self) -> Iterator[Key]:
+        return (key for group in self.groups for key in group.keys)
+
+    def __getitem__(self, name: str) -> Key:
+        return self._by_name[name]
+
+    def find(self, name: str) -> Key | None:
+        """Find a key by its name or by one of its other names."""
+        return self._by_name.get(name)
+
+    def nearest(self, name: str) -> str | None:
+        """Return the name that a misspelt one comes nearest to."""
+        return nearest(name, self._by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value, and where the operator wrote it."""
+
+    value: object
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was configured: values by key, defaults where nothing was, and all the problems on the way."""
+
+    registry: Registry
+    settings: Mapping[str, Setting]
+    problems: tuple[Problem, ...]
+
+    def of(self, name: str, kind: type[T]) -> T:
+        """Return the value of a key that always has one."""
+        value = self._value(name)
+        assert isinstance(value, kind), f"{name} is {value!r}"
+        return value
+
+    def maybe(self, name: str, kind: type[T]) -> T | None:
+        """Return the value of a key that may have none."""
+        return None if self._value(name) is None else self.of(name, kind)
+
+    def is_set(self, name: str) -> bool:
+        """Tell whether the operator wrote the key."""
+        return name in self.settings
+
+    def where(self, name: str) -> str:
+        """Say where the operator wrote the key, which must be set."""
+        return self.settings[name].where
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether a daemon may start with it."""
+        return not any(problem.is_fatal for problem in self.problems)
+
+    @property
+    def passes_check(self) -> bool:
+        """Tell whether a dry run finds nothing that the operator would want to mend."""
+        return not any(problem.kind in FAILS_CHECK for problem in self.problems)
+
+    def with_problems(self, problems: Iterable[Problem]) -> Configuration:
+        """Return the same configuration with further problems, those of keys that do not go together."""
+        return Configuration(self.registry, self.settings, (*self.problems, *problems))
+
+    def _value(self, name: str) -> object:
+        key = self.registry[name]
+        setting = self.settings.get(key.name)
+        return key.default if setting is None else setting.value
+
+
+def configure(
+    registry: Registry,
+    statements: Sequence[Statement],
+    problems: Iterable[Problem] = (),
+    checks: Iterable[Callable[[Configuration], Iterable[Problem]]] = (),
+) -> Configuration:
+    """Read statements in their order; `checks` look at the keys together once each has been understood alone."""
+    reader = _Reader(registry, statements)
+    for statement in statements:
+        reader.read(statement)
+    configuration = Configuration(registry, reader.settings, (*problems, *reader.problems, *reader.not_built()))
+    return configuration.with_problems(problem for check in checks for problem in check(configuration))
+
+
+class _Reader:
+    """What has been understood so far."""
+
+    def __init__(self, registry: Registry, statements: Sequence[Statement]) -> None:
+        self.settings: dict[str, Setting] = {}
+        self.problems: list[Problem] = []
+        self._registry = registry
+        self._core = _last(statements, "core_proc_name", DEFAULT_CORE_NAME)
+        self._plugins = declared_plugins(_last(statements, "plugins", ""))
+
+    def read(self, statement: Statement) -> None:
+        """Take one statement into the settings, or say why not."""
+        key = self._registry.find(statement.key)
+        if key is None:
+            self._report_unknown(statement)
+        elif key.status is Status.FLOW or self._concerns_core(key, statement):
+            self._set(key, statement)
+
+    def not_built(self) -> Iterator[Problem]:
+        """Name once each key that was set and does nothing yet."""
+        for name, setting in self.settings.items():
+            if self._registry[name].status is Status.NOT_BUILT:
+                yield Problem(Kind.ADVICE, f"{setting.where} {name}: not built yet. Ignored.")
+
+    def _set(self, key: Key, statement: Statement) -> None:
+        try:
+            value = key.parser.parse(statement.value)
+        except ValueError as error:
+            why = f" ({error})" if str(error) else ""
+            text = f"{statement.where} {statement.key}: invalid value '{statement.value}'{why}"
+            self.problems.append(Problem(Kind.BAD_VALUE, f"{text}: {key.parser.advice(statement.value)}"))
+        else:
+            self.settings[key.name] = Setting(value, statement.where)
+
+    def _concerns_core(self, key: Key, statement: Statement) -> bool:
+        scope = statement.scope
+        if scope is None or scope == self._core:
+            return True
+        if key.is_global:
+            text = f"{statement.where} plugin name not supported for key '{key.name}'. Globalized."
+            self.problems.append(Problem(Kind.ADVICE, text))
+        elif scope not in self._plugins:
+            self.problems.append(Problem(Kind.ADVICE, f"{statement.where} Unknown symbol '{scope}'. Ignored."))
+        return key.is_global
+
+    def _report_unknown(self, statement: Statement) -> None:
+        meant = self._registry.nearest(statement.key)
+        advice = f" Did you mean {meant}?" if meant else ""
+        text = f"{statement.where} Unknown key: {statement.key}. Ignored.{advice}"
+        self.problems.append(Problem(Kind.UNKNOWN_KEY, text))
+
+
+def declared_plugins(text: str) -> frozenset[str]:
+    """Return the names of the instances that a value of `plugins` declares: `print[a], kafka` has two."""
+    names = set()
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        kind, _, rest = item.partition("[")
+        names.add(rest.rstrip("]").strip() or f"default_{kind.strip()}")
+    return frozenset(names)
+
+
+def _last(statements: Sequence[Statement], key: str, default: str) -> str:
+    return next((statement.value for statement in reversed(statements) if statement.key == key), default)

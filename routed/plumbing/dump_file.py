@@ -1,0 +1,137 @@
+"""The file of a table dump: written under a temporary name and put in its place when it is whole.
+
+As in `sink_file`, the reactor's thread owns the queue and a thread does the blocking work of one batch at a time. Here
+the producer is a walk over a table that can wait, so it awaits room instead of being called back, and a refusal ends
+the dump: the old file stays, the error is the answer to `commit()`.
+"""
+
+from collections.abc import Awaitable
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+
+from routed.plumbing.metrics import SinkCounters
+from routed.plumbing.output_file import Replacement, Written, open_replacement, point_latest
+from routed.plumbing.queue import BufferQueue
+from routed.plumbing.sink import DEFAULT_OPTIONS, FileOptions, InThread, SinkError, log_bug
+
+
+class DumpFile:
+    """Write one dump under a temporary name and put it in its place when it is whole."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        in_thread: InThread,
+        latest: str | None = None,
+        options: FileOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.counters = SinkCounters()
+        self.error: SinkError | None = None  # from then on rows are dropped, and commit() raises it
+        self._path, self._latest = Path(path), Path(latest) if latest else None
+        self._in_thread, self._options = in_thread, options
+        self._queue = BufferQueue()
+        self._replacement: Replacement | None = None
+        self._running = False
+        self._waiting: list[tuple[int, Deferred[None]]] = []  # who waits for the queue to be no longer than that
+
+    def write(self, octets: bytes, rows: int) -> None:
+        """Queue a buffer of whole rows; the caller awaits `ready()` before the next one."""
+        if self.error is not None:
+            self.counters.rows_lost += rows
+            return
+        self._queue.put(octets, rows)
+        self._wake()
+
+    def ready(self) -> Awaitable[None]:
+        """Wait until the queue has room."""
+        return self._fallen_to(self._options.bounds.full)
+
+    async def commit(self) -> None:
+        """Write what is queued and put the file in its place, then point the latest link at it.
+
+        Raises: SinkError, with the old file untouched (the new one in place if only the link failed).
+        """
+        self._wake()  # an empty dump is a file too
+        await self._fallen_to(0)
+        if self.error is not None:
+            await self.abort()
+            raise self.error
+        assert self._replacement is not None
+        replacement, self._replacement = self._replacement, None
+        try:
+            await self._in_thread(replacement.commit)
+            if (link := self._latest) is not None:
+                await self._in_thread(lambda: point_latest(link, self._path))
+        except OSError as error:
+            raise self._fail(error) from error
+
+    async def abort(self) -> None:
+        """Give the dump up: nothing of it remains, the old file does."""
+        self.counters.rows_lost += self._queue.clear()
+        if self.error is None:
+            self.error = SinkError(f"{self._path}: given up")
+        await self._fallen_to(0)
+        if self._replacement is not None:
+            replacement, self._replacement = self._replacement, None
+            try:
+                await self._in_thread(replacement.abort)
+            except OSError as error:
+                self._fail(error)
+
+    def _wake(self) -> None:
+        if not self._running and self.error is None:
+            self._running = True
+            ensureDeferred(self._run()).addErrback(log_bug)
+
+    async def _run(self) -> None:
+        try:
+            if self._replacement is None:
+                self._replacement = await self._in_thread(lambda: open_replacement(self._path, self._options.owner))
+            while batch := self._queue.batch():
+                self._account(await self._append([buffer.octets for buffer in batch]))
+                self._release()
+        except OSError as error:
+            self._fail(error)
+        finally:
+            self._running = False
+            self._release()
+
+    def _append(self, buffers: list[bytes]) -> Deferred[Written]:
+        assert self._replacement is not None
+        append = self._replacement.output.append
+        return self._in_thread(lambda: append(buffers))
+
+    def _account(self, written: Written) -> None:
+        if self.error is not None:
+            return  # aborted meanwhile: the queue is gone
+        octets = self._queue.octets
+        self.counters.rows_written += self._queue.discard(written.buffers) - written.rows_dropped
+        self.counters.rows_lost += written.rows_dropped
+        self.counters.octets_written += octets - self._queue.octets
+        if written.error is not None:
+            raise written.error
+
+    def _fail(self, error: OSError) -> SinkError:
+        self.counters.failures += 1
+        self.counters.rows_lost += self._queue.clear()
+        self.error = SinkError(f"{error.filename or self._path}: {error.strerror or error}")
+        self.error.__cause__ = error
+        return self.error
+
+    def _fallen_to(self, octets: int) -> Deferred[None]:
+        if self._is_down_to(octets):
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append((octets, waiting))
+        return waiting
+
+    def _is_down_to(self, octets: int) -> bool:
+        return self._queue.octets <= octets if octets else not self._running
+
+    def _release(self) -> None:
+        due = [waiting for octets, waiting in self._waiting if self._is_down_to(octets)]
+        self._waiting = [entry for entry in self._waiting if entry[1] not in due]
+        for waiting in due:
+            waiting.callback(None)

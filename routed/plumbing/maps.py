@@ -1,0 +1,173 @@
+"""Map files: rows of `key=value` pairs, and the life of a file that is read again while the daemon runs.
+
+A row is a list of pairs divided by blanks; single quotes protect blanks inside a value. A row that begins with `!` or
+`#` is a comment. A row that cannot be understood is left out with a warning that names its line, and the others count.
+Nothing is logged here: loaders return the lines to log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from routed.plumbing.log import Level, LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+#: A map is configuration, written by people and their tools; this many octets are 2 million rows.
+MAX_OCTETS: Final = 256 * 1024 * 1024
+
+
+class RowError(ValueError):
+    """A row is left out; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[T]):
+    """The content of a file, and what to log about its rows."""
+
+    content: T
+    lines: tuple[LogLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The pairs of one row."""
+
+    where: str
+    pairs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a map is read."""
+
+    max_rows: int = 384
+    max_row_length: int = 288
+
+
+class MapError(Exception):
+    """A map cannot be used at all, and there is no older content to fall back on."""
+
+
+class MapFile(Generic[T]):
+    """A file of the configuration that can be read again: its content is replaced whole, or not at all."""
+
+    def __init__(self, path: Path, parse: Callable[[str, str], Loaded[T]], *, announce: bool = True) -> None:
+        self._path, self._parse, self._announce = path, parse, announce
+        self._content: T | None = None
+
+    @property
+    def content(self) -> T:
+        """Return what the file said when it could last be read."""
+        assert self._content is not None, f"{self._path} has not been loaded"
+        return self._content
+
+    def load(self) -> tuple[LogLine, ...]:
+        """Read the file for the first time.
+
+        Raises: MapError when it cannot be read.
+        """
+        try:
+            loaded = self._read()
+        except OSError as error:
+            raise MapError(self._failure(error)) from error
+        self._content = loaded.content
+        return self._report(loaded)
+
+    def reload(self) -> tuple[LogLine, ...]:
+        """Read the file again; the content stays as it was when that is not possible."""
+        try:
+            loaded = self._read()
+        except OSError as error:
+            rolled_back = LogLine(Level.WARN, f"[{self._path}] Rolling back old map.")
+            return (LogLine(Level.ERROR, self._failure(error)), rolled_back)
+        self._content = loaded.content
+        return self._report(loaded)
+
+    def _read(self) -> Loaded[T]:
+        octets = self._path.read_bytes()
+        if len(octets) > MAX_OCTETS:
+            raise OSError(0, f"larger than {MAX_OCTETS} octets")
+        return self._parse(octets.decode(errors="surrogateescape"), str(self._path))
+
+    def _failure(self, error: OSError) -> str:
+        missing = isinstance(error, FileNotFoundError)
+        return f"[{self._path}] file not found." if missing else f"[{self._path}] cannot be read: {error.strerror}."
+
+    def _report(self, loaded: Loaded[T]) -> tuple[LogLine, ...]:
+        if not self._announce:
+            return loaded.lines
+        entries = f" with {len(loaded.content)} entries" if hasattr(loaded.content, "__len__") else ""
+        return (
+            LogLine(Level.INFO, f"[{self._path}] (re)loading map."),
+            *loaded.lines,
+            LogLine(Level.INFO, f"[{self._path}] map successfully (re)loaded{entries}."),
+        )
+
+
+def parse_rows(text: str, name: str, keys: Collection[str], limits: Limits) -> Loaded[tuple[Row, ...]]:
+    """Parse a map whose rows may have the keys given."""
+    rows: list[Row] = []
+    lines: list[LogLine] = []
+    for where, line in numbered_rows(text, name, "!#"):
+        if len(rows) == limits.max_rows:
+            warning = (
+                f"[{name}] file cut to the first {limits.max_rows} entries. Number of entries can be raised "
+                "via the 'maps_entries' configuration directive."
+            )
+            lines.append(LogLine(Level.WARN, warning))
+            break
+        try:
+            rows.append(Row(where, _parse_pairs(line, keys, limits)))
+        except RowError as error:
+            lines.append(LogLine(Level.WARN, f"{where} {error}"))
+    return Loaded(tuple(rows), tuple(lines))
+
+
+def numbered_rows(text: str, name: str, comments: str) -> Iterator[tuple[str, str]]:
+    """Go through the rows that hold something, each with its place; `comments` are the characters that begin one."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        row = line.strip()
+        if row and row[0] not in comments:
+            yield f"[{name}:{number}]", row
+
+
+def _parse_pairs(line: str, keys: Collection[str], limits: Limits) -> dict[str, str]:
+    if len(line) > limits.max_row_length:
+        raise RowError(f"line too long (max {limits.max_row_length} chars). Ignored.")
+    pairs: dict[str, str] = {}
+    for word in _split(line):
+        key, equals, value = word.partition("=")
+        if not equals or not key or not value:
+            raise RowError("malformed line. Ignored.")
+        if key not in keys:
+            raise RowError(f"Line ignored because of unknown key '{key}'.")
+        if key in pairs:
+            raise RowError(f"Multiple '{key}' clauses part of the same statement. Line ignored.")
+        pairs[key] = value
+    return pairs
+
+
+def _split(line: str) -> list[str]:
+    """Split at blanks outside single quotes and take the quotes away."""
+    pieces = line.split("'")
+    if len(pieces) % 2 == 0 or "|" in line or any("\ud800" <= char <= "\udfff" for char in line):
+        raise RowError("malformed line. Ignored.")
+    words = [""]
+    for number, piece in enumerate(pieces):
+        if number % 2:
+            words[-1] += piece
+            continue
+        first, *others = _blank_separated(piece)
+        words[-1] += first
+        words += others
+    return [word for word in words if word]
+
+
+def _blank_separated(text: str) -> list[str]:
+    return text.replace("\t", " ").replace("\r", " ").split(" ")

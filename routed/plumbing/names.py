@@ -1,0 +1,115 @@
+"""Names with variables: `/var/log/bgp-$peer_src_ip-%Y%m%d.json` and the like.
+
+A text is cut into literals and variables once, when the configuration is read; expanding it later cannot fail and
+never looks inside a value that was put in. A `$` is followed by the longest variable name that fits, so
+`$bmp_router_port` is the port and not the address with `_port` behind it, and `$peer_src_ip_x` is the address with
+`_x` behind it. A `$` that starts no variable is an ordinary character.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Variable(Enum):
+    """What a `$` name stands for."""
+
+    PEER_ADDRESS = auto()
+    PEER_PORT = auto()
+    TIME_ZONE = auto()
+    PROCESS_NAME = auto()
+    WRITER_PID = auto()
+    BUILD = auto()
+
+
+#: Variables in the names of log files.
+PEER_VARIABLES: Final[Mapping[str, Variable]] = {
+    "peer_src_ip": Variable.PEER_ADDRESS,
+    "bmp_router": Variable.PEER_ADDRESS,
+    "telemetry_node": Variable.PEER_ADDRESS,
+    "peer_tcp_port": Variable.PEER_PORT,
+    "bmp_router_port": Variable.PEER_PORT,
+    "telemetry_node_port": Variable.PEER_PORT,
+}
+#: Variables in the names of files that carry the time of their making.
+DATED_VARIABLES: Final[Mapping[str, Variable]] = {**PEER_VARIABLES, "tzone": Variable.TIME_ZONE}
+#: Variables of `writer_id_string`.
+WRITER_VARIABLES: Final[Mapping[str, Variable]] = {
+    "proc_name": Variable.PROCESS_NAME,
+    "writer_pid": Variable.WRITER_PID,
+    "pmacct_build": Variable.BUILD,
+}
+
+_NAME: Final = re.compile(r"\$([a-z_]+)")
+
+
+@dataclass(frozen=True)
+class NameTemplate:
+    """A name cut into literal texts and variables."""
+
+    text: str
+    parts: tuple[str | Variable, ...]
+    unknown: tuple[str, ...] = ()
+    dated: bool = False
+
+    @cached_property
+    def variables(self) -> frozenset[Variable]:
+        """Tell which variables the name holds: an empty set makes the same name for everybody."""
+        return frozenset(part for part in self.parts if isinstance(part, Variable))
+
+    @cached_property
+    def follows_time(self) -> bool:
+        """Tell whether the name changes with time."""
+        return self.dated and ("%" in self.text or Variable.TIME_ZONE in self.variables)
+
+    def expand(self, values: Mapping[Variable, str], when: datetime | None = None) -> str:
+        """Put in the values; `when`, with its time zone, fills `%` conversions and `$tzone` of a dated name."""
+        return "".join(self._expand_part(part, values, when) for part in self.parts)
+
+    def expand_for_peer(self, address: str, port: int, when: datetime | None = None) -> str:
+        """Put in a peer, the way a name can hold it: `192_0_2_1`, `2001_db8__1`."""
+        values = {Variable.PEER_ADDRESS: address.replace(".", "_").replace(":", "_"), Variable.PEER_PORT: str(port)}
+        return self.expand(values, when)
+
+    def _expand_part(self, part: str | Variable, values: Mapping[Variable, str], when: datetime | None) -> str:
+        if part is Variable.TIME_ZONE:
+            return "" if when is None else format_offset(when)
+        if isinstance(part, Variable):
+            return values[part]
+        return when.strftime(part) if self.dated and when is not None and "%" in part else part
+
+
+def parse_name(text: str, variables: Mapping[str, Variable], *, dated: bool = False) -> NameTemplate:
+    """Cut a name into its parts; a `dated` one takes `%` conversions of strftime as well."""
+    parts: list[str | Variable] = []
+    unknown = []
+    at = 0
+    for match in _NAME.finditer(text):
+        name = _longest(match[1], variables)
+        if name is None:
+            unknown.append("$" + match[1])
+            continue
+        literal = text[at : match.start()]
+        parts += [literal, variables[name]] if literal else [variables[name]]
+        at = match.start() + 1 + len(name)
+    literal = text[at:]
+    return NameTemplate(text, tuple([*parts, literal] if literal else parts), tuple(unknown), dated)
+
+
+def format_offset(when: datetime) -> str:
+    """Write the offset of a time from UTC as `+01:00`."""
+    offset = when.strftime("%z")
+    return f"{offset[:3]}:{offset[3:5]}"
+
+
+def _longest(text: str, variables: Mapping[str, Variable]) -> str | None:
+    fitting = [name for name in variables if text.startswith(name)]
+    return max(fitting, key=len, default=None)

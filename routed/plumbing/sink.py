@@ -1,0 +1,93 @@
+"""What every destination of rows has in common: files today, brokers tomorrow.
+
+A sink takes buffers of whole rows, never blocks its caller and never raises for a downstream that fails: it keeps the
+rows, retries, and counts what it had to drop. Three conditions are told apart:
+
+- *slow*: the queue fills while the downstream still takes rows; the producer is asked to wait (`Watch.on_full`);
+- *failing*: the downstream refuses; the producer goes on, rows are queued until the bound and then lost and counted;
+- *well*: neither.
+
+Every call and every callback happens in the reactor's thread.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from routed.plumbing.output_file import Owner
+from routed.plumbing.queue import Bounds
+
+T = TypeVar("T")
+
+_log = Logger()
+
+
+class InThread(Protocol):
+    """Run blocking work in some thread and bring its result back, as `threads.deferToThread` does."""
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
+        """Start the work; fires in the reactor's thread."""
+
+
+class SinkError(Exception):
+    """A downstream refused and the work is given up; the cause is chained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkState:
+    """What a sink reports when its condition changes, for the log."""
+
+    name: str
+    failing: bool
+    reason: str = ""  # why it is failing, or what the operator should know although it is not
+    rows_queued: int = 0
+    rows_lost: int = 0  # since the sink exists
+
+
+def _ignore(*_: object) -> None:
+    """Take no notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a sink tells its owner; `on_full` and `on_drained` alternate, and only a slow downstream causes them."""
+
+    on_state: Callable[[SinkState], None] = _ignore
+    on_full: Callable[[], None] = _ignore
+    on_drained: Callable[[], None] = _ignore
+
+
+NO_WATCH: Final = Watch()
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """Who owns new files, and how many octets may wait for one."""
+
+    owner: Owner = Owner()  # noqa: RUF009 (frozen)
+    bounds: Bounds = Bounds()  # noqa: RUF009 (frozen)
+
+
+DEFAULT_OPTIONS: Final = FileOptions()
+
+
+def log_bug(failure: Failure) -> None:
+    """Log an exception that is no failing of the downstream; the sink that raised it has stopped."""
+    _log.failure("sink stopped", failure)
+
+
+class Sink(Protocol):
+    """A destination of rows."""
+
+    def write(self, octets: bytes, rows: int) -> None:
+        """Take a buffer of whole rows."""
+
+    def reopen(self) -> None:
+        """Send the rows that follow to a fresh file or connection; those before still reach the old one."""
+
+    def close(self) -> Deferred[None]:
+        """Flush and close; fires when nothing more will be written, and never fails."""

@@ -1,0 +1,183 @@
+"""The append sink of message logs: a file or FIFO that rows go to for as long as the daemon lives.
+
+The reactor's thread owns the queue and all state; a thread only ever opens, writes or closes the file, for one batch,
+and hands the outcome back. So nothing here is locked, and buffers that arrive while a batch is being written form the
+next batch: the busier the sink, the larger its batches and the smaller its cost.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IReactorTime
+
+from routed.plumbing.metrics import SinkCounters
+from routed.plumbing.output_file import OutputFile, Written, open_output
+from routed.plumbing.queue import BufferQueue
+from routed.plumbing.sink import DEFAULT_OPTIONS, NO_WATCH, FileOptions, InThread, SinkState, Watch, log_bug
+
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 30.0
+
+
+class FileSink:
+    """Append rows to one file."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        clock: IReactorTime,
+        in_thread: InThread,
+        watch: Watch = NO_WATCH,
+        options: FileOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.counters = SinkCounters()
+        self._path, self._owner, self._bounds = Path(path), options.owner, options.bounds
+        self._clock, self._in_thread, self._watch = clock, in_thread, watch
+        self._queue = BufferQueue()
+        self._file: OutputFile | None = None
+        self._failing = self._dropping = self._full = self._closing = self._running = False
+        self._retry_after = FIRST_RETRY
+        self._nap: Deferred[None] | None = None
+        self._closed: Deferred[None] = Deferred()
+        self._wake()  # opens the file, so that a bad path shows at once
+
+    def write(self, octets: bytes, rows: int) -> None:
+        """Queue a buffer of whole rows; drop it when the bound is reached."""
+        if self._closing or self._queue.octets + len(octets) > self._bounds.limit:
+            self.counters.rows_lost += rows
+            return
+        self._queue.put(octets, rows)
+        self._judge_pressure()
+        self._wake()
+
+    def reopen(self) -> None:
+        """Send what follows to a newly opened file of the same name."""
+        self._queue.mark()
+        self._retry_after = FIRST_RETRY
+        self._wake()
+        self._end_nap()
+
+    def close(self) -> Deferred[None]:
+        """Write what is queued and close; a file that is failing gets one more chance."""
+        if not self._closing:
+            self._closing = True
+            self._wake()
+            self._end_nap()
+        waiting: Deferred[None] = Deferred()
+        self._closed.addCallback(lambda _: waiting.callback(None))
+        return waiting
+
+    def _wake(self) -> None:
+        if not self._running:
+            self._running = True
+            ensureDeferred(self._run()).addErrback(log_bug)
+
+    async def _run(self) -> None:
+        """Write until there is nothing to write."""
+        while self._queue or self._file is None or self._closing:
+            try:
+                await self._step()
+            except OSError as error:
+                if not await self._survive(error):
+                    break
+            else:
+                if self._closing and not self._queue:
+                    await self._shut()
+                    break
+        self._running = False
+        if self._closing:
+            self._closed.callback(None)
+
+    async def _step(self) -> None:
+        """Open the file, or change it, or write one batch.
+
+        Raises: OSError.
+        """
+        if self._queue.take_mark():
+            await self._shut()
+        if self._file is None:
+            self._file = await self._in_thread(lambda: open_output(self._path, self._owner))
+            self._report(reason=self._file.warning)
+        if batch := self._queue.batch():
+            append, buffers = self._file.append, [buffer.octets for buffer in batch]
+            self._account(await self._in_thread(lambda: append(buffers)))
+
+    def _account(self, written: Written) -> None:
+        """Take over what a batch came to.
+
+        Raises: OSError, the batch's own.
+        """
+        octets = self._queue.octets
+        rows = self._queue.discard(written.buffers)
+        self.counters.rows_written += rows - written.rows_dropped
+        self.counters.rows_lost += written.rows_dropped
+        self.counters.octets_written += octets - self._queue.octets
+        if written.error is not None:
+            raise written.error
+        self._retry_after = FIRST_RETRY
+        self._report(failing=False)
+        if bool(written.rows_dropped) is not self._dropping:
+            self._dropping = not self._dropping
+            self._report(reason="nobody reads it: rows are dropped" if self._dropping else "read again")
+        self._judge_pressure()
+
+    async def _survive(self, error: OSError) -> bool:
+        """Report a refusal and wait before the next attempt; false when there is to be none."""
+        self.counters.failures += 1
+        self._report(failing=True, reason=f"{error.strerror or error}")
+        self._judge_pressure()
+        if self._closing:
+            self.counters.rows_lost += self._queue.clear()
+        if self._closing or (self._file is not None and not self._file.torn):
+            await self._shut()  # the next attempt starts with whatever then stands at the path
+        if self._closing:
+            return False
+        self._nap = Deferred()
+        alarm = self._clock.callLater(self._retry_after, self._end_nap)
+        self._retry_after = min(LAST_RETRY, self._retry_after * 2)
+        await self._nap
+        if alarm.active():
+            alarm.cancel()
+        return True
+
+    def _end_nap(self) -> None:
+        if self._nap is not None:
+            nap, self._nap = self._nap, None
+            nap.callback(None)
+
+    async def _shut(self) -> None:
+        """Close the file; what it says about that is reported and changes nothing."""
+        if self._file is None:
+            return
+        output, self._file = self._file, None
+        try:
+            await self._in_thread(output.close)
+        except OSError as error:
+            self.counters.failures += 1
+            self._report(reason=f"close: {error.strerror}")
+
+    def _report(self, *, failing: bool | None = None, reason: str = "") -> None:
+        """Tell the owner when the condition changes, or when there is something to say all the same."""
+        if failing is None:
+            failing = self._failing
+            changed = bool(reason)
+        else:
+            changed = failing is not self._failing
+        self._failing = failing
+        if changed:
+            lost, queued = self.counters.rows_lost, self._queue.rows
+            self._watch.on_state(
+                SinkState(name=str(self._path), failing=failing, reason=reason, rows_queued=queued, rows_lost=lost)
+            )
+
+    def _judge_pressure(self) -> None:
+        """Ask the producer to wait for a slow file, never for a failing one."""
+        octets = self._queue.octets
+        if self._full and (self._failing or octets <= self._bounds.drained):
+            self._full = False
+            self._watch.on_drained()
+        elif not self._full and not self._failing and octets > self._bounds.full:
+            self._full = True
+            self._watch.on_full()

@@ -1,0 +1,325 @@
+"""The BGP listener: accepts connections in the documented order of tests, and keeps account of the peers it has.
+
+1. the address (v4-mapped ones become IPv4); 2. the allow file; 3. a slot, or Cease/Connection Rejected; 4. batch
+admission; 5. the peer exists and its subscriber hears so; 6. duplicates: of a peer that has a session already, either
+the old one is replaced or the new one refused; 7. usage and neighbors file.
+
+At OPEN the Router-ID is compared with those of the other peers. Two sessions with one speaker are a collision
+(RFC 4271 section 6.8), and the identifier itself is well-formed, so the refusal is Cease/Connection Collision
+Resolution and not Bad BGP Identifier.
+"""
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, TypeAlias
+
+from twisted.application.service import Service
+from twisted.internet import address as twisted_address
+from twisted.internet import protocol
+from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from routed.model.event import Event, OpenReceived, PeerUp, SessionDown, UpdateRun
+from routed.plumbing.metrics import DaemonCounters
+from routed.plumbing.values import parse_address
+from routed.service.admission import Batch, Slots, Verdict, judge_duplicate, residual_hold_time
+from routed.service.neighbors import NeighborsFile
+from routed.service.peers import Peer, Subscriber
+from routed.service.pump import SessionProtocol
+from routed.service.refusal import Refusal, Stranger
+from routed.service.reports import Line, Reporter
+from routed.service.roster import Roster, standing_of
+from routed.service.send_hold import send_hold_time
+from routed.service.settings import ListenerSettings
+from routed.session.bgp_passive import BgpPassive
+from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode
+from routed.wire.bgp.notification import Notification, cease
+from routed.wire.bgp.open import OpenMessage
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Admit: TypeAlias = Callable[[OpenMessage], Notification | None]
+
+SHUTDOWN_TEXT: Final = "pmacct received SIGINT - shutting down"
+#: Connections accepted in one turn of the reactor; Twisted's own number grows with every burst.
+ACCEPTS_PER_TURN: Final = 16
+
+_REJECTED: Final = cease(CeaseSubcode.CONNECTION_REJECTED)
+_COLLISION: Final = cease(CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
+_SEND_HOLD_EXPIRED: Final = Notification(ErrorCode.SEND_HOLD_TIMER_EXPIRED)
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may connect, and how one speaker is told from another. The allow file may change between two connections."""
+
+    settings: ListenerSettings
+    allows: Callable[[Address], bool] = lambda _address: True
+    check_router_id: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who hears about peers."""
+
+    subscriber: Subscriber
+    reporter: Reporter
+    neighbors: NeighborsFile | None = None
+    counters: DaemonCounters = field(default_factory=DaemonCounters)
+
+
+class BgpListener(Service):
+    """Accepts peers from its start to its stop."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        listen: Callable[[protocol.Factory], IListeningPort],
+        policy: Policy,
+        audience: Audience,
+        make_session: Callable[[Admit], BgpPassive],
+    ) -> None:
+        settings = policy.settings
+        self.counters = audience.counters
+        self.peers = Roster(Slots(settings.max_peers), compare_ports=settings.compare_ports)
+        self._clock, self._listen, self._policy = clock, listen, policy
+        self._subscriber, self._reporter, self._neighbors = audience.subscriber, audience.reporter, audience.neighbors
+        self._make_session = make_session
+        self._batch = Batch(settings.batch, settings.batch_interval)
+        self._port: IListeningPort | None = None
+        self._connections = 0  # transports that exist, those of sessions that are over included
+        self._idle: Deferred[None] | None = None
+        self._throttling = False
+
+    def startService(self) -> None:  # noqa: N802 (Twisted's name)
+        """Begin to accept."""
+        super().startService()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+        self._port = self._listen(_Door(self))
+        self._limit_accepts()
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 (Twisted's name)
+        """Tell every peer that we shut down; fires when all know or had the time to."""
+        super().stopService()  # type: ignore[no-untyped-call]  # the same
+        return ensureDeferred(self._stop())
+
+    async def _stop(self) -> None:
+        if self._port is not None:
+            await maybeDeferred(self._port.stopListening)
+        for peer in self.peers:
+            peer.stop(SHUTDOWN_TEXT)
+        if self._connections:
+            self._idle = Deferred()
+            await self._idle
+        if self._neighbors is not None:
+            self._neighbors.show(())
+            self._neighbors.flush()
+
+    def accept(self, host: str, port: int) -> SessionProtocol | None:
+        """Decide about a connection; return what drives it, or None to close it without a word."""
+        pump = self._decide(parse_address(host), port)
+        self._connections += pump is not None
+        return pump
+
+    def caught(self, bug: Failure, where: str) -> None:
+        """Count an exception from our own code and log it with its traceback."""
+        self.counters.bugs_total += 1
+        _log.failure("bug in {where}", bug, where=where)
+
+    def disconnected(self) -> None:
+        """Take note of the end of a transport."""
+        self._connections -= 1
+        if not self._connections and self._idle is not None:
+            self._idle.callback(None)
+
+    def close(self, peer: Peer, down: SessionDown) -> None:
+        """Strike a peer off; its transport may live on until our last words are sent."""
+        if peer.down is not None:
+            return
+        peer.down = down
+        self.peers.remove(peer)
+        self._show_neighbors()
+        self._reporter.down(peer.name, down, _errno(peer.pump.loss))
+        self._subscriber.closed(peer, down)
+
+    def event(self, peer: Peer, event: Event) -> None:
+        """Pass an event on, and keep what the listener itself must know."""
+        if not isinstance(event, UpdateRun):
+            if isinstance(event, PeerUp):
+                peer.up = event
+                peer.pump.set_send_hold(send_hold_time(event.hold_time))
+            elif isinstance(event, OpenReceived):
+                self._name(peer, event.open_message)
+            self._reporter.event(peer.name, event)
+        self._subscriber.event(peer, event)
+
+    def _decide(self, address: Address, port: int) -> SessionProtocol | None:
+        self._limit_accepts()
+        self.counters.connections_accepted += 1
+        if not self._policy.allows(address):
+            self.counters.connections_not_allowed += 1
+            self._reporter.say(Line.NOT_ALLOWED, peer=address)
+            return None
+        slots = self.peers.slots
+        if not slots.any_free:
+            self.counters.connections_without_slot += 1
+            self._reporter.say(Line.NO_SLOT, max_peers=slots.max_peers)
+            return self._refuse(_REJECTED)
+        if not self._admit_batch():
+            return None
+        return self._enrol(address, port)
+
+    def _limit_accepts(self) -> None:
+        if self._port is not None:
+            self._port.numberAccepts = ACCEPTS_PER_TURN  # type: ignore[attr-defined]  # of twisted.internet.tcp.Port
+
+    def _admit_batch(self) -> bool:
+        admitted = self._batch.admit(self._clock.seconds())
+        if not admitted:
+            self.counters.connections_throttled += 1
+            if not self._throttling:
+                self._reporter.say(Line.THROTTLING, slot=self.peers.slots.in_use)
+        self._throttling = not admitted
+        return admitted
+
+    def _refuse(self, notification: Notification) -> SessionProtocol:
+        stranger = Stranger(lambda bug: self.caught(bug, "a refusal"), self.disconnected)
+        return SessionProtocol(Refusal(notification), self._clock, stranger)
+
+    def _enrol(self, address: Address, port: int) -> SessionProtocol | None:
+        """Give a connection its slot, then settle with the session that the peer may have already."""
+        link = _Link(self)
+        session = self._make_session(link.admit)
+        pump = SessionProtocol(session, self._clock, link)
+        slot = self.peers.slots.take()
+        link.peer = peer = Peer(
+            slot=slot, address=address, port=port, connected_at=self._clock.seconds(), session=session, pump=pump
+        )
+        before = self.peers.add(peer)
+        try:
+            self._subscriber.accepted(peer)
+            if before is not None and not self._may_replace(peer, before):
+                return self._refuse(_REJECTED)
+        except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
+            self.caught(Failure(), f"acceptance of {address}")  # type: ignore[no-untyped-call]  # bare in Twisted
+            if peer.down is None:
+                self.peers.remove(peer, reinstate=before)
+            return None
+        self._reporter.say(
+            Line.USAGE, peer=address, in_use=self.peers.slots.in_use, max_peers=self.peers.slots.max_peers
+        )
+        self._show_neighbors()
+        return pump
+
+    def _may_replace(self, peer: Peer, before: Peer) -> bool:
+        """Replace the session a peer has, or refuse its new connection."""
+        standing, now = standing_of(before), self._clock.seconds()
+        verdict = judge_duplicate(standing, now)
+        if verdict is not Verdict.REFUSE:
+            self._replace(before, verdict)
+            return True
+        self.counters.connections_duplicate += 1
+        self._reporter.say(Line.DUPLICATE, peer=peer.address, residual=residual_hold_time(standing, now))
+        peer.down = SessionDown(reason="the peer has a session already", notification_sent=_REJECTED)
+        self.peers.remove(peer, reinstate=before)
+        self._subscriber.closed(peer, peer.down)
+        return False
+
+    def _replace(self, before: Peer, verdict: Verdict) -> None:
+        """End a session in favour of a newer one; who restarts gracefully hears nothing (RFC 4724 section 5)."""
+        self.counters.sessions_replaced += 1
+        self._reporter.say(Line.REPLENISHING, peer=before.name)
+        if verdict is Verdict.REPLACE_RESTARTED:
+            before.pump.drop()
+        else:
+            before.reset(_COLLISION)
+
+    def admit(self, peer: Peer, message: OpenMessage) -> Notification | None:
+        """Compare the Router-ID of an OPEN with those of the other peers; return what refuses it."""
+        if not self._policy.check_router_id:
+            return None
+        router_id = IPv4Address(message.bgp_identifier)
+        holder = self.peers.holder(router_id)
+        if holder is None or holder is peer:
+            return None
+        verdict = judge_duplicate(standing_of(holder), self._clock.seconds())
+        if verdict is Verdict.REFUSE and holder.address != peer.address:
+            self._reporter.say(Line.DUPLICATE_ROUTER_ID, peer=peer.name)
+            return _COLLISION
+        self._replace(holder, verdict)
+        return None
+
+    def _name(self, peer: Peer, message: OpenMessage) -> None:
+        """Call the peer by its Router-ID from now on."""
+        router_id = IPv4Address(message.bgp_identifier)
+        if self.peers.holder(router_id) is None:
+            self.peers.claim_router_id(peer, router_id)
+        peer.router_id = router_id
+
+    def _show_neighbors(self) -> None:
+        if self._neighbors is not None:
+            self._neighbors.show(str(peer.address) for peer in self.peers)
+
+
+class _Door(protocol.ServerFactory):
+    """Twisted's side of the listener."""
+
+    noisy = False
+
+    def __init__(self, listener: BgpListener) -> None:
+        self._listener = listener
+
+    def buildProtocol(self, addr: IAddress | None) -> SessionProtocol | None:  # noqa: N802 (Twisted's name)
+        """Ask the listener."""
+        assert isinstance(addr, twisted_address.IPv4Address | twisted_address.IPv6Address), "only TCP is listened on"
+        return self._listener.accept(addr.host, addr.port)
+
+
+class _Link:
+    """The owner of a peer's pump: leads from the connection to the listener's account of it."""
+
+    peer: Peer
+
+    def __init__(self, listener: BgpListener) -> None:
+        self._listener = listener
+
+    def admit(self, message: OpenMessage) -> Notification | None:
+        """Ask whether the peer may be who it says."""
+        return self._listener.admit(self.peer, message)
+
+    def deliver(self, event: Event) -> None:
+        """Pass an event on."""
+        if isinstance(event, SessionDown):
+            self._listener.close(self.peer, event)
+        else:
+            self._listener.event(self.peer, event)
+
+    def caught(self, bug: Failure) -> None:
+        """Report a bug once per session: the first says what is wrong."""
+        self.peer.counters.bugs += 1
+        if self.peer.counters.bugs == 1:
+            self._listener.caught(bug, f"the session of {self.peer.name}")
+
+    def stuck(self, now: float) -> Sequence[Event]:
+        """End the session of a peer that does not read."""
+        return self.peer.session.reset(_SEND_HOLD_EXPIRED, now)
+
+    def gone(self) -> None:
+        """Count the connection out; a session that a bug kept from saying so is over too."""
+        self._listener.disconnected()
+        self._listener.close(self.peer, SessionDown(reason="internal error"))
+
+
+def _errno(loss: Failure | None) -> int | None:
+    """Return how the peer ended the stream, 0 for in good order; None when it was not the peer who did.
+
+    Twisted does not say which error it met; whatever it was, the connection is as good as reset.
+    """
+    if loss is None or isinstance(loss.value, ConnectionAborted):
+        return None
+    return 0 if isinstance(loss.value, ConnectionDone) else errno.ECONNRESET

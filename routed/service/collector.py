@@ -1,0 +1,379 @@
+"""The collector: what the events of sessions do to tables and message log. It alone writes the Adj-RIBs-In.
+
+A peer's routes outlive its connection. When a session ends for good its tables are taken out at once and swept in
+slices: a `delete` row a route, then `log_close`. A new session of the same peer may be established meanwhile, but is
+not read before the sweep is over, so that no `delete` row of the old session follows an `update` row of the new one.
+
+With graceful restart the tables stay, stale, until the peer has announced everything again (End-of-RIB), or does not
+return in time; then the stale routes are swept. `log_close` is written when the session is lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from routed.plumbing.log import Level
+from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
+from routed.rib._rib import Rib, sweep_all, sweep_stale
+from routed.rib._update import Applied, apply
+from routed.rib.adj_rib_in import AdjRibIn
+from routed.rib.families import FAMILIES, INDEX
+from routed.service.records import PeerText
+from routed.service.sweeper import ROUTES, Sweeper
+from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
+from routed.wire.bgp.notification import Notification, cease, hard_reset
+from routed.wire.family import Family
+
+if TYPE_CHECKING:
+    from routed.plumbing.log import Log
+    from routed.rib._table import Table
+    from routed.service.message_log import MessageLog, Stream
+    from routed.service.peers import Peer
+    from routed.service.settings import SpeakerSettings
+    from routed.service.tagging import Tagging
+
+#: What tells one router from another: its address, and the port where many share one.
+Identity = tuple[IPv4Address | IPv6Address, int]
+
+#: Octets of attribute sets that one turn may move to give memory back.
+COMPACTION: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class RouteCounters:
+    """What the UPDATEs of one peer came to."""
+
+    updates: int = 0
+    announced: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    unknown: int = 0
+    dropped: int = 0
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Neighbor:
+    """A router, over all of its sessions, from its first routes to the sweep of its last."""
+
+    identity: Identity
+    text: PeerText
+    slot: int
+    asn: int = 0
+    peer: Peer | None = None  # while connected
+    table: AdjRibIn | None = None
+    stream: Stream | None = None
+    alarm: IDelayedCall | None = None  # the end of patience with stale routes
+    sweeps: int = 0
+    counters: RouteCounters = field(default_factory=RouteCounters)
+    refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
+
+
+class Collector:
+    """Subscribes to the peers of a listener."""
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        rib: Rib,
+        settings: SpeakerSettings,
+        *,
+        log: Log,
+        tagging: Tagging,
+        message_log: MessageLog | None,
+        compare_ports: bool,
+    ) -> None:
+        self._reactor, self._rib, self._settings, self._log = reactor, rib, settings, log
+        self._tagging, self._message_log, self._compare_ports = tagging, message_log, compare_ports
+        self._sweeper = Sweeper(reactor)
+        self._neighbors: dict[Identity, Neighbor] = {}
+        self._of_peer: dict[Peer, Neighbor] = {}
+        self._streams: dict[Peer, Stream] = {}
+        self._sweeping: set[Deferred[None]] = set()
+        self._stopping = False
+
+    # -- subscriber of the listener ---------------------------------------------------------------------------------
+
+    def accepted(self, peer: Peer) -> None:
+        """Open the peer's part of the message log."""
+        if self._message_log is None:
+            return
+        stream = self._message_log.stream(self._text(peer))
+        stream.open()
+        stream.pauses(peer)
+        self._streams[peer] = stream
+
+    def event(self, peer: Peer, event: Event) -> None:
+        """Take an event of a session."""
+        match event:
+            case UpdateRun(octets=octets, count=count):
+                self._apply(peer, octets, count)
+            case PeerUp():
+                self._up(peer, event)
+            case RouteRefresh(family=family, subtype=subtype):
+                self._refresh(self._of_peer[peer], family, subtype)
+            case _:
+                """Others change no table."""
+
+    def closed(self, peer: Peer, down: SessionDown) -> None:
+        """Let the peer's routes go, or keep them for its return."""
+        stream = self._streams.pop(peer, None)
+        neighbor = self._of_peer.pop(peer, None)
+        if stream is not None:
+            stream.forget(peer)
+        if neighbor is None or self._stopping:
+            finish_stream(stream)
+            return
+        neighbor.peer = None
+        neighbor.stream = stream
+        if down.graceful and self._settings.stale_time:
+            self._retain(neighbor, peer)
+        else:
+            self._drop(neighbor)
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+
+    def _up(self, peer: Peer, up: PeerUp) -> None:
+        neighbor = self._neighbor(peer)
+        self._of_peer[peer] = neighbor
+        neighbor.peer = peer
+        neighbor.text = self._text(peer)
+        neighbor.slot, neighbor.asn = peer.slot, up.remote_open.asn
+        if peer in self._streams:
+            self._streams[peer].text = neighbor.text
+        if neighbor.table is None:
+            neighbor.table = AdjRibIn(self._rib, up.context)
+        else:
+            gone = neighbor.table.renew(up.context, preserved(up))
+            self._sweep_out(neighbor, gone, self._streams.get(peer))
+            if neighbor.stream is not None:
+                neighbor.stream.release()
+                neighbor.stream = None
+            self._set_alarm(neighbor, self._settings.stale_time, lambda: self._end_patience(neighbor))
+        if neighbor.sweeps:
+            peer.pause()
+
+    def _neighbor(self, peer: Peer) -> Neighbor:
+        identity = (peer.address, peer.port if self._compare_ports else 0)
+        neighbor = self._neighbors.get(identity)
+        if neighbor is None:
+            neighbor = self._neighbors[identity] = Neighbor(identity=identity, text=self._text(peer), slot=peer.slot)
+        return neighbor
+
+    def _text(self, peer: Peer) -> PeerText:
+        tag, tagger = self._tagging.for_routes(peer.address)
+        return PeerText(
+            address=peer.address,
+            port=peer.port,
+            router_id=peer.router_id,
+            tag=tag,
+            stream_tag=self._tagging.for_stream(peer.address),
+            tagger=tagger,
+        )
+
+    def retag(self) -> None:
+        """Tag everything anew, after the tag map has been read again."""
+        for peer, stream in self._streams.items():
+            stream.text = self._text(peer)
+            if peer in self._of_peer:
+                self._of_peer[peer].text = stream.text
+
+    def _apply(self, peer: Peer, octets: bytes, count: int) -> None:
+        neighbor = self._of_peer[peer]
+        assert neighbor.table is not None, "UPDATEs follow PeerUp"
+        stream = self._streams.get(peer)
+        rows = None if stream is None else stream.rows()
+        applied = apply(neighbor.table.rib, octets, rows)
+        if stream is not None:
+            stream.write(rows)
+        neighbor.counters.updates += count
+        self._count(neighbor, applied)
+        for afi, safi in applied.end_of_rib:
+            self._sweep_stale(neighbor, Family(afi, safi))
+        if applied.reset is not None:
+            peer.reset(Notification(ErrorCode.UPDATE_MESSAGE, applied.reset))
+        elif self._settings.max_routes and len(neighbor.table) > self._settings.max_routes:
+            peer.reset(over_limit(peer))
+
+    def _count(self, neighbor: Neighbor, applied: Applied) -> None:
+        counters = neighbor.counters
+        counters.announced += applied.announced
+        counters.unchanged += applied.unchanged
+        counters.withdrawn += applied.withdrawn
+        counters.unknown += applied.unknown
+        counters.dropped += applied.dropped
+        if applied.refused:
+            neighbor.refused.update(applied.refused)
+            self._report_refusals(neighbor, applied)
+        if applied.dropped:
+            self._warn(neighbor, "dropped", f"{applied.dropped} routes dropped: too many paths of a prefix, or no memory")
+
+    def _report_refusals(self, neighbor: Neighbor, applied: Applied) -> None:
+        first = applied.refusals[0]
+        total = sum(neighbor.refused.values())
+        self._warn(
+            neighbor,
+            "refused",
+            f"attribute {first.attribute}: {first.reason}, {first.verdict} (RFC 7606); {total} attributes refused so far",
+        )
+
+    def _warn(self, neighbor: Neighbor, kind: str, text: str) -> None:
+        self._log.write_limited(f"{kind} {neighbor.identity}", 6, Level.WARN, f"[{neighbor.text.address}] {text}")
+
+    def _refresh(self, neighbor: Neighbor, family: Family, subtype: int) -> None:
+        """Follow an enhanced route refresh: what is not announced between its marks is gone (RFC 7313 section 4)."""
+        assert neighbor.table is not None, "refreshes follow PeerUp"
+        if subtype == RefreshSubtype.BEGIN:
+            neighbor.table.begin_refresh(family)
+        elif subtype == RefreshSubtype.END:
+            self._sweep_stale(neighbor, family)
+
+    # -- stale routes -----------------------------------------------------------------------------------------------
+
+    def _retain(self, neighbor: Neighbor, peer: Peer) -> None:
+        """Keep the routes of a peer that may come back."""
+        up = peer.up
+        assert up is not None and up.graceful_restart is not None and neighbor.table is not None
+        if neighbor.stream is not None:
+            neighbor.stream.close()
+        families = [entry.family for entry in up.graceful_restart.families]
+        self._sweep_out(neighbor, neighbor.table.age(families), neighbor.stream)
+        patience = min(up.graceful_restart.restart_time, self._settings.stale_time)
+        self._set_alarm(neighbor, patience, lambda: self._begin_long_life(neighbor, up))
+
+    def _begin_long_life(self, neighbor: Neighbor, up: PeerUp) -> None:
+        """The peer did not return in time: keep what may live long, for as long as that (RFC 9494 section 4.2)."""
+        assert neighbor.table is not None
+        long_lived = {} if up.long_lived is None else {entry.family: entry.stale_time for entry in up.long_lived.families}
+        self._sweep_out(neighbor, neighbor.table.drop_families(long_lived), neighbor.stream)
+        patience = min(max(long_lived.values(), default=0), self._settings.stale_time)
+        if not patience or not len(neighbor.table):
+            self._drop(neighbor)
+            return
+        for family in neighbor.table.stale_families():
+            self._sweep_stale(neighbor, family, no_llgr=True)
+        self._set_alarm(neighbor, patience, lambda: self._drop(neighbor))
+
+    def _end_patience(self, neighbor: Neighbor) -> None:
+        """The peer came back, but does not say when it has announced everything."""
+        assert neighbor.table is not None
+        for family in list(neighbor.table.stale_families()):
+            self._sweep_stale(neighbor, family)
+
+    def _set_alarm(self, neighbor: Neighbor, seconds: float, action: Callable[[], None]) -> None:
+        self._cancel_alarm(neighbor)
+
+        def ring() -> None:
+            neighbor.alarm = None
+            action()
+
+        neighbor.alarm = self._reactor.callLater(seconds, ring)
+
+    def _cancel_alarm(self, neighbor: Neighbor) -> None:
+        if neighbor.alarm is not None:
+            neighbor.alarm.cancel()
+            neighbor.alarm = None
+
+    # -- sweeping ---------------------------------------------------------------------------------------------------
+
+    def _drop(self, neighbor: Neighbor) -> None:
+        """Let all routes of a peer go, then close its stream and forget it."""
+        self._cancel_alarm(neighbor)
+        tables = [] if neighbor.table is None else neighbor.table.detach()
+        neighbor.table = None
+        stream, neighbor.stream = neighbor.stream, None
+
+        def finish(_: object) -> None:
+            finish_stream(stream)
+            if neighbor.peer is None and neighbor.table is None and not neighbor.sweeps:
+                self._neighbors.pop(neighbor.identity, None)
+
+        self._sweep_out(neighbor, tables, stream).addCallback(finish)
+
+    def _sweep_out(self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None) -> Deferred[None]:
+        """Empty tables that were taken out, in slices; the peer is not read until that is done."""
+        walks = [self._walk(neighbor, self._emptying(family, table, stream)) for family, table in tables]
+        return gatherResults(walks).addCallback(lambda _: None)
+
+    def _sweep_stale(self, neighbor: Neighbor, family: Family, *, no_llgr: bool = False) -> None:
+        """Remove the stale routes of a family, in slices; the peer is not read until that is done."""
+        table = None if neighbor.table is None else neighbor.table.table(family)
+        if table is None or not table.stale:
+            return
+        stream = neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
+        self._walk(neighbor, self._renewing(INDEX[family], table, stream, no_llgr=no_llgr))
+
+    def _walk(self, neighbor: Neighbor, steps: Iterator[None]) -> Deferred[None]:
+        neighbor.sweeps += 1
+        if neighbor.sweeps == 1 and neighbor.peer is not None:
+            neighbor.peer.pause()
+        walk = self._sweeper.walk(steps)
+        self._sweeping.add(walk)
+
+        def done(result: None) -> None:
+            self._sweeping.discard(walk)
+            neighbor.sweeps -= 1
+            if not neighbor.sweeps and neighbor.peer is not None:
+                neighbor.peer.resume()
+            return result
+
+        return walk.addBoth(done)
+
+    def _emptying(self, family: int, table: Table, stream: Stream | None) -> Iterator[None]:
+        done = False
+        while not done:
+            rows = None if stream is None else stream.rows()
+            done = sweep_all(self._rib, family, table, ROUTES, rows)
+            if stream is not None:
+                stream.write(rows)
+            yield
+        while self._rib.paths.compact(COMPACTION):
+            yield
+
+    def _renewing(self, family: int, table: Table, stream: Stream | None, *, no_llgr: bool) -> Iterator[None]:
+        done = False
+        while not done:
+            rows = None if stream is None else stream.rows()
+            done = sweep_stale(self._rib, family, table, ROUTES, rows, no_llgr=no_llgr)
+            if stream is not None:
+                stream.write(rows)
+            yield
+
+    # -- for dumps and the end --------------------------------------------------------------------------------------
+
+    def neighbors(self) -> list[Neighbor]:
+        """Return the routers that have a table, by slot."""
+        return sorted((n for n in self._neighbors.values() if n.table is not None), key=lambda n: n.slot)
+
+    def stop(self) -> None:
+        """From now on sessions end with the daemon: their routes are neither swept nor kept."""
+        self._stopping = True
+        for neighbor in self._neighbors.values():
+            self._cancel_alarm(neighbor)
+
+
+def finish_stream(stream: Stream | None) -> None:
+    """Close a peer's part of the message log, unless that was done when its session was lost, and let its file go."""
+    if stream is not None:
+        stream.close()
+        stream.release()
+
+
+def over_limit(peer: Peer) -> Notification:
+    """Return what ends a session that has too many routes: its routes shall go, whatever grace was agreed."""
+    limit = cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED)
+    grace = None if peer.up is None else peer.up.graceful_restart
+    return hard_reset(limit) if grace is not None and grace.notification else limit
+
+
+def preserved(up: PeerUp) -> list[Family]:
+    """Return the families whose forwarding state a restarted peer says it preserved (RFC 4724 section 3)."""
+    if up.graceful_restart is None:
+        return []
+    return [entry.family for entry in up.graceful_restart.families if entry.forwarding_preserved]

@@ -1,0 +1,51 @@
+"""The file that lists the peers we have a session with, for scripts of the operator (`bgp_neighbors_file`)."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from routed.plumbing.output_file import Owner, replace_whole
+
+
+class NeighborsFile:
+    """One address a line, one line for each slot in use; replaced as a whole, so that a reader never sees half of it.
+
+    It is small (a few dozen octets a peer) and written at session changes only, so it is written in place of being
+    queued. A burst of changes is written once, in the reactor's next turn.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        later: Callable[[Callable[[], None]], object],
+        on_error: Callable[[str], None],
+        owner: Owner,
+    ) -> None:
+        self._path, self._owner = path, owner
+        self._later, self._on_error = later, on_error
+        self._addresses: tuple[str, ...] | None = None  # what waits to be written
+        self._last_error = ""
+
+    def show(self, addresses: Iterable[str]) -> None:
+        """Write these addresses soon."""
+        waiting = self._addresses is not None
+        self._addresses = tuple(addresses)
+        if not waiting:
+            self._later(self.flush)
+
+    def flush(self) -> None:
+        """Write now what waits to be written."""
+        if self._addresses is None:
+            return
+        text = "".join(f"{address}\n" for address in self._addresses)
+        self._addresses = None
+        try:
+            self._complain(replace_whole(self._path, text.encode(), self._owner))
+        except OSError as error:
+            self._complain(f"{error.strerror}")
+
+    def _complain(self, problem: str) -> None:
+        """Report a problem when it is new."""
+        if problem and problem != self._last_error:
+            self._on_error(f"{self._path}: {problem}")
+        self._last_error = problem

@@ -1,0 +1,73 @@
+"""A peer as the service layer knows it, and who wants to hear about peers."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
+
+from routed.model.event import Event, PeerUp, SessionDown
+from routed.service.pump import SessionProtocol
+from routed.session.bgp_passive import BgpPassive
+from routed.wire.bgp.notification import Notification
+
+
+@dataclass(slots=True)
+class PeerCounters:
+    """What one connection did; octets and messages are counted by its session."""
+
+    bugs: int = 0
+    pauses: int = 0
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Peer:
+    """One accepted connection, from its first moment (before any octet) to its last."""
+
+    slot: int
+    address: IPv4Address | IPv6Address
+    port: int
+    connected_at: float  # by the reactor's clock
+    session: BgpPassive
+    pump: SessionProtocol
+    router_id: IPv4Address | None = None  # from the OPEN on
+    up: PeerUp | None = None  # from Established on, and not taken back
+    down: SessionDown | None = None
+    counters: PeerCounters = field(default_factory=PeerCounters)
+
+    @property
+    def name(self) -> str:
+        """The name that log lines begin with: the Router-ID once it is known, the address before."""
+        return str(self.router_id or self.address)
+
+    def pause(self) -> None:
+        """Stop reading from the peer until `resume`; its hold timer does not suffer."""
+        self.counters.pauses += 1
+        self.pump.pause()
+
+    def resume(self) -> None:
+        """Read from the peer again."""
+        self.pump.resume()
+
+    def reset(self, notification: Notification) -> None:
+        """End the session with a NOTIFICATION, from inside an event's delivery or any other moment."""
+        self.pump.drive(lambda now: self.session.reset(notification, now))
+
+    def stop(self, text: str) -> None:
+        """End the session because we shut down, and say so in these words (RFC 9003)."""
+        self.pump.drive(lambda now: self.session.stop(now, text))
+
+
+class Subscriber(Protocol):
+    """Who hears about peers. For one peer: `accepted`, then its events, then `closed`; each exactly once or in order.
+
+    A peer that is refused as a duplicate is accepted and closed at once. One that replaces another is accepted before
+    the other one is closed. Slots are free again when `closed` is called.
+    """
+
+    def accepted(self, peer: Peer) -> None:
+        """Take note of a connection that holds a slot now."""
+
+    def event(self, peer: Peer, event: Event) -> None:
+        """Take an event of the session; all but SessionDown."""
+
+    def closed(self, peer: Peer, down: SessionDown) -> None:
+        """Take note that the session is over; the transport may still be closing."""

@@ -1,0 +1,95 @@
+"""JSON texts around the bulk rows: times, the keys that name a peer, and the records that open and close a stream.
+
+Source: the record formats of pmacct's message logs and table dumps, key by key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from routed.plumbing.names import format_offset
+from routed.service.settings import RenderSettings, TimestampLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Address, IPv6Address
+
+#: Turns the COMMUNITIES octets of a path into the tag text of its rows; None keeps the rows back.
+Tagger = "Callable[[bytes], bytes | None]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerText:
+    """How a peer shows in records. `tag` ends in a comma and a blank; None keeps its route rows back."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+    router_id: IPv4Address | None = None
+    tag: bytes | None = b""
+    stream_tag: bytes = b""  # of the records that open and close a stream, which no filter keeps back
+    tagger: Callable[[bytes], bytes | None] | None = None
+
+    def keys(self, *, peer_id: bool) -> bytes:
+        """Return the keys of route rows that name the peer."""
+        text = f'"peer_ip_src": "{self.address}", "peer_tcp_port": {self.port}, '
+        if peer_id and self.router_id is not None:
+            text += f'"peer_id": "{self.router_id}", '
+        return text.encode()
+
+
+class TimeFormat:
+    """Writes times as the operator wants them."""
+
+    def __init__(self, settings: RenderSettings) -> None:
+        self._layout, self._utc = settings.timestamps, settings.utc
+
+    def exact(self, when: float) -> bytes:
+        """Write a time with microseconds, as message logs do. Units: seconds since 1970."""
+        if self._layout is TimestampLayout.SINCE_EPOCH:
+            microseconds = round(when * 1_000_000)
+            return b"%d.%06d" % divmod(microseconds, 1_000_000)
+        return self._text(when, ".%f")
+
+    def whole(self, when: int) -> bytes:
+        """Write a time in seconds, as dumps do."""
+        if self._layout is TimestampLayout.SINCE_EPOCH:
+            return b"%d" % when
+        return self._text(when, "")
+
+    def moment(self, when: float) -> datetime:
+        """Return a time with the zone that is shown."""
+        utc = datetime.fromtimestamp(when, UTC)
+        return utc if self._utc else utc.astimezone()
+
+    def _text(self, when: float, fraction: str) -> bytes:
+        moment = self.moment(when)
+        if self._layout is TimestampLayout.RFC9557:
+            return (moment.strftime(f"%Y-%m-%dT%H:%M:%S{fraction}") + format_offset(moment)).encode()
+        return moment.strftime(f"%Y-%m-%d %H:%M:%S{fraction}").encode()
+
+
+def log_event(sequence: int, timestamp: bytes, peer: PeerText, event_type: bytes) -> bytes:
+    """Write a `log_init` or `log_close` record."""
+    return b'{"seq": %d, "timestamp": "%s", "peer_ip_src": "%s", %s"peer_tcp_port": %d, "event_type": "%s"}\n' % (
+        sequence,
+        timestamp,
+        str(peer.address).encode(),
+        peer.stream_tag,
+        peer.port,
+        event_type,
+    )
+
+
+def dump_event(sequence: int, timestamp: bytes, peer: PeerText, event_type: bytes, facts: bytes) -> bytes:
+    """Write a `dump_init` or `dump_close` record; `facts` are its own keys."""
+    return b'{"timestamp": "%s", "peer_ip_src": "%s", "peer_tcp_port": %d, %s"event_type": "%s", %s, "seq": %d}\n' % (
+        timestamp,
+        str(peer.address).encode(),
+        peer.port,
+        peer.stream_tag,
+        event_type,
+        facts,
+        sequence,
+    )

@@ -1,0 +1,125 @@
+"""What the operator chose, as frozen values: all that a service ever sees of the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+    from pathlib import Path
+
+    from routed.plumbing.maps import Limits
+    from routed.plumbing.names import NameTemplate
+    from routed.wire.bgp.codepoints import Role
+
+
+class DumpFormat(Enum):
+    """The encodings of records."""
+
+    JSON = auto()
+    MRT = auto()
+    AVRO = auto()
+    AVRO_JSON = auto()
+
+
+class TimestampLayout(Enum):
+    """The ways to write a time in a record."""
+
+    PLAIN = auto()  # 2026-11-20 15:10:56.904753
+    RFC9557 = auto()  # 2026-11-20T15:10:56.904753+01:00
+    SINCE_EPOCH = auto()  # 1795187456.904753
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSettings:
+    """Where peers connect to, and who may.
+
+    `address` is `None` for every address of both families. `gtsm_hops` of 0 leaves the time to live alone;
+    `batch` peers are admitted per `batch_interval` seconds, 0 for no limit.
+    """
+
+    address: IPv4Address | IPv6Address | None
+    port: int
+    ipv6_only: bool
+    interface: str | None
+    ip_precedence: int
+    receive_buffer: int | None
+    gtsm_hops: int
+    max_peers: int
+    batch: int
+    batch_interval: int
+    compare_ports: bool
+    allow_file: Path | None
+    md5_file: Path | None
+    neighbors_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerSettings:
+    """How we present ourselves to BGP peers, and what we hold of them.
+
+    `asn` of 0 mirrors the peer's; `max_routes` of 0 is no limit. Units: seconds.
+    """
+
+    asn: int
+    router_id: IPv4Address
+    hold_time: int
+    role: Role | None
+    hostname: str | None
+    add_path: bool
+    check_router_id: bool
+    graceful_restart: bool
+    stale_time: int
+    max_routes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderSettings:
+    """How records are written."""
+
+    as_path_as_array: bool
+    communities_as_array: bool
+    communities_numeric: bool
+    origin_as_integer: bool
+    label_as_map: bool
+    peer_id: bool
+    extra_attributes: bool
+    timestamps: TimestampLayout
+    utc: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageLogSettings:
+    """The log of messages. Units: octets of the queue."""
+
+    file: NameTemplate
+    label_filter: tuple[str, ...] | None
+    queue_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DumpSettings:
+    """The dumps of tables: peers are spread over `time_slots` dumps every `refresh_time` seconds."""
+
+    file: NameTemplate
+    latest_file: NameTemplate | None
+    output: DumpFormat
+    refresh_time: int
+    time_slots: int
+
+    @property
+    def period(self) -> int:
+        """Return the seconds from one dump to the next."""
+        return self.refresh_time // self.time_slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapSettings:
+    """The map that tags peers, and how maps are read."""
+
+    tag_map: Path | None
+    refresh: bool
+    limits: Limits
+    recirculate: bool

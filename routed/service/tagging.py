@@ -1,0 +1,70 @@
+"""Tags on records: what the tag map says of a peer and of its routes, as JSON text, after the label filter."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from routed.service.tag_map import Tag, TagMap, encode_tag, label_passes
+from routed.wire.bgp.community import WELL_KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Address, IPv6Address
+
+#: Community lists whose tag is remembered; a peer's routes repeat theirs.
+REMEMBERED = 65_536
+
+
+class Tagging:
+    """Tags peers and routes by a map that may be read again."""
+
+    def __init__(
+        self,
+        content: Callable[[], TagMap] | None,
+        *,
+        label_as_map: bool,
+        label_filter: tuple[str, ...] | None,
+    ) -> None:
+        self._content, self._label_as_map, self._label_filter = content, label_as_map, label_filter
+
+    def for_stream(self, address: IPv4Address | IPv6Address) -> bytes:
+        """Return the tag of a peer's opening and closing records."""
+        if self._content is None:
+            return b""
+        return self._text(self._content().for_peer(address).evaluate(None))
+
+    def for_routes(
+        self, address: IPv4Address | IPv6Address
+    ) -> tuple[bytes | None, Callable[[bytes], bytes | None] | None]:
+        """Return the tag of a peer's rows, None to keep them back, and who tags route by route if that is needed."""
+        if self._content is None:
+            return (b"" if self._label_filter is None else None), None
+        tags = self._content().for_peer(address)
+
+        def tag(communities: bytes) -> bytes | None:
+            return self._filtered(tags.evaluate(community_texts(communities)))
+
+        if tags.counts:
+            return b"", tag
+        if tags.uses_communities:
+            return self._filtered(tags.evaluate(None)), lru_cache(REMEMBERED)(tag)
+        return self._filtered(tags.evaluate(None)), None
+
+    def _filtered(self, tag: Tag | None) -> bytes | None:
+        if self._label_filter is not None and not label_passes(self._label_filter, None if tag is None else tag.label):
+            return None
+        return self._text(tag)
+
+    def _text(self, tag: Tag | None) -> bytes:
+        text = encode_tag(tag, label_as_map=self._label_as_map)
+        return text + b", " if text else b""
+
+
+def community_texts(octets: bytes) -> frozenset[str]:
+    """Return the communities of an attribute as texts.
+
+    Octets: n x u32.
+    """
+    values = [int.from_bytes(octets[at : at + 4], "big") for at in range(0, len(octets), 4)]
+    return frozenset(WELL_KNOWN.get(value, f"{value >> 16}:{value & 0xFFFF}") for value in values)

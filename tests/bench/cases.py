@@ -1,0 +1,183 @@
+"""What is measured: one function a case, each starts its daemon, loads it and returns figures."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from tests.bench.daemons import Kind, Running
+from tests.bench.measure import CpuMeter, kernel_seconds, memory, wait_until_idle
+from tests.bench.play import Player
+from tests.bench.probe import Latency, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PLAYER_AS: Final = 65001
+PAUSE: Final = re.compile(r"longest reactor pause: (\d+) ms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Streams that are played together, and how many routes they leave in all tables."""
+
+    name: str
+    streams: Sequence[bytes]
+    peers: int
+    routes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """What it cost to take a load in."""
+
+    routes: int
+    cpu: float
+    kernel: float
+    wall: float
+    octets: int
+
+    @property
+    def speed(self) -> float:
+        """Routes a CPU second."""
+        return self.routes / self.cpu
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What it cost to write rows of JSON."""
+
+    rows: int
+    cpu: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """How responsive the daemon stayed during a load."""
+
+    wall: float
+    probed: Latency
+    logged_ms: int | None
+
+
+class Ground:
+    """Where daemons run: a folder and a range of ports, a fresh one of each for every start."""
+
+    def __init__(self, folder: Path, first_port: int) -> None:
+        self._folder = folder
+        self._runs = count()
+        self._first_port = first_port
+
+    def start(self, kind: Kind, **extra: str) -> Running:
+        """Prepare a daemon; the block that enters it starts the measurement."""
+        run = next(self._runs)
+        return Running(kind, self._folder / str(run), self._first_port + run % 50, extra)
+
+
+def _play(daemon: Running, load: Load) -> tuple[Player, Ingest]:
+    player = Player(daemon.target, load.peers, PLAYER_AS)
+    wait_until_idle(CpuMeter(daemon.pid), 0.3)
+    before, kernel = memory(daemon.pid), kernel_seconds(daemon.pid)
+    meter, begin = CpuMeter(daemon.pid), time.monotonic()
+    player.play(load.streams)
+    cpu, end = wait_until_idle(meter)
+    kernel = kernel_seconds(daemon.pid) - kernel
+    octets = memory(daemon.pid) - before
+    return player, Ingest(routes=load.routes, cpu=cpu, kernel=kernel, wall=end - begin, octets=octets)
+
+
+def ingest(ground: Ground, kind: Kind, load: Load) -> Ingest:
+    """Take a load in, with nothing else to do."""
+    with ground.start(kind) as daemon:
+        player, figures = _play(daemon, load)
+        player.close()
+    return figures
+
+
+def message_log(ground: Ground, kind: Kind, load: Load) -> Rows:
+    """Take a load in and log every route of it."""
+    with ground.start(kind, bgp_daemon_msglog_file="{folder}/messages.json") as daemon:
+        player, figures = _play(daemon, load)
+        rows = _count_rows(daemon.folder / "messages.json", '"log_type": "update"')
+        player.close()
+    return Rows(rows=rows, cpu=figures.cpu, wall=figures.wall)
+
+
+def table_dump(ground: Ground, kind: Kind, load: Load) -> Rows:
+    """Dump the table of one peer at the next full minute, from the first sign of a file to the last row in place."""
+    keys = {"bgp_table_dump_file": "{folder}/dumps/table.json", "bgp_table_dump_refresh_time": "60"}
+    with ground.start(kind, **keys) as daemon:
+        player, _ = _play(daemon, load)
+        dumps, meter = daemon.folder / "dumps", CpuMeter(daemon.pid)
+        dumps.mkdir(exist_ok=True)
+        rows = 0
+        while rows < load.routes // 2:  # a dump that fell into the load does not count
+            for path in dumps.iterdir():
+                path.unlink()
+            player.stay(until=lambda: any(dumps.iterdir()))
+            begin, before = time.monotonic(), meter.seconds()
+            player.stay(until=lambda: meter.seconds() > 0 and _is_whole(dumps / "table.json"))
+            wall, cpu = time.monotonic() - begin, meter.seconds() - before
+            rows = _count_rows(dumps / "table.json", '"event_type": "dump"')
+        player.close()
+    return Rows(rows=rows, cpu=cpu, wall=wall)
+
+
+def pauses(ground: Ground, kind: Kind, load: Load) -> Pauses:
+    """Probe the daemon while it takes a load in, and ask its log afterwards."""
+    room = {} if kind.program[0].endswith("bird") else {"bgp_daemon_max_peers": str(load.peers + 16)}
+    with ground.start(kind, **room) as daemon:
+        player = Player(daemon.target, load.peers, PLAYER_AS)
+        with Probe(daemon.target) as probe:
+            begin = time.monotonic()
+            player.play(load.streams)
+            end = _until_little_work(CpuMeter(daemon.pid))
+        player.close()
+    logged = PAUSE.findall(daemon.log())
+    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=int(logged[-1]) if logged else None)
+
+
+def churn(ground: Ground, kind: Kind, load: Load, cycles: int) -> list[int]:
+    """Return the memory after each of some cycles of loading a table and losing all its peers."""
+    after = []
+    with ground.start(kind) as daemon:
+        for _ in range(cycles):
+            player, _ = _play(daemon, load)
+            player.close()
+            wait_until_idle(CpuMeter(daemon.pid))
+            after.append(memory(daemon.pid))
+    return after
+
+
+def _until_little_work(meter: CpuMeter) -> float:
+    """Wait until the daemon uses less than a fifth of one CPU for a second, and return since when.
+
+    It is never idle while it is probed.
+    """
+    last, busy_until = meter.seconds(), time.monotonic()
+    while time.monotonic() - busy_until < 1.0:
+        time.sleep(0.1)
+        reading = meter.seconds()
+        if reading - last > 0.02:
+            busy_until = time.monotonic()
+        last = reading
+    return busy_until
+
+
+def _count_rows(path: Path, sign: str) -> int:
+    with path.open() as rows:
+        return sum(sign in row for row in rows)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a dump of one peer has its last row."""
+    if not path.exists():
+        return False
+    with path.open("rb") as octets:
+        octets.seek(max(0, path.stat().st_size - 400))
+        return b'"event_type": "dump_close"' in octets.read()

@@ -1,0 +1,161 @@
+"""Every decoder that reads what others wrote, in one table: whoever adds a row has it fuzzed.
+
+A row says how to call the decoder on octets, where its seeds lie, how seeds are damaged, and which exceptions it may
+raise: the one of its layer, or none.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from routed.daemon.keys import KEYS
+from routed.octets import Cursor, WireError
+from routed.plumbing.config import configure
+from routed.plumbing.maps import Limits, parse_rows
+from routed.plumbing.statements import parse_statements
+from routed.wire.bgp._stream import Stream
+from routed.wire.bgp.capability import decode_capability
+from routed.wire.bgp.context import DecodeContext
+from routed.wire.bgp.header import decode_message
+from routed.wire.bgp.notification import decode_notification
+from routed.wire.bgp.open import decode_open
+from routed.wire.bgp.refresh import decode_route_refresh
+from routed.wire.bgp.update import decode_update
+from routed.wire.family import STORABLE
+from routed.wire.mrt import message as mrt
+from routed.wire.mrt.record import Damage, walk_records
+from tests.fuzz.mutate import mutate, mutate_update
+from tests.oracles.cases import CASES
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+
+#: Where the octets of the call that is running are kept, so that they survive a crash of the process.
+LAST: Final = os.environ.get("FUZZ_LAST", "")
+
+CONTEXTS: Final = tuple(
+    DecodeContext(as4=as4, external=external, families=STORABLE, add_path=add_path)
+    for as4 in (False, True)
+    for external in (False, True)
+    for add_path in (frozenset(), STORABLE)
+)
+
+Mutate = Callable[[bytes, int, Sequence[bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """One decoder under fuzz."""
+
+    name: str
+    decode: Callable[[bytes], object]
+    seeds: Callable[[], Sequence[bytes]]
+    mutate: Mutate = mutate
+    mutations: int = 4_000
+    raises: tuple[type[Exception], ...] = (WireError,)
+
+    def attempt(self, octets: bytes) -> None:
+        """Decode; a documented exception is an answer, any other one is a finding."""
+        if LAST:
+            Path(LAST).write_bytes(octets)
+        try:
+            self.decode(octets)
+        except self.raises:
+            return
+        except Exception as error:
+            raise AssertionError(f"{self.name} let {error!r} out; the seed is {octets.hex()}") from error
+
+
+def corpus(folder: str) -> Sequence[bytes]:
+    """Read the kept files of a folder, in a fixed order."""
+    return tuple(path.read_bytes() for path in sorted((CORPUS / folder).iterdir()))
+
+
+def updates() -> Sequence[bytes]:
+    return (*corpus("update"), *(case.octets for case in CASES))
+
+
+def messages() -> Sequence[bytes]:
+    return (*corpus("message"), *corpus("update"))
+
+
+def bodies(octets: Sequence[bytes]) -> Sequence[bytes]:
+    return tuple(message[19:] for message in octets)
+
+
+def of_type(kind: int) -> Sequence[bytes]:
+    return bodies([message for message in corpus("message") if message[18] == kind])
+
+
+def capabilities() -> Sequence[bytes]:
+    """Capabilities alone: (code u8, length u8, value) from the optional parameters of the OPENs."""
+    found = []
+    for body in of_type(1):
+        parameters = body[10:]
+        while parameters:
+            kind, value, parameters = parameters[0], parameters[2 : 2 + parameters[1]], parameters[2 + parameters[1] :]
+            while kind == 2 and value:
+                found.append(value[: 2 + value[1]])
+                value = value[2 + value[1] :]
+    return tuple(dict.fromkeys(found))
+
+
+def feed_stream(octets: bytes) -> object:
+    """Feed in two halves and then whole, so that messages begin and end inside and outside of a chunk."""
+    stream = Stream(4096)
+    middle = len(octets) // 2
+    found = [*stream.feed(octets[:middle]), *stream.feed(octets[middle:]), *stream.feed(octets)]
+    while stream.is_held and stream.error is None:
+        found += stream.feed(b"")
+    return found, stream.error
+
+
+def decode_update_in_every_context(octets: bytes) -> object:
+    for context in CONTEXTS:
+        try:
+            decode_update(Cursor(octets[19:]), context)
+        except WireError:
+            continue
+    return None
+
+
+def read_mrt(octets: bytes) -> Iterator[object]:
+    for record in walk_records(io.BytesIO(octets).read):
+        if not isinstance(record, Damage):
+            try:
+                yield mrt.decode_message(record)
+            except WireError as error:
+                yield error
+
+
+def read_configuration(octets: bytes) -> object:
+    statements = parse_statements(octets.decode("utf-8", "surrogateescape"), "fuzzed")
+    return configure(KEYS, statements.statements, statements.problems)
+
+
+def read_map(octets: bytes) -> object:
+    keys = {"set_tag", "set_label", "ip", "id", "filter", "jeq", "label"}
+    return parse_rows(octets.decode("utf-8", "surrogateescape"), "fuzzed", keys, Limits())
+
+
+DECODERS: Final = (
+    Decoder(name="stream", decode=feed_stream, seeds=messages, raises=()),
+    Decoder(name="message", decode=lambda octets: decode_message(Cursor(octets)), seeds=messages),
+    Decoder(name="open", decode=lambda octets: decode_open(Cursor(octets)), seeds=partial(of_type, 1)),
+    Decoder(name="notification", decode=lambda octets: decode_notification(Cursor(octets)), seeds=partial(of_type, 3)),
+    Decoder(name="refresh", decode=lambda octets: decode_route_refresh(Cursor(octets)), seeds=partial(of_type, 5)),
+    Decoder(name="capability", decode=lambda octets: decode_capability(Cursor(octets)), seeds=capabilities),
+    Decoder(name="update value", decode=decode_update_in_every_context, seeds=updates, mutate=mutate_update, raises=()),
+    Decoder(name="mrt", decode=lambda octets: list(read_mrt(octets)), seeds=partial(corpus, "mrt"), raises=()),
+    Decoder(
+        name="configuration",
+        decode=read_configuration,
+        seeds=partial(corpus, "config"),
+        mutations=100,  # each unknown key is compared with all known ones
+        raises=(),
+    ),
+    Decoder(name="map", decode=read_map, seeds=partial(corpus, "map"), raises=()),
+)

@@ -1,0 +1,58 @@
+"""Fixtures of the tests that talk to real BGP daemons; they need root, for namespaces, ports and keys."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.peers.collector import Collector, collector, is_pmacct
+from tests.peers.install import require
+from tests.peers.network import Network, network
+from tests.peers.speaker import Link, Speaker
+
+Recruit = Callable[[type[Speaker], Link], Speaker]
+Collect = Callable[..., AbstractContextManager[Collector]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs real peers: the tests that play in a namespace."""
+    for item in items:
+        if isinstance(item, pytest.Function) and {"net", "evidence"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.peers)
+
+
+@pytest.fixture
+def net() -> Iterator[Network]:
+    """A namespace for one test."""
+    require("iproute2")
+    with network() as inside:
+        yield inside
+
+
+@pytest.fixture
+def recruit(net: Network, tmp_path: Path) -> Iterator[Recruit]:
+    """Make speakers, not started; whatever they run is killed when the test ends."""
+    speakers: list[Speaker] = []
+
+    def make(kind: type[Speaker], link: Link) -> Speaker:
+        speakers.append(kind(net, tmp_path, link))
+        return speakers[-1]
+
+    yield make
+    for speaker in speakers:
+        speaker.kill()
+
+
+@pytest.fixture
+def collect(net: Network, tmp_path: Path) -> Collect:
+    """Run a collector with the given keys, as a context."""
+    return partial(collector, net, tmp_path)
+
+
+@pytest.fixture
+def not_pmacct() -> None:
+    """Skip what pmacct cannot do: timers, graceful restart, label stacks, multicast."""
+    if is_pmacct():
+        pytest.skip("pmacct has no such thing")

@@ -1,0 +1,50 @@
+"""Captured sessions of real routers, judged by the conformance harness that lives beside this repository.
+
+The variants of the third case whose dumps are spread over time take up to ten minutes each: they run only when
+CONFORMANCE=all is in the environment.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.peers.collector import COMMAND
+from tests.peers.program import ROOT
+
+HARNESS: Final = ROOT.parent / "shared" / "conformance" / "run.py"
+LONG: Final = pytest.mark.skipif(
+    os.environ.get("CONFORMANCE") != "all", reason="SKIPPED: takes up to ten minutes; set CONFORMANCE=all to run it"
+)
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(
+        not HARNESS.exists(),
+        reason="SKIPPED: the conformance harness (../shared/conformance) is not beside this repository",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "300",
+        "301",
+        "304:00",
+        pytest.param("304:01", marks=LONG),
+        pytest.param("304:02", marks=LONG),
+    ],
+)
+def test_recorded_sessions_give_the_recorded_output(case: str, tmp_path: Path) -> None:
+    daemon = tmp_path / "pmbgpd"
+    daemon.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(COMMAND)} "$@"\n')
+    daemon.chmod(0o755)
+    judge = [sys.executable, str(HARNESS), case, "--stand-alone", "--exact", "-j", "2", "--daemon-dir", str(tmp_path)]
+    done = subprocess.run(judge, capture_output=True, text=True, timeout=700, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PASS" in done.stdout

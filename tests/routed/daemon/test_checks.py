@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from routed.daemon.settings import problem_lines, read_configuration
+from routed.plumbing.log import Level
+from routed.plumbing.statements import Kind, parse_statements
+
+if TYPE_CHECKING:
+    from routed.plumbing.config import Configuration
+
+
+def read(*lines: str) -> Configuration:
+    return read_configuration(parse_statements("\n".join(lines), "f"))
+
+
+def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
+    return [problem.text for problem in configuration.problems if problem.kind is kind]
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (
+            ["bgp_daemon_msglog_file: /x", "bgp_daemon_msglog_kafka_topic: t"],
+            (
+                "[f:2] bgp_daemon_msglog_kafka_topic: bgp_daemon_msglog_file and bgp_daemon_msglog_kafka_topic "
+                "exclude each other"
+            ),
+        ),
+        (
+            ["bgp_table_dump_amqp_routing_key: r", "bgp_table_dump_kafka_topic: t", "bgp_table_dump_refresh_time: 60"],
+            (
+                "[f:2] bgp_table_dump_kafka_topic: bgp_table_dump_amqp_routing_key and bgp_table_dump_kafka_topic "
+                "exclude each other"
+            ),
+        ),
+        (
+            ["bgp_daemon_xconnect_map: /m", "bgp_daemon_msglog_file: /x"],
+            "[f:2] bgp_daemon_msglog_file: bgp_daemon_xconnect_map and bgp_daemon_msglog_file exclude each other",
+        ),
+        (
+            ["bgp_table_dump_file: /x", "bgp_table_dump_refresh_time: 60", "bgp_daemon_xconnect_map: /m"],
+            "[f:1] bgp_table_dump_file: bgp_daemon_xconnect_map and bgp_table_dump_file exclude each other",
+        ),
+        (
+            ["bgp_table_dump_output: avro"],
+            "[f:1] bgp_table_dump_output: Avro is not built yet: valid is json or mrt",
+        ),
+        (
+            ["bgp_daemon_msglog_output: avro_json"],
+            "[f:1] bgp_daemon_msglog_output: Avro is not built yet: valid is json",
+        ),
+        (
+            ["bgp_daemon_msglog_kafka_avro_schema_registry: u", "bgp_daemon_msglog_kafka_topic: $peer_src_ip"],
+            "[f:2] bgp_daemon_msglog_kafka_topic: a schema registry needs a topic without variables",
+        ),
+        (
+            ["bgp_table_dump_refresh_time: 60", "bgp_table_dump_time_slots: 61"],
+            "[f:2] bgp_table_dump_time_slots: 61 slots do not fit into bgp_table_dump_refresh_time of 60 seconds",
+        ),
+        (
+            ["rpki_roas_file: /r", "rpki_rtr_cache: 192.0.2.1:323"],
+            "[f:2] rpki_rtr_cache: rpki_roas_file and rpki_rtr_cache exclude each other",
+        ),
+        (["redis_host: 192.0.2.1:6379"], "[f:1] redis_host: cluster_name is missing"),
+        (["bmp_daemon_ha: true"], "[f:1] bgp_daemon_ha: bgp_daemon_ha_cluster_name is missing"),
+    ],
+)
+def test_keys_that_exclude_each_other_are_errors(lines: list[str], text: str) -> None:
+    configuration = read(*lines)
+    assert of_kind(configuration, Kind.CONFLICT) == [text]
+    assert not configuration.is_usable
+
+
+def test_a_schema_registry_does_not_go_with_avro_json() -> None:
+    configuration = read(
+        "bgp_daemon_msglog_output: avro_json",
+        "bgp_daemon_msglog_kafka_topic: t",
+        "bgp_daemon_msglog_kafka_avro_schema_registry: u",
+    )
+    text = "[f:1] bgp_daemon_msglog_output: avro_json and a schema registry exclude each other"
+    assert text in of_kind(configuration, Kind.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (
+            ["bgp_daemon_batch: 5"],
+            "[f:1] bgp_daemon_batch: bgp_daemon_batch and bgp_daemon_batch_interval need each other. Both are off.",
+        ),
+        (
+            ["bgp_daemon_batch_interval: 5"],
+            (
+                "[f:1] bgp_daemon_batch_interval: bgp_daemon_batch and bgp_daemon_batch_interval need each other. "
+                "Both are off."
+            ),
+        ),
+        (
+            ["bgp_table_dump_file: /x"],
+            "[f:1] bgp_table_dump_file: bgp_table_dump_refresh_time is not set. The dump is disabled.",
+        ),
+        (
+            ["bgp_table_dump_refresh_time: 100", "bgp_table_dump_time_slots: 7"],
+            "[f:2] bgp_table_dump_time_slots: 7 does not divide bgp_table_dump_refresh_time of 100 seconds.",
+        ),
+        (
+            ["bgp_daemon_msglog_file: /x-$router"],
+            "[f:1] bgp_daemon_msglog_file: unknown variable $router stays as it is.",
+        ),
+    ],
+)
+def test_keys_that_miss_each_other_are_warnings(lines: list[str], text: str) -> None:
+    configuration = read(*lines)
+    assert of_kind(configuration, Kind.ADVICE) == [text]
+    assert configuration.passes_check
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["bgp_daemon_batch: 5", "bgp_daemon_batch_interval: 10"],
+        ["bgp_daemon_msglog_file: /x", "bgp_table_dump_file: /y", "bgp_table_dump_refresh_time: 60"],
+        ["bgp_table_dump_file: /y", "bgp_table_dump_refresh_time: 240", "bgp_table_dump_time_slots: 8"],
+        ["bgp_table_dump_file: /y", "bgp_table_dump_refresh_time: 60", "bgp_table_dump_output: mrt"],
+        ["files_uid: 0", "files_gid: root"],
+        ["bgp_table_attr_hash_buckets: 999999", "bgp_table_per_peer_hash: mpls_vpn_rd", "maps_index: true"],
+        ["bgp_peer_src_as_type: bgp", "nfacctd_net: bgp", "pre_tag_map: /m", "print_output[x]: json"],
+        ["tmp_bgp_daemon_route_refresh: true", "timestamps_secs: true", "timestamps_rfc3339: true"],
+    ],
+)
+def test_sound_configurations_have_no_problems(lines: list[str]) -> None:
+    assert read(*lines).problems == ()
+
+
+def test_an_owner_of_files_has_to_exist() -> None:
+    assert of_kind(read("files_uid: no-such-user-here"), Kind.BAD_VALUE) == [
+        "[f:1] files_uid: no-such-user-here is not known to the system"
+    ]
+    assert not read("files_gid: no-such-group-here").is_usable
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("bgp_default_follow", "bgp_follow_default"),
+        ("bmp_dump_config_file", "bmp_dump_kafka_config_file"),
+        ("bgp_deamon_port", "bgp_daemon_port"),
+        ("bgp_daemon_maxpeers", "bgp_daemon_max_peers"),
+        ("bgp_max_peers", "bgp_daemon_max_peers"),
+        ("bgp_daemon_msglog_kafka_topics", "bgp_daemon_msglog_kafka_topic"),
+        ("bgp_table_dump_refresh", "bgp_table_dump_refresh_time"),
+    ],
+)
+def test_a_misspelt_key_gets_the_one_it_was_meant_to_be(key: str, meant: str) -> None:
+    """The first two are misspelt in the quick start of the reference implementation itself."""
+    configuration = read(f"{key}: 1")
+    assert of_kind(configuration, Kind.UNKNOWN_KEY) == [f"[f:1] Unknown key: {key}. Ignored. Did you mean {meant}?"]
+    assert (configuration.is_usable, configuration.passes_check) == (True, False)
+
+
+def test_problems_become_lines_of_the_log() -> None:
+    lines = list(problem_lines(read("xyz: 1", "bgp_daemon_port: 0", "bgp_daemon_lg: true", "broken")))
+    assert [(line.level, line.text.split()[0]) for line in lines] == [
+        (Level.ERROR, "[f:4]"),
+        (Level.WARN, "[f:1]"),
+        (Level.ERROR, "[f:2]"),
+        (Level.WARN, "[f:3]"),
+    ]
