@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from demo_screen import Screen
-from demo_watch import Crew, RowCounter, largest_dump, last_rows
+from demo_watch import Crew, RowCounter, finished_dumps, format_cost, last_rows
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = Path("examples")
@@ -39,7 +39,7 @@ SPEAKERS = (
     ("127.0.0.14", 65014, ("--peer", "5", "--limit", "100000")),
 )
 
-LOOK_EVERY = 0.1  # seconds between looks at the message log while tables load
+LOOK_EVERY = 0.05  # seconds between looks at the message log while tables load
 TELL_EVERY = 1.0  # seconds between lines about live updates
 STOP_PATIENCE = 15  # seconds that a process gets to end by itself
 LOG_TAIL_LINES = 20
@@ -62,7 +62,7 @@ class Demo:
         self._speakers: list[Process] = []
         self._hearing: list[asyncio.Task[None]] = []
         self._samples_shown = 0
-        self._dump_shown = False
+        self._dumps_shown = False
 
     async def run(self) -> None:
         """Start everything and show it until cancelled; raise DemoError when something fails."""
@@ -144,6 +144,8 @@ class Demo:
             f"{self._crew.routes:,} routes of {len(SPEAKERS)} peers held and logged in {seconds:.1f} s: "
             f"{self._crew.routes / seconds:,.0f} routes/s"
         )
+        if cost := format_cost(self._daemon.pid):
+            self._screen.line(f"the daemon: {cost}")
 
     def _show_samples(self) -> None:
         """Show the sample rows that were found since the last call."""
@@ -175,17 +177,18 @@ class Demo:
                 time.monotonic(),
             )
             self._show_samples()
-            self._show_dump()
+            self._show_dumps()
 
-    def _show_dump(self) -> None:
-        dump = largest_dump(OUTPUT)
-        if self._dump_shown or dump is None:
+    def _show_dumps(self) -> None:
+        """Show rows of the first table dumps, once they are whole."""
+        if self._dumps_shown:
             return
-        rows = last_rows(dump, ('"dump"', '"dump_close"'))
-        if len(rows) == 2:  # else it is still being written
-            self._dump_shown = True
-            self._screen.title(f"Table dump: {dump} ({dump.stat().st_size / 1e6:,.0f} MB)")
-            for row in rows:
+        dumps = finished_dumps(OUTPUT)
+        if len(dumps) == len(SPEAKERS):
+            self._dumps_shown = True
+            octets = sum(dump.stat().st_size for dump in dumps)
+            self._screen.title(f"Table dumps: {OUTPUT}/dump-*.json ({len(dumps)} files, {octets / 1e6:,.0f} MB)")
+            for row in last_rows(dumps[0], ('"dump"', '"dump_close"')):
                 self._screen.row(row)
             self._screen.line()
 

@@ -1,6 +1,7 @@
 """What the demo sees: the rows that the daemon writes, and what the speakers tell."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,8 +26,8 @@ class RowCounter:
                 file.seek(self._at)
                 while block := file.read(_BLOCK_OCTETS):
                     self.rows += block.count(b"\n")
-                    self._at += len(block)
                     self._sample(block)
+                    self._at += len(block)
         return self.rows
 
     def _sample(self, block: bytes) -> None:
@@ -34,7 +35,7 @@ class RowCounter:
             if (at := block.find(text.encode())) < 0:
                 continue
             start, end = block.rfind(b"\n", 0, at), block.find(b"\n", at)
-            if start >= 0 and end >= 0:  # else the row is cut where two looks meet
+            if (start >= 0 or not self._at) and end >= 0:  # else the row is cut where two looks meet
                 self.samples.append(block[start + 1 : end].decode(errors="replace"))
                 self._wanted.remove(text)
 
@@ -96,6 +97,18 @@ def last_rows(path: Path, wanted: tuple[str, ...]) -> list[str]:
     return [row for row in found if row]
 
 
-def largest_dump(directory: Path) -> Path | None:
-    """Return the largest table dump: that of the peer with the full table."""
-    return max(directory.glob("dump-*.json"), key=lambda path: path.stat().st_size, default=None)
+def finished_dumps(directory: Path) -> list[Path]:
+    """Return the table dumps, the largest first; none while one of them is still being written."""
+    dumps = sorted(directory.glob("dump-*.json"), key=lambda path: path.stat().st_size, reverse=True)
+    return dumps if all(last_rows(dump, ('"dump_close"',)) for dump in dumps) else []
+
+
+def format_cost(pid: int, proc: Path = Path("/proc")) -> str:
+    """Return what a process has cost so far; empty where the system does not tell."""
+    try:
+        times = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        pages = int((proc / str(pid) / "statm").read_text().split()[1])
+    except FileNotFoundError:
+        return ""
+    seconds = (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+    return f"{seconds:.1f} CPU seconds since its start, {pages * os.sysconf('SC_PAGE_SIZE') / 1e6:,.0f} MB resident"

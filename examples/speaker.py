@@ -142,7 +142,7 @@ class Speaker:
 
     async def _live(self) -> AsyncIterator[list[bytes]]:
         """Yield the UPDATEs of one second after the other."""
-        source = self._recorded() if self._arguments.updates else self._invented()
+        source = self._recorded() if self._arguments.updates else self.invented()
         for updates in source:
             await asyncio.sleep(1)
             yield updates
@@ -152,7 +152,7 @@ class Speaker:
         while second := list(islice(updates, self._arguments.rate)):
             yield second
 
-    def _invented(self) -> Iterator[list[bytes]]:
+    def invented(self) -> Iterator[list[bytes]]:
         """Withdraw a few routes in one second and announce them again in the next."""
         for group, nlri in cycle(self._table.groups.items()):
             few = nlri[:ROUTES_PER_SECOND]

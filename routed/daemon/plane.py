@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from routed.service.clock import DaemonReactor
     from routed.service.peer_maps import AllowList
     from routed.service.tag_map import TagMap
+
+T = TypeVar("T")
 
 #: Threads that write files and render dumps; more than cores, because most of them wait for a disk.
 THREADS: Final = 4
@@ -107,8 +109,9 @@ class RoutingPlane:
         self._md5.load(self._maps.md5_keys())
         self._collector.retag()
 
-    def _in_thread(self, work: Callable[[], object]) -> Deferred[object]:
-        return deferToThreadPool(self._reactor, self._threads, work)
+    def _in_thread(self, work: Callable[[], T], /) -> Deferred[T]:
+        done: Deferred[T] = deferToThreadPool(self._reactor, self._threads, work)
+        return done
 
     def _make_message_log(self, sequence: Counter) -> MessageLog | None:
         settings = self._settings.message_log
@@ -132,7 +135,7 @@ class RoutingPlane:
             text = f"[{state.name}] {state.reason}: retrying, {state.rows_queued} rows wait, {state.rows_lost} lost"
             self._log.error(text)
         elif state.reason:
-            self._log.warn(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
+            self._log.warning(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
         else:
             self._log.info(f"[{state.name}] written again, {state.rows_lost} rows lost")
 
@@ -149,13 +152,11 @@ class RoutingPlane:
         )
         listening = open_listener(settings)
         for warning in listening.warnings:
-            self._log.warn(warning)
+            self._log.warning(warning)
         self._md5 = Md5Keys(listening.socket, lambda problem: self._reporter.say(Line.MD5, problem=problem))
         self._md5.load(self._maps.md5_keys())
         policy = Policy(settings=settings, allows=self._maps.allows, check_router_id=speaker.check_router_id)
-        audience = Audience(
-            subscriber=self._collector, reporter=self._reporter, neighbors=self._make_neighbors_file()
-        )
+        audience = Audience(subscriber=self._collector, reporter=self._reporter, neighbors=self._make_neighbors_file())
         self.metrics.add("daemon", audience.counters)
         self._reporter.say(
             Line.WAITING, interface=settings.interface or "all", ip=settings.address or "::", port=settings.port
@@ -164,7 +165,10 @@ class RoutingPlane:
         sock = listening.socket
 
         def listen(factory: Factory) -> IListeningPort:
-            return self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+            port: IListeningPort = self._reactor.adoptStreamPort(  # type: ignore[no-untyped-call]  # bare in Twisted
+                sock.fileno(), sock.family, factory
+            )
+            return port
 
         return BgpListener(self._reactor, listen, policy, audience, lambda admit: BgpPassive(local, admit))
 
@@ -210,7 +214,7 @@ class Maps:
     def __init__(self, settings: Settings, log: Log) -> None:
         listener, maps = settings.listener, settings.maps
         self._allow: MapFile[AllowList] | None = None
-        self._md5: MapFile[dict[str, bytes]] | None = None
+        self._md5: MapFile[dict[IPv4Address | IPv6Address, bytes]] | None = None
         self._tags: MapFile[TagMap] | None = None
         if listener.allow_file is not None:
             self._allow = MapFile(listener.allow_file, parse_allow_list, announce=False)
@@ -231,8 +235,8 @@ class Maps:
         """Tell whether a peer may connect."""
         return self._allow is None or self._allow.content.permits(address)
 
-    def md5_keys(self) -> dict[str, bytes]:
-        """Return the TCP-MD5 keys by textual address."""
+    def md5_keys(self) -> dict[IPv4Address | IPv6Address, bytes]:
+        """Return the TCP-MD5 keys by address."""
         return {} if self._md5 is None else self._md5.content
 
     @property
@@ -241,5 +245,5 @@ class Maps:
         tags = self._tags
         return None if tags is None else lambda: tags.content
 
-    def _files(self) -> list[MapFile[AllowList] | MapFile[dict[str, bytes]] | MapFile[TagMap]]:
+    def _files(self) -> list[MapFile[AllowList] | MapFile[dict[IPv4Address | IPv6Address, bytes]] | MapFile[TagMap]]:
         return [file for file in (self._allow, self._md5, self._tags) if file is not None]

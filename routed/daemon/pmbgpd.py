@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
@@ -18,13 +17,15 @@ from routed.daemon.settings import (
     read_configuration,
 )
 from routed.daemon.switches import PMBGPD
-from routed.plumbing.cli import UsageError, parse_command_line
+from routed.plumbing.cli import CommandLine, UsageError, parse_command_line
 from routed.plumbing.lifecycle import Lifecycle, install_signals
 from routed.plumbing.log import Log
 from routed.plumbing.maps import MapError
 from routed.plumbing.process import PidFile, daemonize, raise_descriptor_limit, set_priority
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from routed.daemon.plane import RoutingPlane
     from routed.service.clock import DaemonReactor
 
@@ -38,35 +39,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     try:
         command_line = parse_command_line(PMBGPD, sys.argv[1:] if arguments is None else arguments)
+        answer = answer_to(command_line)
+        if answer is None:
+            return start(command_line)
     except UsageError as error:
         print(f"{PMBGPD.name}: {error}\n\n{PMBGPD.usage()}", file=sys.stderr)
         return USAGE
-    if command_line.wants_help:
-        print(PMBGPD.usage())
-        return OK
-    if command_line.wants_version:
-        print(version_text())
-        return OK
-    try:
-        statements = command_line.all_statements()
     except OSError as error:
-        print(f"ERROR: [{command_line.file}] {error.strerror}", file=sys.stderr)
+        print(f"ERROR: [{error.filename}] {error.strerror}", file=sys.stderr)
         return FAILED
-    configuration = read_configuration(statements)
-    checks_only = configuration.maybe("dry_run", str) == "config"
+    print(answer)
+    return OK
+
+
+def answer_to(command_line: CommandLine) -> str | None:
+    """Return what is asked for by a switch that starts nothing."""
+    if command_line.wants_help:
+        return PMBGPD.usage()
+    return version_text() if command_line.wants_version else None
+
+
+def start(command_line: CommandLine) -> int:
+    """Read the configuration and, when it is usable, run the daemon; return the exit status.
+
+    Raises: OSError when the configuration cannot be read or the log not be written.
+    """
+    configuration = read_configuration(command_line.all_statements())
     process = process_settings(configuration)
     os.umask(process.umask)
-    try:
-        log = Log(log_settings(configuration, PMBGPD.name), process.owner)
-    except OSError as error:
-        print(f"ERROR: logfile {error.filename}: {error.strerror}", file=sys.stderr)
-        return FAILED
+    checks_only = configuration.maybe("dry_run", str) == "config"
+    log = Log(log_settings(configuration, PMBGPD.name), process.owner)
     log.write_all(problem_lines(configuration))
     if checks_only:
         return OK if configuration.passes_check else FAILED
-    if not configuration.is_usable:
-        return FAILED
-    return run(pmbgpd_settings(configuration), log)
+    return run(pmbgpd_settings(configuration), log) if configuration.is_usable else FAILED
 
 
 def run(settings: Settings, log: Log) -> int:
@@ -79,17 +85,18 @@ def run(settings: Settings, log: Log) -> int:
     from routed.service.clock import install  # noqa: PLC0415 (a reactor opens descriptors: not before daemonize)
 
     reactor = install()
+    from twisted.logger import globalLogBeginner  # noqa: PLC0415
+
     from routed.daemon.plane import RoutingPlane  # noqa: PLC0415 (imports the reactor)
     from routed.plumbing.twisted_log import TwistedObserver  # noqa: PLC0415
     from routed.service.socket_options import ListenError  # noqa: PLC0415
-    from twisted.logger import globalLogBeginner  # noqa: PLC0415
 
     globalLogBeginner.beginLoggingTo([TwistedObserver(log)], redirectStandardIO=False, discardBuffer=True)
     try:
         if process.priority:
             set_priority(process.priority)
         if pid_file is not None and (problem := pid_file.write()):
-            log.warn(f"[{process.pidfile}] {problem}")
+            log.warning(f"[{process.pidfile}] {problem}")
         plane = RoutingPlane(reactor, settings, log, seed=secrets.randbits(64))
     except (MapError, ListenError, OSError) as error:
         log.error(str(error))
@@ -123,7 +130,11 @@ def serve(reactor: DaemonReactor, plane: RoutingPlane, log: Log) -> None:
 
         ensureDeferred(plane.stop()).addBoth(stopped)
 
-    install_signals(reactor, Lifecycle(stop=stop, reopen=lambda: (log.reopen(), plane.reopen()), reload=plane.reload))
+    def reopen() -> None:
+        log.reopen()
+        plane.reopen()
+
+    install_signals(reactor, Lifecycle(stop=stop, reopen=reopen, reload=plane.reload))
     reactor.callWhenRunning(plane.start)
     reactor.run(installSignalHandlers=False)
 

@@ -95,12 +95,16 @@ def process_settings(c: Configuration) -> ProcessSettings:
 
 
 def log_settings(c: Configuration, command: str) -> LogSettings:
-    """Tell where log lines go; usable for what remains of a configuration with errors, too."""
+    """Tell where log lines go; usable for what remains of a configuration with errors, too.
+
+    A mere check of the configuration answers on the terminal, where it was asked, and creates no file.
+    """
+    is_check = c.maybe("dry_run", str) == "config"
     return LogSettings(
         process=c.of("core_proc_name", str),
         debug=c.of("debug", bool),
-        file=_path(c, "logfile"),
-        facility=c.maybe("syslog", str),
+        file=None if is_check else _path(c, "logfile"),
+        facility=None if is_check else c.maybe("syslog", str),
         ident=c.maybe("syslog_ident", str) or command,
         stderr_timestamps=c.of("log_stderr_tstamp", bool),
         utc=c.of("timestamps_utc", bool),

@@ -14,30 +14,26 @@ from routed.plumbing.names import (
     NameTemplate,
     parse_name,
 )
-from routed.plumbing.values import TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
+from routed.plumbing.values import PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
 from routed.service.settings import DumpFormat
 from routed.session.negotiation import MAX_HOST_NAME
 from routed.wire.bgp.codepoints import Role
 
-_COMMUNITY: Final = re.compile(r"\d+:\d+")
+_COMMUNITY: Final = re.compile(r"[0-9]+:[0-9]+")
 
 
-def _parse_file(text: str) -> NameTemplate:
-    if not text:
-        raise ValueError("it is empty")
-    return parse_name(text, PEER_VARIABLES)
+def _parse_peer_name(text: str) -> NameTemplate:
+    return parse_name(PATH.parse(text), PEER_VARIABLES)
 
 
-def _parse_dated_file(text: str) -> NameTemplate:
-    if not text:
-        raise ValueError("it is empty")
-    return parse_name(text, DATED_VARIABLES, dated=True)
+def _parse_dated_name(text: str) -> NameTemplate:
+    return parse_name(PATH.parse(text), DATED_VARIABLES, dated=True)
 
 
 def _parse_writer_id(text: str) -> NameTemplate:
-    name = parse_name(text, WRITER_VARIABLES)
-    if not text or name.unknown:
-        raise ValueError(f"unknown variable {name.unknown[0]}" if name.unknown else "it is empty")
+    name = parse_name(TEXT.parse(text), WRITER_VARIABLES)
+    if name.unknown:
+        raise ValueError(f"unknown variable {name.unknown[0]}")
     return name
 
 
@@ -69,10 +65,10 @@ def _parse_router_id(text: str) -> ipaddress.IPv4Address:
 
 
 PEER_NAME: Final[Parser[NameTemplate]] = Parser(
-    "a name with $peer_src_ip, $peer_tcp_port or the other names of the two", _parse_file
+    "a name with $peer_src_ip, $peer_tcp_port or the other names of the two", _parse_peer_name
 )
 DATED_NAME: Final[Parser[NameTemplate]] = Parser(
-    "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_file
+    "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_name
 )
 WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
 COMMUNITY: Final[Parser[str]] = Parser("a community such as 65000:666", _parse_community)

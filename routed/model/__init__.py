@@ -1,0 +1,1 @@
+"""Frozen values that layers pass to each other."""

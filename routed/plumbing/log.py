@@ -128,8 +128,6 @@ class Log:
         """Log what an operator or the owner of a peer should look at."""
         self.write(Level.WARN, text)
 
-    warn = warning
-
     def notice(self, text: str) -> None:
         """Log statistics that were asked for."""
         self.write(Level.NOTICE, text)

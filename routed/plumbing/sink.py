@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,6 +33,17 @@ class InThread(Protocol):
 
     def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
         """Start the work; fires in the reactor's thread."""
+
+
+class PoolThreads:
+    """The reactor's own pool as the place for blocking work."""
+
+    def __init__(self, reactor: IReactorThreads) -> None:
+        self._reactor = reactor
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
+        """Start the work in a thread; fires in the reactor's."""
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
 
 class SinkError(Exception):

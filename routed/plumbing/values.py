@@ -147,6 +147,12 @@ def _parse_text(text: str) -> str:
     return text
 
 
+def _parse_path(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("no file can have this name")
+    return text
+
+
 def _parse_octal(text: str) -> int:
     if not (text and all(digit in "01234567" for digit in text)):
         raise ValueError(f"{text} is not octal")
@@ -179,7 +185,7 @@ def _parse_account(text: str) -> int | str:
 #: Text that is kept as it is: values of keys that another daemon reads.
 ANYTHING: Final[Parser[str]] = Parser("any text", str)
 TEXT: Final[Parser[str]] = Parser("text", _parse_text)
-PATH: Final[Parser[str]] = Parser("a path", _parse_text)
+PATH: Final[Parser[str]] = Parser("a path", _parse_path)
 #: Defaults of switches, by name: a bare `False` in a table says nothing.
 ON: Final = True
 OFF: Final = False

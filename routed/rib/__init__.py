@@ -1,0 +1,1 @@
+"""The stores of routes: a single writer, many readers."""

@@ -3,17 +3,16 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport realloc
 from libc.string cimport memset
+from routed.rib._table cimport CELL_PAGE_BITS, CELL_PAGE_MASK
 
 cdef extern from *:
     void __builtin_prefetch(const void *at) noexcept nogil
 
 cdef enum:
     LANES = 32                          # look-ups in lockstep: about as many misses as a core has in flight
-    COLUMN_BITS = 10
-    COLUMN_PAGE = 1024
 
 ctypedef struct column_view:            # one peer's table: has it a route for this prefix id?
-    const uint32_t *const *pages        # page id >> 10, NULL: no routes; cell id & 1023, 0: no route
+    const uint32_t *const *pages        # by id, in the pages of `_table`; NULL: no routes; cell 0: no route
     uint32_t page_count
 
 
@@ -82,8 +81,8 @@ cdef inline void narrow(const uint32_t *around, uint32_t *ids, size_t lanes, con
     while count:
         for i in range(count):
             id = ids[active[i]]
-            page = column.pages[id >> COLUMN_BITS] if id >> COLUMN_BITS < column.page_count else NULL
-            cells[i] = page + (id & (COLUMN_PAGE - 1)) if page != NULL else &no_route
+            page = column.pages[id >> CELL_PAGE_BITS] if id >> CELL_PAGE_BITS < column.page_count else NULL
+            cells[i] = page + (id & CELL_PAGE_MASK) if page != NULL else &no_route
             __builtin_prefetch(cells[i])
             __builtin_prefetch(around + id)
         kept = 0

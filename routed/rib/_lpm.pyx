@@ -23,6 +23,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uintptr_t
 from libc.stdlib cimport free
 from posix.mman cimport MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from posix.mman cimport madvise, mmap, munmap
+from routed.rib._table cimport CELL_PAGE
 
 import array
 
@@ -41,7 +42,7 @@ cdef class Column:
     """One peer's table, made of Python buffers: what `longest_match_in` asks whether a prefix has a route.
 
     Args:
-        pages: for each 1024 ids either 1024 unsigned 32-bit cells, 0 for no route, or None for no routes at all.
+        pages: for each 64 ids either 64 unsigned 32-bit cells, 0 for no route, or None for no routes at all.
     """
 
     def __cinit__(self, pages):
@@ -53,8 +54,8 @@ cdef class Column:
             if page is None:
                 continue
             cells = page
-            if cells.shape[0] != COLUMN_PAGE:
-                raise ValueError(f"page {index} has {cells.shape[0]} cells, not {COLUMN_PAGE}")
+            if cells.shape[0] != CELL_PAGE:
+                raise ValueError(f"page {index} has {cells.shape[0]} cells, not {CELL_PAGE}")
             directory[<size_t>index] = &cells[0]
             self.held.append(cells)
         self.view.pages = <const uint32_t *const *>directory

@@ -19,9 +19,7 @@ class AdjRibIn:
     """The routes of one peer, kept for its next session when that is agreed."""
 
     def __init__(self, rib: Rib, context: DecodeContext) -> None:
-        self.rib = PeerRib(
-            rib, as4=context.as4, external=context.external, add_path=bits_of(context.add_path)
-        )
+        self.rib = PeerRib(rib, as4=context.as4, external=context.external, add_path=bits_of(context.add_path))
 
     def __len__(self) -> int:
         return len(self.rib)
@@ -30,6 +28,7 @@ class AdjRibIn:
         """Begin a new session over stale routes.
 
         Args:
+            context: what the new session agreed on.
             kept: families whose forwarding state the peer preserved; the stale routes of others go now
                 (RFC 4724 section 4.2).
         Returns: tables to be swept.

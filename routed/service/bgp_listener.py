@@ -21,6 +21,7 @@ from twisted.internet import protocol
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -46,7 +47,9 @@ Admit: TypeAlias = Callable[[OpenMessage], Notification | None]
 
 SHUTDOWN_TEXT: Final = "pmacct received SIGINT - shutting down"
 #: Connections accepted in one turn of the reactor; Twisted's own number grows with every burst.
-ACCEPTS_PER_TURN: Final = 16
+ACCEPTS_PER_TURN: Final = 8
+#: Sessions shut down in one turn.
+STOPS_PER_TURN: Final = 32
 
 _REJECTED: Final = cease(CeaseSubcode.CONNECTION_REJECTED)
 _COLLISION: Final = cease(CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
@@ -111,8 +114,10 @@ class BgpListener(Service):
     async def _stop(self) -> None:
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
-        for peer in self.peers:
+        for number, peer in enumerate(self.peers, start=1):
             peer.stop(SHUTDOWN_TEXT)
+            if not number % STOPS_PER_TURN:
+                await deferLater(self._clock, 0)
         if self._connections:
             self._idle = Deferred()
             await self._idle

@@ -11,20 +11,18 @@ return in time; then the stale routes are swept. `log_close` is written when the
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from routed.plumbing.log import Level
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
+from routed.plumbing.log import Level
 from routed.rib._rib import Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, apply
 from routed.rib.adj_rib_in import AdjRibIn
-from routed.rib.families import FAMILIES, INDEX
+from routed.rib.families import INDEX
 from routed.service.records import PeerText
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
@@ -32,6 +30,10 @@ from routed.wire.bgp.notification import Notification, cease, hard_reset
 from routed.wire.family import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
     from routed.plumbing.log import Log
     from routed.rib._table import Table
     from routed.service.message_log import MessageLog, Stream
@@ -212,7 +214,9 @@ class Collector:
             neighbor.refused.update(applied.refused)
             self._report_refusals(neighbor, applied)
         if applied.dropped:
-            self._warn(neighbor, "dropped", f"{applied.dropped} routes dropped: too many paths of a prefix, or no memory")
+            self._warn(
+                neighbor, "dropped", f"{applied.dropped} routes dropped: too many paths of a prefix, or no memory"
+            )
 
     def _report_refusals(self, neighbor: Neighbor, applied: Applied) -> None:
         first = applied.refusals[0]
@@ -220,7 +224,7 @@ class Collector:
         self._warn(
             neighbor,
             "refused",
-            f"attribute {first.attribute}: {first.reason}, {first.verdict} (RFC 7606); {total} attributes refused so far",
+            f"attribute {first.attribute}: {first.reason}, {first.verdict} (RFC 7606); {total} refused so far",
         )
 
     def _warn(self, neighbor: Neighbor, kind: str, text: str) -> None:
@@ -239,7 +243,9 @@ class Collector:
     def _retain(self, neighbor: Neighbor, peer: Peer) -> None:
         """Keep the routes of a peer that may come back."""
         up = peer.up
-        assert up is not None and up.graceful_restart is not None and neighbor.table is not None
+        assert up is not None
+        assert up.graceful_restart is not None
+        assert neighbor.table is not None
         if neighbor.stream is not None:
             neighbor.stream.close()
         families = [entry.family for entry in up.graceful_restart.families]
@@ -250,7 +256,9 @@ class Collector:
     def _begin_long_life(self, neighbor: Neighbor, up: PeerUp) -> None:
         """The peer did not return in time: keep what may live long, for as long as that (RFC 9494 section 4.2)."""
         assert neighbor.table is not None
-        long_lived = {} if up.long_lived is None else {entry.family: entry.stale_time for entry in up.long_lived.families}
+        long_lived = (
+            {} if up.long_lived is None else {entry.family: entry.stale_time for entry in up.long_lived.families}
+        )
         self._sweep_out(neighbor, neighbor.table.drop_families(long_lived), neighbor.stream)
         patience = min(max(long_lived.values(), default=0), self._settings.stale_time)
         if not patience or not len(neighbor.table):
@@ -296,7 +304,9 @@ class Collector:
 
         self._sweep_out(neighbor, tables, stream).addCallback(finish)
 
-    def _sweep_out(self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None) -> Deferred[None]:
+    def _sweep_out(
+        self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None
+    ) -> Deferred[None]:
         """Empty tables that were taken out, in slices; the peer is not read until that is done."""
         walks = [self._walk(neighbor, self._emptying(family, table, stream)) for family, table in tables]
         return gatherResults(walks).addCallback(lambda _: None)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from routed.plumbing.log import Level
 from routed.plumbing.sink import InThread, SinkError, log_bug
@@ -25,6 +24,8 @@ from routed.service.records import TimeFormat, dump_event
 from routed.service.settings import DumpFormat
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
     from routed.plumbing.dump_file import DumpFile
     from routed.plumbing.log import Log
     from routed.rib._rows import Rows
@@ -112,7 +113,7 @@ class Dumper:
         if due is not None:
             if self._running is not None:
                 self.counters.skipped += 1
-                self._log.warn("a table dump is due while the last one is being written: skipped")
+                self._log.warning("a table dump is due while the last one is being written: skipped")
             else:
                 self._running = ensureDeferred(self._dump(due)).addErrback(log_bug).addBoth(self._done)
         self._wait()
@@ -205,4 +206,3 @@ def render(snapshot: Snapshot, rows: Rows) -> list[tuple[bytes, int]]:
         count = rows.count
         buffers.append((rows.take(), count))
     return buffers
-

@@ -7,6 +7,7 @@ Source: RFC 6396 section 4.3, RFC 8050 section 4.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from routed.rib._dump import Snapshot
@@ -52,7 +53,7 @@ async def write_mrt(file: DumpFile, neighbors: list[Neighbor], when: int, in_thr
         snapshot = Snapshot(neighbor.table.rib)
         entries += len(snapshot)
         try:
-            while await in_thread(lambda index=index, snapshot=snapshot: put_routes(writer, index, snapshot, when)):
+            while await in_thread(partial(put_routes, writer, index, snapshot, when)):
                 file.write(bytes(octets), 0)
                 octets.clear()
                 await file.ready()
@@ -88,7 +89,7 @@ def put_route(writer: TableDumpWriter, peer: int, route: Route, when: int) -> No
 
 def hop_attribute(family: Family, next_hop: bytes) -> bytes:
     """Return the attribute that holds the next hop: NEXT_HOP for plain IPv4, else MP_REACH_NLRI."""
-    if len(next_hop) == 4 and family == FAMILIES[0]:  # noqa: PLR2004 (octets of an IPv4 address)
+    if len(next_hop) == 4 and family == FAMILIES[0]:
         return b"\x40\x03\x04" + next_hop
     if family.safi == Safi.MPLS_VPN:
         next_hop = bytes(8) + next_hop[:16]

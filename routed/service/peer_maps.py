@@ -54,12 +54,12 @@ def parse_allow_list(text: str, name: str) -> Loaded[AllowList]:
     return Loaded(AllowList(prefixes), tuple(lines))
 
 
-def parse_md5_keys(text: str, name: str) -> Loaded[dict[str, bytes]]:
-    """Parse a file of TCP-MD5 keys, `address, password` in each row, into keys by textual address.
+def parse_md5_keys(text: str, name: str) -> Loaded[dict[Address, bytes]]:
+    """Parse a file of TCP-MD5 keys, `address, password` in each row, into keys by address.
 
     The last row of an address counts. Blanks do not belong to a password, commas after the first do.
     """
-    keys: dict[str, bytes] = {}
+    keys: dict[Address, bytes] = {}
     lines = []
     for where, row in numbered_rows(text, name, "!#"):
         try:
@@ -74,7 +74,7 @@ def parse_md5_keys(text: str, name: str) -> Loaded[dict[str, bytes]]:
     return Loaded(keys, tuple(lines))
 
 
-def _parse_md5_row(row: str) -> tuple[str, bytes]:
+def _parse_md5_row(row: str) -> tuple[Address, bytes]:
     """Parse one row; no message repeats it, because it may hold a password."""
     before, comma, password = row.partition(",")
     key = password.encode(errors="surrogateescape")
@@ -83,6 +83,6 @@ def _parse_md5_row(row: str) -> tuple[str, bytes]:
     if len(key) > MAX_KEY_OCTETS:
         raise ValueError(f"the password is longer than {MAX_KEY_OCTETS} octets")
     try:
-        return str(parse_address(before)), key
+        return parse_address(before), key
     except ValueError:
         raise ValueError("it does not begin with an IP address") from None

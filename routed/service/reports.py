@@ -88,8 +88,8 @@ REPORTS: Final[Mapping[Line, Report]] = {
         Level.INFO, "[{peer}] BGP_NOTIFICATION received ({code}, {subcode}). Shutdown Message: '{text}'"
     ),
     Line.RESET_BY_PEER: Report(Level.INFO, "[{peer}] BGP connection reset by peer ({errno})."),
-    Line.CLOSED: Report(Level.INFO, "[{peer}] BGP session closed: {reason}"),
-    Line.CLOSED_ON_ERROR: Report(Level.WARN, "[{peer}] BGP session closed: {reason}", 600),
+    Line.CLOSED: Report(Level.INFO, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}"),
+    Line.CLOSED_ON_ERROR: Report(Level.WARN, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}", 600),
     Line.NEIGHBORS_FILE: Report(Level.WARN, "bgp_neighbors_file: {problem}", 6),
     Line.MD5: Report(Level.WARN, "bgp_daemon_md5_file: {problem}"),
     Line.LONGEST_PAUSE: Report(Level.INFO, "longest reactor pause: {pause_ms} ms"),
@@ -136,7 +136,9 @@ class Reporter:
                 self.say(Line.RESET_BY_PEER, peer=peer, errno=errno)
             return
         line = Line.CLOSED if down.notification_sent.code == ErrorCode.CEASE else Line.CLOSED_ON_ERROR
-        self.say(line, peer=peer, reason=f"{down.reason}, NOTIFICATION sent: {down.notification_sent}")
+        sent = str(down.notification_sent)
+        reason = "" if down.reason == sent else f": {down.reason}"
+        self.say(line, peer=peer, reason=reason, sent=sent)
 
 
 def describe_capabilities(message: OpenMessage) -> Iterator[str]:

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from routed.service.send_hold import MIN_SEND_HOLD_TIME
 from routed.service.settings import ListenerSettings
 
 #: Connections that may wait to be accepted: all peers of a large collector at once.
@@ -98,6 +99,7 @@ def apply_options(sock: socket.socket, settings: ListenerSettings) -> tuple[str,
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    limit_send_hold(sock, MIN_SEND_HOLD_TIME)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, settings.ipv6_only)
     if settings.interface is not None:
@@ -171,17 +173,17 @@ class Md5Keys:
 
     def __init__(self, sock: socket.socket, on_error: Callable[[str], None]) -> None:
         self._socket, self._on_error = sock, on_error
-        self._addresses: set[str] = set()
+        self._addresses: set[IPv4Address | IPv6Address] = set()
 
-    def load(self, keys: Mapping[str, bytes]) -> int:
-        """Make these the keys, by textual peer address; return how many the kernel took."""
+    def load(self, keys: Mapping[IPv4Address | IPv6Address, bytes]) -> int:
+        """Make these the keys, by peer address; return how many the kernel took."""
         for address in self._addresses - keys.keys():
             with suppress(FileNotFoundError):  # the kernel may have forgotten it, which is what we want
                 self._set(address, b"")
         self._addresses = {address for address, key in keys.items() if self._try(address, key)}
         return len(self._addresses)
 
-    def _try(self, address: str, key: bytes) -> bool:
+    def _try(self, address: IPv4Address | IPv6Address, key: bytes) -> bool:
         try:
             self._set(address, key)
         except OSError as error:
@@ -189,6 +191,6 @@ class Md5Keys:
             return False
         return True
 
-    def _set(self, address: str, key: bytes) -> None:
-        signature = md5_signature(self._socket.family, ip_address(address), key[:MAX_MD5_KEY])
+    def _set(self, address: IPv4Address | IPv6Address, key: bytes) -> None:
+        signature = md5_signature(self._socket.family, address, key[:MAX_MD5_KEY])
         self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, signature)

@@ -22,11 +22,11 @@ class Sweeper:
             end = seconds() + SLICE
             return lambda: seconds() >= end
 
-        self._cooperator = Cooperator(  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+        self._cooperator = Cooperator(
             terminationPredicateFactory=slice_of, scheduler=lambda turn: reactor.callLater(0, turn)
         )
 
     def walk(self, steps: Iterator[None]) -> Deferred[None]:
         """Walk to the end; each step is to be short. Fires when it is done, fails with what a step raised."""
-        done: Deferred[None] = self._cooperator.coiterate(steps).addCallback(lambda _: None)  # type: ignore[no-untyped-call]
+        done: Deferred[None] = self._cooperator.coiterate(steps).addCallback(lambda _: None)
         return done

@@ -1,0 +1,1 @@
+"""The protocols as state machines: octets and time in, events and octets out."""

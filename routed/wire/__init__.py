@@ -1,0 +1,1 @@
+"""Wire formats as values: decoding and encoding, without state."""

@@ -18,7 +18,7 @@ Words = npt.NDArray[np.uint32]
 Octets = npt.NDArray[np.uint8]
 
 ADDRESSES = 1 << 20
-PAGE = 1024
+PAGE = 64
 #: Share of each prefix length, in thousandths.
 LENGTHS4 = {24: 600, 23: 95, 22: 115, 21: 50, 20: 45, 19: 27, 18: 14, 17: 9, 16: 14, 15: 2, 14: 1, 13: 1, 12: 1}
 LENGTHS6 = {48: 460, 44: 110, 40: 90, 36: 50, 32: 190, 29: 40, 46: 30, 33: 30}

@@ -28,8 +28,11 @@ from routed.wire.bgp.update import decode_update
 from routed.wire.family import STORABLE
 from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
-from tests.fuzz.mutate import mutate, mutate_update
+from tests.fuzz.mutate import mutate, mutate_update, with_true_length
+from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
+from tests.oracles.compiled import CompiledPeer
+from tests.oracles.nlri import ADDRESS_OCTETS
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 
@@ -42,6 +45,16 @@ CONTEXTS: Final = tuple(
     for external in (False, True)
     for add_path in (frozenset(), STORABLE)
 )
+
+ORACLE_CONTEXTS: Final = tuple(
+    Context(as4=as4, external=external, add_path=add_path)
+    for as4 in (False, True)
+    for external in (False, True)
+    for add_path in (frozenset(), frozenset(ADDRESS_OCTETS))
+)
+
+#: What the stream cutter lets through (RFC 4271 section 6.1).
+SHORTEST_UPDATE: Final = 23
 
 Mutate = Callable[[bytes, int, Sequence[bytes]], bytes]
 
@@ -122,6 +135,19 @@ def decode_update_in_every_context(octets: bytes) -> object:
     return None
 
 
+def apply_in_every_context(octets: bytes) -> object:
+    """Take an UPDATE twice into fresh tables, dump them, and take the peer away: nothing may remain."""
+    message = octets if len(octets) >= SHORTEST_UPDATE else octets.ljust(SHORTEST_UPDATE, b"\0")
+    message = with_true_length(b"\xff" * 16 + message[16:18] + b"\2" + message[19:])
+    for context in ORACLE_CONTEXTS:
+        peer = CompiledPeer(context)
+        peer.apply(message + message)
+        peer.dump(peer.snapshot())
+        peer.sweep()
+        assert not any(peer.held().values())
+    return None
+
+
 def read_mrt(octets: bytes) -> Iterator[object]:
     for record in walk_records(io.BytesIO(octets).read):
         if not isinstance(record, Damage):
@@ -142,6 +168,7 @@ def read_map(octets: bytes) -> object:
 
 
 DECODERS: Final = (
+    Decoder(name="update path", decode=apply_in_every_context, seeds=updates, mutate=mutate_update, raises=()),
     Decoder(name="stream", decode=feed_stream, seeds=messages, raises=()),
     Decoder(name="message", decode=lambda octets: decode_message(Cursor(octets)), seeds=messages),
     Decoder(name="open", decode=lambda octets: decode_open(Cursor(octets)), seeds=partial(of_type, 1)),

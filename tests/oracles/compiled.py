@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from routed.rib._dump import Snapshot
 from routed.rib._rib import PeerRib, Rib, sweep_all
 from routed.rib._rows import Rows
-from routed.rib._update import Applied, apply
-
+from routed.rib._update import apply
 from tests.oracles.attributes import Context, Verdict
 from tests.oracles.nlri import Family
 from tests.oracles.rows import Style
@@ -65,7 +65,7 @@ class CompiledPeer:
     def apply(self, updates: bytes) -> Taken:
         """Apply a run of whole UPDATE messages."""
         self.rows.log(TIMESTAMP.encode(), PEER.encode(), b"")
-        applied: Applied = apply(self.peer, updates, self.rows)
+        applied = apply(self.peer, updates, self.rows)
         return Taken(
             applied.announced,
             applied.unchanged,
@@ -77,6 +77,18 @@ class CompiledPeer:
             applied.reset is not None,
             self.rows.take().decode().splitlines(),
         )
+
+    def snapshot(self) -> Snapshot:
+        """Open the peer's tables as they are now."""
+        return Snapshot(self.peer)
+
+    def dump(self, snapshot: Snapshot) -> list[str]:
+        """Read a snapshot to its end and close it; the rows of its routes in their order."""
+        self.rows.dump(TIMESTAMP.encode(), PEER.encode(), b"")
+        while snapshot.render(self.rows, 3):
+            continue
+        snapshot.close()
+        return self.rows.take().decode().splitlines()
 
     def sweep(self) -> list[str]:
         """Take the peer away; the rows of its routes."""

@@ -22,7 +22,6 @@ from tests.peers.raw_speaker import (
     ROUTE_REFRESH,
     UPDATE,
     Notification,
-    RawSession,
     capability,
     message,
     open_message,
@@ -71,7 +70,6 @@ def answers(siege: Siege, octets: bytes, code: int, subcode: int, *, after_open:
         if after_open:
             session.establish(ASN)
         session.send(octets)
-        session.tcp.shutdown(socket.SHUT_WR)
         verdict = session.verdict()
     eventually(lambda: REASON.search(siege.daemon.text, said_before), PATIENCE, "the log to say why")
     if not is_pmacct():  # whose subcodes are always 2
@@ -89,7 +87,7 @@ def test_header_with_an_impossible_length_gets_bad_message_length(siege: Siege, 
 )
 def test_length_that_does_not_fit_the_type_gets_bad_message_length(siege: Siege, kind: int, length: int) -> None:
     """RFC 4271 6.1; RFC 7313 5 for ROUTE-REFRESH."""
-    code, subcode = (7, 1) if kind == ROUTE_REFRESH and length > 19 else (1, 2)
+    code, subcode = (7, 1) if kind == ROUTE_REFRESH else (1, 2)
     answers(siege, message(kind, b"\0" * (length - 19)), code, subcode, after_open=kind != OPEN)
 
 
@@ -258,7 +256,7 @@ def test_ten_thousand_mutated_streams(siege: Siege) -> None:
         draw, ended = random.Random(worker), 0
         for number in range(STREAMS // 8):
             with siege.session(f"127.3.{10 + worker}.{1 + number % 250}") as session:
-                with suppress(ConnectionError):  # it may be ended before all is sent
+                with suppress(OSError):  # it may be ended before all is sent
                     session.send(mutated(draw))
                     session.tcp.shutdown(socket.SHUT_WR)
                 session.verdict()

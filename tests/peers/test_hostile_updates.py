@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.peers.collector import PATIENCE, is_pmacct
+from tests.peers.collector import is_pmacct
 from tests.peers.raw_speaker import (
     IPV4_UNICAST,
     IPV6_UNICAST,
@@ -35,12 +35,13 @@ from tests.peers.raw_speaker import (
     usual_capabilities,
 )
 from tests.peers.siege import Siege, target
-from tests.peers.waiting import eventually
 
 PORT: Final = 20371
 GROWTH: Final = 96 << 20
 ASN: Final = 65200
 SEED: Final = 7606
+#: Paths of one prefix that the daemon stores of one peer.
+MOST_PATHS: Final = 2048
 VICTIM: Final = "198.51.100.0/24"
 NLRI: Final = prefix(VICTIM)
 GOOD: Final = usual_attributes(ASN)
@@ -182,12 +183,19 @@ def test_broken_attributes_at_random_cost_only_their_sender(siege: Siege) -> Non
 
 
 def test_one_prefix_with_a_hundred_thousand_path_identifiers(siege: Siege, enemy: RawSession) -> None:
-    """RFC 7911: each identifier is a route of its own."""
+    """RFC 7911: each identifier is a route of its own, up to a ceiling; what is beyond is dropped and said."""
     network = prefix("2001:db8:1::/48")
     for first in range(0, 100_000, 250):
         nlri = b"".join(struct.pack("!I", number) + network for number in range(first, first + 250))
         enemy.send(update(attributes=mp_reach(*IPV6_UNICAST, "2001:db8::1", nlri) + origin() + as_path(ASN)))
-    logged(siege, enemy, "update", 100_000)
+    nlri = bytes(4) + prefix("2001:db8:2::/48")
+    enemy.send(update(attributes=mp_reach(*IPV6_UNICAST, "2001:db8::1", nlri) + origin() + as_path(ASN)))
+    stored = 100_000 if is_pmacct() else MOST_PATHS
+    logged(siege, enemy, "update", stored + 1)
+    assert len(siege.daemon.log_of(enemy.source, "update")) == stored + 1
+    if stored < 100_000:
+        assert f"[{enemy.source}] " in siege.daemon.text
+        assert "too many paths of a prefix" in siege.daemon.text
 
 
 def test_one_prefix_in_twenty_thousand_vpns(siege: Siege, enemy: RawSession) -> None:

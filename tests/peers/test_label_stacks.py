@@ -8,7 +8,7 @@ from routed.wire.family import IPV4_LABELED, IPV4_VPN
 from tests.peers.bird import Bird
 from tests.peers.conftest import Collect, Recruit
 from tests.peers.exabgp import ExaBgp
-from tests.peers.route import Route, described
+from tests.peers.route import Route, Row, described
 from tests.peers.speaker import Link, Speaker
 
 pytestmark = pytest.mark.usefixtures("not_pmacct")
@@ -22,15 +22,20 @@ ROUTES: Final = (
 )
 
 
+def whole(route: Route) -> Row:
+    """The row of a route with its stack, outermost label first, which `bgp_daemon_extra_attributes` adds."""
+    return {**route.row(), "mpls_label_stack": [str(label) for label in route.labels]}
+
+
 @pytest.mark.parametrize("kind", [Bird, ExaBgp], ids=lambda kind: kind.package)
 def test_whole_stack_is_read(recruit: Recruit, collect: Collect, kind: type[Speaker]) -> None:
     speaker = recruit(kind, Link(local=PEER, families=(IPV4_LABELED, IPV4_VPN)))
     speaker.announce(*ROUTES)
-    with collect() as daemon:
+    with collect(bgp_daemon_extra_attributes="true") as daemon:
         speaker.start()
         updates = daemon.wait_for(PEER, count=len(ROUTES), log_type="update")
         speaker.withdraw(*ROUTES)
         withdraws = daemon.wait_for(PEER, count=len(ROUTES), log_type="withdraw")
-    expected = described((route.row() for route in ROUTES), ids_are_picked=False)
+    expected = described(map(whole, ROUTES), ids_are_picked=False)
     assert described(updates, ids_are_picked=False) == expected
     assert described(withdraws, ids_are_picked=False) == expected

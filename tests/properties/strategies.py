@@ -50,8 +50,9 @@ def next_hops(family: Family) -> SearchStrategy[bytes]:
 
 
 @st.composite
-def nlri_fields(draw: DrawFn, family: Family, context: Context, *, withdrawn: bool) -> bytes:
-    """One to four prefixes; bits behind their length may be set."""
+def nlri_fields(draw: DrawFn, family: Family, context: Context, *, withdrawn: bool, plain: bool = False) -> bytes:
+    """One to four prefixes; bits behind their length may be set. `plain`: no default route, no unnamed kind of RD."""
+    lengths = (0, 1, 7, 8, 9, 24, 31, 32) if family[0] == 1 else (0, 1, 32, 48, 63, 64, 65, 128)
     field = b""
     for _ in range(draw(st.integers(1, 4))):
         labels = b""
@@ -61,10 +62,10 @@ def nlri_fields(draw: DrawFn, family: Family, context: Context, *, withdrawn: bo
             labels = label_stack(*draw(st.lists(st.sampled_from((3, 16, 1048575)), min_size=1, max_size=2)))
         field += prefix(
             draw(addresses(family[0])),
-            draw(st.sampled_from((0, 1, 7, 8, 9, 24, 31, 32) if family[0] == 1 else (0, 1, 32, 48, 63, 64, 65, 128))),
+            draw(st.sampled_from(lengths[1:] if plain else lengths)),
             path_id=draw(st.sampled_from((0, 1, 4294967295))) if family in context.add_path else None,
             labels=labels,
-            rd=draw(st.sampled_from(RDS)) if family[1] == VPN_SAFI else None,
+            rd=draw(st.sampled_from(RDS[:3] if plain else RDS)) if family[1] == VPN_SAFI else None,
         )
     return field
 

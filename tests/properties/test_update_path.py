@@ -1,13 +1,27 @@
 """The compiled UPDATE path against the oracle: rows byte for byte, counts, refusals, tables, and what remains."""
 
+import json
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.oracles import attributes as a
 from tests.oracles.attributes import Context, Verdict
-from tests.oracles.build import mp_unreach, prefix, update
+from tests.oracles.build import (
+    MANDATORY,
+    NET_10,
+    NEXT_HOP_1,
+    ORIGIN_IGP,
+    attribute,
+    label_stack,
+    mp_reach,
+    mp_unreach,
+    prefix,
+    segments,
+    update,
+)
 from tests.oracles.cases import CASES, Case
 from tests.oracles.compiled import PEER, TIMESTAMP, CompiledPeer, Taken
 from tests.oracles.nlri import LABELLED_SAFIS, Nlri
@@ -59,6 +73,16 @@ class Expected:
             "peer_ip_src": "192.0.2.9",
             "peer_tcp_port": 179,
             "event_type": "log",
+        }
+        return row(head, route, self.style)
+
+    def dump_row(self, sequence: int, route: Route) -> str:
+        head = {
+            "seq": sequence,
+            "timestamp": TIMESTAMP,
+            "peer_ip_src": "192.0.2.9",
+            "peer_tcp_port": 179,
+            "event_type": "dump",
         }
         return row(head, route, self.style)
 
@@ -181,6 +205,77 @@ def test_taking_the_peer_away_deletes_each_route_and_leaves_nothing(session: tup
     expected.rows = []
     deleted = [expected.log_row("delete", route) for route in expected.table.routes.values()]
     assert sorted(map(without_sequence, peer.sweep())) == sorted(map(without_sequence, deleted))
+    assert peer.held() == NOTHING
+
+
+@given(session=sessions(damaged=True), later=st.integers(0, 5), style=styles)
+def test_a_dump_is_the_table_at_one_moment_in_order(
+    session: tuple[Context, list[bytes]], later: int, style: Style
+) -> None:
+    """What arrives while a snapshot is open is not in it, and is in the tables afterwards."""
+    context, updates = session
+    expected, peer = Expected(style), CompiledPeer(context, style)
+    before, after = updates[:later], updates[later:]
+    expected.apply(before, context)
+    peer.apply(b"".join(before))
+    rows = [expected.dump_row(peer.rows.sequence, route) for route in expected.table.dump()]
+    snapshot = peer.snapshot()
+    expected.apply(after, context)
+    peer.apply(b"".join(after))
+    peer.rows.sequence = 0
+    assert [without_sequence(text) for text in peer.dump(snapshot)] == [without_sequence(text) for text in rows]
+    rows = [expected.dump_row(0, route) for route in expected.table.dump()]
+    assert peer.dump(peer.snapshot()) == rows
+    peer.sweep()
+    assert peer.held() == NOTHING
+
+
+def test_rows_follow_the_path_when_its_number_is_used_again_within_a_run() -> None:
+    """A route goes with the last reference to its path, and the next path in the same run takes the free number."""
+    first, second = ((attribute(a.MED, bytes([0, 0, 0, med])), *MANDATORY) for med in (1, 2))
+    plain = [update(first, NET_10), update(withdrawn=NET_10), update(second, NET_10), update(withdrawn=NET_10)]
+    labelled = [
+        update((*attributes, change(label)))
+        for attributes in (first, second)
+        for label in (16, 17)
+        for change in CHANGES
+    ]
+    for updates in (plain, labelled, plain + labelled, labelled + plain):
+        expected, peer = Expected(), CompiledPeer(Context())
+        for octets in updates:
+            peer.apply(octets)
+            expected.apply([octets], Context())
+        expected.rows = []
+        expected.apply(updates, Context())
+        peer.rows.sequence = 0
+        assert peer.apply(b"".join(updates)).rows == expected.rows
+
+
+def announced_with(label: int) -> bytes:
+    return mp_reach((1, 4), bytes([192, 0, 2, 1]), prefix(b"\x0a", 8, labels=label_stack(label)))
+
+
+def withdrawn_with(label: int) -> bytes:
+    return mp_unreach((1, 4), prefix(b"\x0a", 8, labels=label_stack(label)))
+
+
+CHANGES = (announced_with, withdrawn_with)
+
+
+@pytest.mark.parametrize("hops", [8_000, 16_000, 30_000])
+def test_a_two_octet_path_that_grows_past_64_kilobytes_is_stored_whole_or_refused(hops: int) -> None:
+    """Widened to four octets a path of an extended message (RFC 8654) may outgrow the length of an attribute."""
+    numbers = [1 + number % 60_000 for number in range(hops)]
+    pieces = [(2, numbers[at : at + 255]) for at in range(0, hops, 255)]
+    path = attribute(a.AS_PATH, segments(*pieces, width=2))
+    peer = CompiledPeer(Context(as4=False))
+    taken = peer.apply(update((ORIGIN_IGP, path, NEXT_HOP_1), NET_10))
+    if taken.verdict == Verdict.ACCEPT:
+        assert [json.loads(text)["as_path"] for text in taken.rows] == [" ".join(map(str, numbers))]
+    else:
+        assert taken.verdict == Verdict.TREAT_AS_WITHDRAW
+        assert taken.rows == []
+    peer.sweep()
     assert peer.held() == NOTHING
 
 

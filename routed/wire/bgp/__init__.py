@@ -1,0 +1,1 @@
+"""BGP messages (RFC 4271) and what extends them."""

@@ -1,11 +1,11 @@
 """AGGREGATOR and AS4_AGGREGATOR, and the rule that joins the two.
 
-Sources: RFC 4271 section 5.1.7, RFC 6793 sections 3 and 4.2.3, RFC 7606 section 7.7.
+Sources: RFC 4271 section 5.1.7, RFC 6793 sections 3 and 4.2.3, RFC 7606 section 7.7, RFC 7607 section 2.
 """
 
 from dataclasses import dataclass
 
-from routed.octets import Cursor, Writer
+from routed.octets import Cursor, WireError, Writer
 from routed.wire.bgp.codepoints import AS_TRANS, MAX_AS2
 
 
@@ -26,8 +26,8 @@ class As4Aggregator:
 
 
 def decode_aggregator(c: Cursor, *, as4: bool) -> Aggregator:
-    """Decode an AS number of 4 or 2 octets and an IPv4 address."""
-    return Aggregator(c.u32() if as4 else c.u16(), c.take(4))
+    """Decode an AS number of 4 or 2 octets, not 0, and an IPv4 address."""
+    return Aggregator(_decode_as(c, as4=as4), c.take(4))
 
 
 def encode_aggregator(w: Writer, aggregator: Aggregator, *, as4: bool) -> None:
@@ -40,8 +40,8 @@ def encode_aggregator(w: Writer, aggregator: Aggregator, *, as4: bool) -> None:
 
 
 def decode_as4_aggregator(c: Cursor) -> As4Aggregator:
-    """Decode an AS number of 4 octets and an IPv4 address."""
-    return As4Aggregator(c.u32(), c.take(4))
+    """Decode an AS number of 4 octets, not 0, and an IPv4 address."""
+    return As4Aggregator(_decode_as(c, as4=True), c.take(4))
 
 
 def encode_as4_aggregator(w: Writer, aggregator: As4Aggregator) -> None:
@@ -60,3 +60,10 @@ def merge_as4_aggregator(aggregator: Aggregator | None, as4: As4Aggregator | Non
     if aggregator is None or as4 is None or ignores_as4(aggregator):
         return aggregator
     return Aggregator(as4.asn, as4.address)
+
+
+def _decode_as(c: Cursor, *, as4: bool) -> int:
+    at, asn = c.offset, c.u32() if as4 else c.u16()
+    if not asn:
+        raise WireError("AS number 0 of an aggregator", at, "RFC 7607 2")
+    return asn

@@ -76,8 +76,8 @@ def decode_segments(c: Cursor, *, as4: bool) -> tuple[Segment, ...]:
     """Decode path segments to the end of the attribute.
 
     Octets: n x (type u8, count u8, count x AS number of 2 or 4 octets); n may be 0.
-    Raises: WireError for an unrecognised type, a count of zero, an overrun or an underrun.
-    Source: RFC 4271 section 4.3, RFC 7606 section 7.2.
+    Raises: WireError for an unrecognised type, a count of zero, an overrun or an underrun, and for AS number 0.
+    Source: RFC 4271 section 4.3, RFC 7606 section 7.2, RFC 7607 section 2.
     """
     segments = []
     while c.remaining:
@@ -87,8 +87,11 @@ def decode_segments(c: Cursor, *, as4: bool) -> tuple[Segment, ...]:
             raise WireError(f"path segment type {type_:d} is not known", at, "RFC 7606 7.2")
         if not count:
             raise WireError("path segment without AS numbers", at + 1, "RFC 7606 7.2")
-        numbers = c.sub(count * (4 if as4 else 2))
-        segments.append(Segment(type_, tuple((numbers.u32 if as4 else numbers.u16)() for _ in range(count))))
+        octets = c.sub(count * (4 if as4 else 2))
+        numbers = tuple((octets.u32 if as4 else octets.u16)() for _ in range(count))
+        if 0 in numbers:
+            raise WireError("AS number 0 in a path", at, "RFC 7607 2")
+        segments.append(Segment(type_, numbers))
     return tuple(segments)
 
 

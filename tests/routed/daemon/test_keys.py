@@ -222,7 +222,8 @@ def test_an_empty_value_is_never_valid(key: Key) -> None:
             ["65000:666", "65000:1, 65535:65535"],
             ["65536:1", "1:65536", "no-export", "1:2:3"],
         ),
-        ("pcap_savefile", ["/x"], [""]),
+        ("pidfile", ["/x", "x y"], ["", "/x\0y"]),
+        ("bgp_table_dump_file", ["/x-%Y"], ["", "/x\0"]),
     ],
 )
 def test_ranges_hold_on_both_sides(name: str, valid: list[str], invalid: list[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from routed.daemon.settings import DEFAULT_ROUTER_ID, Settings, pmbgpd_settings, read_configuration
+from routed.daemon.settings import DEFAULT_ROUTER_ID, Settings, pmbgpd_settings, process_settings, read_configuration
 from routed.plumbing.maps import Limits
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import parse_statements
@@ -186,6 +186,16 @@ def test_the_process_and_its_log_get_their_keys() -> None:
     assert (log.debug, log.stderr_timestamps, log.utc) == (True, True, True)
     assert everything.dry_run == "setup"
     assert settings("syslog_ident: other").log.ident == "other"
+
+
+def test_a_check_of_the_configuration_answers_on_the_terminal() -> None:
+    log = settings("logfile: /l", "syslog: daemon", "dry_run: config").log
+    assert (log.file, log.facility) == (None, None)
+
+
+def test_an_unknown_owner_is_left_alone_until_the_configuration_is_refused() -> None:
+    configuration = read_configuration(parse_statements("files_uid: no-such-user-here", "f"))
+    assert process_settings(configuration).owner == Owner()
 
 
 def test_settings_of_a_configuration_with_errors_are_our_mistake() -> None:

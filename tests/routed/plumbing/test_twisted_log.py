@@ -28,7 +28,7 @@ def test_what_goes_well_is_a_detail() -> None:
 
 def test_warnings_and_errors_keep_their_level() -> None:
     logger, terminal = observed()
-    logger.warn("hm")  # noqa: G010 (the name that Twisted has)
+    logger.warn("hm")
     logger.critical("oh {what}", what="no")
     assert terminal.getvalue().splitlines() == ["WARN ( p/core ): hm", "ERROR ( p/core ): oh no"]
 

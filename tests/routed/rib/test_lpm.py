@@ -16,7 +16,7 @@ from routed.rib._lpm import Column, Lpm4
 from routed.rib._lpm6 import Lpm6
 
 Prefix = tuple[int, int]  # address, length
-PAGE = 1024
+PAGE = 64
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Twin:
 
     bits: int
     ids: dict[Prefix, int] = field(default_factory=dict)
-    free: list[int] = field(default_factory=lambda: list(range(3 * PAGE - 1, 0, -1)))
+    free: list[int] = field(default_factory=lambda: list(range(48 * PAGE - 1, 0, -1)))
 
     def __post_init__(self) -> None:
         self.lpm: Lpm4 | Lpm6 = Lpm4() if self.bits == 32 else Lpm6()
@@ -76,7 +76,7 @@ class Twin:
 def column_of(present: Callable[[int], bool]) -> Column:
     pages = [
         array("I", (bool(page * PAGE + cell and present(page * PAGE + cell)) for cell in range(PAGE)))
-        for page in range(3)
+        for page in range(48)
     ]
     return Column([page if any(page) else None for page in pages])
 

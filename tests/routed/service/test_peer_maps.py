@@ -64,7 +64,11 @@ def test_keys_are_by_address_and_the_last_one_counts() -> None:
         "! comment\n# comment\n192.0.2.1, secret\n2001:DB8::1,a,b c\n::ffff:192.0.2.9, x\n192.0.2.1, other\n", "md5"
     )
     assert loaded.lines == ()
-    assert loaded.content == {"192.0.2.1": b"other", "2001:db8::1": b"a,bc", "192.0.2.9": b"x"}
+    assert loaded.content == {
+        ip_address("192.0.2.1"): b"other",
+        ip_address("2001:db8::1"): b"a,bc",
+        ip_address("192.0.2.9"): b"x",
+    }
 
 
 @pytest.mark.parametrize(
@@ -81,15 +85,17 @@ def test_a_bad_row_of_keys_is_left_out_and_its_password_is_not_logged(row: str, 
     loaded = parse_md5_keys(f"{row}\n192.0.2.7, y", "md5")
     assert loaded.lines == (LogLine(Level.WARN, f"[md5:1] line ignored: {complaint}."),)
     assert "hidden" not in loaded.lines[0].text
-    assert loaded.content == {"192.0.2.7": b"y"}
+    assert loaded.content == {ip_address("192.0.2.7"): b"y"}
 
 
 def test_a_key_may_be_as_long_as_the_kernel_takes() -> None:
-    assert parse_md5_keys("192.0.2.1," + "x" * MAX_KEY_OCTETS, "md5").content == {"192.0.2.1": b"x" * MAX_KEY_OCTETS}
+    assert parse_md5_keys("192.0.2.1," + "x" * MAX_KEY_OCTETS, "md5").content == {
+        ip_address("192.0.2.1"): b"x" * MAX_KEY_OCTETS
+    }
 
 
 def test_keys_beyond_the_limit_are_left_out_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_maps, "MAX_KEYS", 2)
     loaded = parse_md5_keys("10.0.0.1,a\n10.0.0.2,b\n10.0.0.1,c\n10.0.0.3,d\n10.0.0.4,e", "md5")
-    assert loaded.content == {"10.0.0.1": b"c", "10.0.0.2": b"b"}
+    assert loaded.content == {ip_address("10.0.0.1"): b"c", ip_address("10.0.0.2"): b"b"}
     assert [line.text for line in loaded.lines] == ["[md5] file cut to the first 2 entries."]

@@ -42,6 +42,7 @@ def test_wide_numbers_become_as_trans_in_two_octets() -> None:
         ("0200", 11),  # a segment without numbers
         ("0202000003e8", 12),  # a count beyond the attribute
         ("0201000003e802", 17),  # an octet that no segment starts with
+        ("0202000003e800000000", 10),  # AS 0 (RFC 7607)
     ],
 )
 def test_malformed_segments_are_refused_where_they_are(octets: str, offset: int) -> None:

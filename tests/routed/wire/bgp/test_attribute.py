@@ -234,6 +234,12 @@ def test_routes_of_an_unknown_family_are_kept_as_octets() -> None:
     assert decode_attributes(Cursor(encoded(evpn)), INTERNAL).attributes == (evpn,)
 
 
+@pytest.mark.parametrize(("type_", "context"), [(A.AGGREGATOR, INTERNAL), (A.AS4_AGGREGATOR, INTERNAL_AS2)])
+def test_an_aggregator_of_as_0_is_discarded(type_: AttributeType, context: DecodeContext) -> None:
+    """RFC 7607 section 2."""
+    assert verdicts(framed(0xC0, type_, bytes(8)), context) == [(type_, Verdict.ATTRIBUTE_DISCARD)]
+
+
 def test_the_first_aigp_tlv_counts() -> None:
     """RFC 7311 section 3."""
     value = Aigp((AigpTlv(AigpTlvType(7), b"x"), AigpTlv(AigpTlvType.AIGP, bytes(6) + b"\x01\x23")))

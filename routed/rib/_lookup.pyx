@@ -1,0 +1,221 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Look-ups in the tables: exact and longest match, for one peer or over the union of all tables, in batches.
+
+The longest-match structure of a family (and of a route distinguisher) is built at its first look-up.  From then on
+the prefix index records what comes and goes, and every look-up first catches up with that.
+"""
+
+from cpython cimport array
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memset
+from routed.rib._lpm cimport Lpm4, column_view
+from routed.rib._lpm6 cimport Lpm6
+from routed.rib._paths cimport IS_LABELLED, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, set_of
+from routed.rib._prefixes cimport MAX_WORDS, PrefixIndex, change, length_of, prefix_view, words_of
+from routed.rib._rib cimport PeerRib, Rib
+from routed.rib._rows cimport FAMILIES
+from routed.rib._table cimport PATH_ID, Table, cell_of, node_of
+
+cdef enum:
+    FREE_ID = 255
+
+
+cdef void put_address(const uint32_t *words, uint8_t *octets) noexcept nogil:
+    """The octets of an IPv6 address."""
+    cdef int i
+    for i in range(16):
+        octets[i] = <uint8_t>(words[i >> 2] >> (24 - 8 * (i & 3)))
+
+
+cdef void take_words(const uint8_t *octets, size_t n, uint32_t *words) noexcept nogil:
+    """Words in host order from octets in network order."""
+    cdef size_t i
+    for i in range(n):
+        words[i] = (
+            <uint32_t>octets[4 * i] << 24 | <uint32_t>octets[4 * i + 1] << 16
+            | <uint32_t>octets[4 * i + 2] << 8 | octets[4 * i + 3]
+        )
+
+
+cdef class Structures:
+    """The longest-match structures of one family, by route distinguisher (empty without one)."""
+
+    cdef PrefixIndex index
+    cdef dict by_rd
+
+    def __cinit__(self, PrefixIndex index not None):
+        self.index = index
+        self.by_rd = {}
+
+    cdef bytes rd_of(self, const uint32_t *words):
+        cdef uint8_t octets[8]
+        cdef uint32_t i, at = self.index.view.address_words
+        if self.index.view.words == at:
+            return b""
+        for i in range(8):
+            octets[i] = <uint8_t>(words[at + (i >> 2)] >> (24 - 8 * (i & 3)))
+        return PyBytes_FromStringAndSize(<const char *>octets, 8)
+
+    cdef change_one(self, object structure, const uint32_t *words, uint8_t length, uint32_t id, bint added):
+        cdef uint8_t octets[16]
+        if self.index.view.address_words == 1:
+            if added:
+                (<Lpm4>structure).insert(words[0], length, id)
+            else:
+                (<Lpm4>structure).remove(words[0], length, id)
+            return
+        put_address(words, octets)
+        if added:
+            (<Lpm6>structure).insert(octets, length, id)
+        else:
+            (<Lpm6>structure).remove(octets, length, id)
+
+    cdef catch_up(self):
+        """Take over what came and went since the last look-up."""
+        cdef size_t i
+        cdef change *c
+        if self.index.changes_lost:
+            self.by_rd.clear()
+        for i in range(self.index.change_count):
+            c = &self.index.changes[i]
+            structure = self.by_rd.get(self.rd_of(c.words))
+            if structure is not None:
+                self.change_one(structure, c.words, c.length, c.id, c.added)
+        self.index.forget_changes()
+
+    cdef object structure(self, bytes rd):
+        """The structure of a route distinguisher, current."""
+        cdef uint32_t id
+        cdef const prefix_view *view = &self.index.view
+        try:
+            self.catch_up()
+            structure = self.by_rd.get(rd)
+            if structure is None:
+                structure = Lpm4() if view.address_words == 1 else Lpm6()
+                for id in range(1, self.index.next_id):
+                    if length_of(view, id) != FREE_ID and self.rd_of(words_of(view, id)) == rd:
+                        self.change_one(structure, words_of(view, id), length_of(view, id), id, True)
+                self.by_rd[rd] = structure
+                self.index.watch(True)
+        except MemoryError:
+            self.by_rd.clear()           # half of a structure answers wrongly
+            self.index.watch(False)
+            raise
+        return structure
+
+
+cdef class Lookups:
+    """Look-ups over the stores of a daemon; in the thread that writes them.
+
+    A family is its index, addresses are packed octets in network order, a route distinguisher is 8 octets.
+    """
+
+    cdef Rib rib
+    cdef list structures
+
+    def __cinit__(self, Rib rib not None):
+        self.rib = rib
+        self.structures = [Structures(rib.prefixes[family]) for family in range(FAMILIES)]
+
+    def longest_match(self, int family, const uint8_t[::1] addresses, PeerRib peer=None, bytes rd=b""):
+        """The most specific prefix of each address.
+
+        Args:
+            addresses: n x 4 or 16 octets.
+            peer: whose routes count; None for the union of all tables.
+        Returns: an array of n prefix ids, 0 where there is none.
+        """
+        cdef size_t width = 4 if family < 4 else 16, n = addresses.shape[0] // width
+        cdef array.array ids = array.array("I", [0]) * n
+        cdef array.array hosts
+        cdef object structure = (<Structures>self.structures[family]).structure(rd)
+        cdef Table table = None if peer is None else peer.family_table(family)
+        cdef column_view column
+        cdef uint32_t *found = ids.data.as_uints
+        cdef uint32_t *words
+        cdef Lpm4 lpm4
+        cdef Lpm6 lpm6
+        if addresses.shape[0] % width:
+            raise ValueError(f"{addresses.shape[0]} octets are no list of addresses of {width} octets")
+        if not n or (peer is not None and table is None):
+            return ids
+        if table is not None:
+            column.pages = <const uint32_t *const *>table.view.pages
+            column.page_count = table.view.page_count
+        if width == 4:
+            lpm4 = structure
+            hosts = array.array("I", [0]) * n
+            words = hosts.data.as_uints
+            with nogil:
+                take_words(&addresses[0], n, words)
+                if table is None:
+                    lpm4.match(words, found, n)
+                else:
+                    lpm4.match_in(words, found, n, &column)
+        else:
+            lpm6 = structure
+            with nogil:
+                if table is None:
+                    lpm6.match(&addresses[0], found, n)
+                else:
+                    lpm6.match_in(&addresses[0], found, n, &column)
+        return ids
+
+    def exact(self, int family, bytes address not None, uint8_t length, bytes rd=b""):
+        """The id of a prefix, 0 when no table has it.  Host bits are not to be set."""
+        cdef PrefixIndex index = self.rib.prefixes[family]
+        cdef uint32_t words[MAX_WORDS]
+        cdef bytes key = address + rd
+        if len(key) != 4 * index.view.words:
+            raise ValueError(f"address and route distinguisher have {len(key)} octets, not {4 * index.view.words}")
+        memset(words, 0, sizeof(words))
+        take_words(<const uint8_t *>PyBytes_AS_STRING(key), index.view.words, words)
+        return index.find(words, length, index.hash(words, length))
+
+    def routes(self, PeerRib peer not None, int family, uint32_t prefix):
+        """The routes of a peer for a prefix.
+
+        Returns: a list of (path identifier or None, path id); one route at most without ADD-PATH.
+        """
+        cdef Table table = peer.family_table(family)
+        cdef uint32_t held
+        cdef const uint32_t *node
+        found = []
+        if table is None or not prefix:
+            return found
+        held = cell_of(&table.view, prefix)
+        while held:
+            if not table.view.add_path:
+                return [(None, held & PATH_ID)]
+            node = node_of(&table.view, held)
+            found.append((node[1], node[0] & PATH_ID))
+            held = node[2]
+        return found
+
+    def prefix(self, int family, uint32_t id):
+        """Address octets, length and route distinguisher octets of a prefix id that a look-up gave."""
+        cdef PrefixIndex index = self.rib.prefixes[family]
+        cdef const uint32_t *words = words_of(&index.view, id)
+        cdef uint8_t octets[24]
+        cdef uint32_t i
+        for i in range(4 * index.view.words):
+            octets[i] = <uint8_t>(words[i >> 2] >> (24 - 8 * (i & 3)))
+        return (
+            PyBytes_FromStringAndSize(<const char *>octets, 4 * index.view.address_words),
+            length_of(&index.view, id),
+            PyBytes_FromStringAndSize(
+                <const char *>octets + 4 * index.view.address_words, 4 * (index.view.words - index.view.address_words)
+            ),
+        )
+
+    def path(self, uint32_t id):
+        """Next hop, label and attribute octets of a path id that a look-up gave."""
+        cdef const path_entry *entry = entry_of(&self.rib.paths.view, id)
+        cdef const path_set *labelled = set_of(&self.rib.paths.view, id)
+        cdef const path_set *s = set_of(&self.rib.paths.view, entry.base) if entry.flags & IS_LABELLED else labelled
+        return (
+            PyBytes_FromStringAndSize(<const char *>next_hop_of(s), s.next_hop_length),
+            PyBytes_FromStringAndSize(<const char *>labels_of(labelled), 3 * labelled.label_count),
+            PyBytes_FromStringAndSize(<const char *>attributes_of(s), s.length),
+        )

@@ -1,0 +1,34 @@
+from collections.abc import Callable
+
+class Rows:
+    sequence: int
+    def __init__(
+        self,
+        *,
+        as_path_array: bool = False,
+        communities_array: bool = False,
+        communities_numeric: bool = False,
+        origin_integer: bool = False,
+        all_attributes: bool = False,
+        row_end: bytes = ...,
+    ) -> None: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def out_of_memory(self) -> bool: ...
+    def __len__(self) -> int: ...
+    def log(
+        self,
+        timestamp: bytes,
+        peer: bytes,
+        tag: bytes | None,
+        tagger: Callable[[bytes], bytes | None] | None = None,
+    ) -> None: ...
+    def dump(
+        self,
+        timestamp: bytes,
+        peer: bytes,
+        tag: bytes | None,
+        tagger: Callable[[bytes], bytes | None] | None = None,
+    ) -> None: ...
+    def take(self) -> bytes: ...

@@ -1,0 +1,23 @@
+from typing import NamedTuple
+
+from routed.rib._rib import PeerRib
+from routed.rib._rows import Rows
+
+class Refusal(NamedTuple):
+    offset: int
+    attribute: int
+    verdict: str
+    reason: str
+
+class Applied(NamedTuple):
+    announced: int
+    unchanged: int
+    withdrawn: int
+    unknown: int
+    dropped: int
+    end_of_rib: list[tuple[int, int]]
+    refusals: list[Refusal]
+    refused: dict[tuple[int, str], int]
+    reset: int | None
+
+def apply(peer: PeerRib, octets: bytes, rows: Rows | None = None) -> Applied: ...

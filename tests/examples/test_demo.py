@@ -1,0 +1,113 @@
+import json
+import os
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from demo_screen import Screen
+from demo_watch import Crew, RowCounter, finished_dumps, format_cost, last_rows
+
+
+def told(event: str, who: str = "127.0.0.11", **facts: object) -> str:
+    return json.dumps({"speaker": who, "asn": 65001, "event": event, **facts})
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_rows_are_counted_as_the_file_grows(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    counter = RowCounter(path)
+    assert counter.look() == 0
+    path.write_text("one\ntwo\nhal")
+    assert counter.look() == 2
+    with path.open("a") as file:
+        file.write("f\n")
+    assert counter.look() == 3
+
+
+def test_the_first_whole_row_with_a_text_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("is a\nis b\nagain is a\nis ")
+    counter = RowCounter(path, ("is a", "is b", "is c"))
+    counter.look()
+    assert counter.samples == ["is a", "is b"]
+    with path.open("a") as file:
+        file.write("c\nanother is c\n")
+    counter.look()
+    assert counter.samples == ["is a", "is b", "another is c"]
+
+
+def test_last_rows_come_from_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_text("".join(f"row {n}\n" for n in range(50_000)) + "close\nunfinished row")
+    assert last_rows(path, ("row", "close", "absent")) == ["row 49999", "close"]
+
+
+def test_dumps_are_shown_when_all_are_whole(tmp_path: Path) -> None:
+    small, large = tmp_path / "dump-a.json", tmp_path / "dump-b.json"
+    small.write_text('{"event_type": "dump_init"}\n{"event_type": "dump_close"}\n')
+    large.write_text('{"event_type": "dump_init"}\n{"event_type": "dump"}\n')
+    (tmp_path / "latest-a.json").symlink_to("nowhere")
+    assert finished_dumps(tmp_path) == []
+    with large.open("a") as file:
+        file.write('{"event_type": "dump_close"}\n')
+    assert finished_dumps(tmp_path) == [large, small]
+
+
+def test_the_cost_of_a_process_is_read_where_the_system_tells(tmp_path: Path) -> None:
+    assert format_cost(1, tmp_path) == ""
+    (tmp_path / "1").mkdir()
+    ticks, pages = 2 * os.sysconf("SC_CLK_TCK"), 10**6 // os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "1" / "stat").write_text(f"1 (a name) R {'0 ' * 10}{ticks} {ticks} 0")
+    (tmp_path / "1" / "statm").write_text(f"999 {pages} 9")
+    assert format_cost(1, tmp_path) == "4.0 CPU seconds since its start, 1 MB resident"
+
+
+def test_the_crew_knows_who_is_ready() -> None:
+    crew = Crew(wanted=2)
+    for who in ("127.0.0.11", "127.0.0.12"):
+        assert not crew.all_read
+        assert "1,000 routes" in (crew.hear(told("table read", who, routes=1000, attribute_sets=10)) or "")
+        assert "is up" in (crew.hear(told("established", who, hold_time=90)) or "")
+        assert not crew.all_sent
+        assert "in 0.50 s" in (crew.hear(told("table sent", who, routes=1000, seconds=0.5)) or "")
+    assert crew.all_read
+    assert crew.all_sent
+    assert crew.routes == 2000
+
+
+def test_the_crew_counts_live_updates_silently_and_hears_of_losses() -> None:
+    crew = Crew(wanted=1)
+    assert crew.hear(told("live", updates=10)) is None
+    assert crew.hear(told("live", updates=5)) is None
+    assert crew.live_updates == 15
+    crew.hear(told("lost", why="connection closed"))
+    assert crew.lost is not None
+    assert "connection closed" in crew.lost
+
+
+def test_a_pipe_gets_plain_lines_and_progress_now_and_then() -> None:
+    stream = StringIO()
+    screen = Screen(stream)
+    screen.title("Title")
+    for now in range(7):
+        screen.progress(f"at {now}", float(now))
+    screen.row("x" * 1000)
+    assert stream.getvalue() == "\n== Title\nat 0\nat 5\n  " + "x" * 1000 + "\n"
+
+
+def test_a_terminal_gets_progress_in_place_and_rows_cut_to_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    screen = Screen(stream)
+    screen.progress("half", 0.0)
+    screen.progress("whole", 0.1)
+    screen.row("x" * 1000)
+    text = stream.getvalue()
+    assert text.count("\n") == 1
+    assert "\r\x1b[Kwhole\r\x1b[K" in text
+    assert "x" * 37 + "…" in text
+    assert "x" * 38 not in text

@@ -1,0 +1,62 @@
+"""The configuration of the quick start is right, and the demo that runs it works from start to end."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OUTPUT = ROOT / "demo-output"
+PORT = 10179
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            pytest.skip(f"NOT TESTED: the demo needs port {PORT}, which is taken (another demo?)")
+    return PORT
+
+
+def test_the_daemon_has_nothing_to_say_against_the_configuration() -> None:
+    command = [sys.executable, "-m", "routed.daemon.pmbgpd", "-f", "examples/quickstart.conf", "-T", "config"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WARN" not in done.stdout + done.stderr
+    assert "ERROR" not in done.stdout + done.stderr
+
+
+@pytest.mark.peers
+def test_the_demo_loads_its_tables_and_ends_when_told(free_port: int) -> None:
+    command = [sys.executable, "examples/demo.py"]
+    lines = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1) as demo:
+        for line in demo.stdout:
+            lines.append(line.rstrip())
+            if line.startswith("== Live updates"):
+                demo.send_signal(signal.SIGINT)
+    text = "\n".join(lines)
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    assert demo.returncode == 0, text
+    assert "601,040 routes of 4 peers held and logged" in text
+    assert text.count("is up, hold time 90 s") == 4
+    assert "everything that was written is in demo-output/" in text
+
+
+@pytest.mark.peers
+def test_a_daemon_that_dies_ends_the_demo_with_its_last_words() -> None:
+    environment = {**os.environ, "PMBGPD": "sh -c 'echo its last words; exit 3'"}
+    command = [sys.executable, "examples/demo.py"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    assert done.returncode == 1
+    assert "the daemon ended with status 3" in done.stdout
+    assert "its last words" in done.stdout

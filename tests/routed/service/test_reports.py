@@ -1,0 +1,159 @@
+import pytest
+
+from routed.model.event import NotificationReceived, OpenReceived, SessionDown, UpdateRun
+from routed.plumbing.log import Level
+from routed.service.reports import MAX_CAPABILITY_LINES, REPORTS, Line, Reporter, describe_capability
+from routed.wire.bgp.capability import (
+    AddPath,
+    BgpRole,
+    Capability,
+    EnhancedRouteRefresh,
+    ExtendedMessage,
+    ExtendedNextHop,
+    FourOctetAs,
+    Fqdn,
+    GracefulRestart,
+    LongLivedGracefulRestart,
+    Multiprotocol,
+    NextHopEncoding,
+    PathsOffer,
+    RouteRefresh,
+    SoftwareVersion,
+    StaleFamily,
+    UnknownCapability,
+)
+from routed.wire.bgp.codepoints import CapabilityCode, Role, SendReceive
+from routed.wire.bgp.notification import Notification
+from routed.wire.bgp.open import Capabilities, OpenMessage
+from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST
+
+
+class FakeLog:
+    def __init__(self) -> None:
+        self.lines: list[tuple[Level, str]] = []
+        self.limited: list[tuple[str, int]] = []
+
+    def write(self, level: Level, text: str) -> None:
+        self.lines.append((level, text))
+
+    def write_limited(self, kind: str, at_most: int, level: Level, text: str) -> None:
+        self.limited.append((kind, at_most))
+        self.lines.append((level, text))
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog()
+
+
+@pytest.mark.parametrize(
+    ("capability", "lines"),
+    [
+        (Multiprotocol(IPV6_UNICAST), ["MultiProtocol [1] AFI [2] SAFI [1]"]),
+        (RouteRefresh(), ["Route Refresh [2]"]),
+        (
+            ExtendedNextHop((NextHopEncoding(IPV4_UNICAST, 2),)),
+            ["Extended Next Hop Encoding [5] AFI [1] SAFI [1] Next Hop AFI [2]"],
+        ),
+        (ExtendedMessage(), ["Extended Message [6]"]),
+        (BgpRole(Role.CUSTOMER), ["BGP Role [9] ROLE [3]"]),
+        (GracefulRestart(restart_time=120), ["Graceful Restart [64] RESTART_TIME [120]"]),
+        (FourOctetAs(4200000000), ["4-bytes AS [65] ASN [4200000000]"]),
+        (
+            AddPath((PathsOffer(IPV4_UNICAST, SendReceive.BOTH), PathsOffer(IPV6_UNICAST, SendReceive.SEND))),
+            [
+                "ADD-PATHs [69] AFI [1] SAFI [1] SEND_RECEIVE [3]",
+                "ADD-PATHs [69] AFI [2] SAFI [1] SEND_RECEIVE [2]",
+            ],
+        ),
+        (EnhancedRouteRefresh(), ["Enhanced Route Refresh [70]"]),
+        (
+            LongLivedGracefulRestart((StaleFamily(IPV4_UNICAST, forwarding_preserved=False, stale_time=3600),)),
+            ["Long-Lived Graceful Restart [71] AFI [1] SAFI [1] STALE_TIME [3600]"],
+        ),
+        (Fqdn(b"r1", b"example.net"), ["FQDN [73] HOSTNAME [r1] DOMAIN [example.net]"]),
+        (SoftwareVersion(b"FRR/\xff"), ["Software Version [75] VERSION [FRR/\\xff]"]),
+        (UnknownCapability(CapabilityCode(200), b""), []),
+    ],
+)
+def test_capabilities_read_as_operators_know_them(capability: Capability, lines: list[str]) -> None:
+    assert list(describe_capability(capability)) == lines
+
+
+def open_with(*capabilities: Capability) -> OpenReceived:
+    parameters = (Capabilities(capabilities),)
+    return OpenReceived(OpenMessage(my_as=1, hold_time=90, bgp_identifier=bytes(4), parameters=parameters))
+
+
+def test_an_open_cannot_fill_the_log(log: FakeLog) -> None:
+    Reporter(log).event("192.0.2.1", open_with(*[RouteRefresh()] * (MAX_CAPABILITY_LINES + 5)))
+    assert len(log.lines) == MAX_CAPABILITY_LINES + 1
+    assert log.lines[-1][1] == "[192.0.2.1] Capability: and 5 more"
+
+
+def test_a_peer_that_may_have_as_many_capabilities_has_them_all_logged(log: FakeLog) -> None:
+    Reporter(log).event("192.0.2.1", open_with(*[RouteRefresh()] * MAX_CAPABILITY_LINES))
+    assert len(log.lines) == MAX_CAPABILITY_LINES
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, "[192.0.2.1] BGP_NOTIFICATION received (6, 2)."),
+        ("bye", "[192.0.2.1] BGP_NOTIFICATION received (6, 2). Shutdown Message: 'bye'"),
+        ("{peer}", "[192.0.2.1] BGP_NOTIFICATION received (6, 2). Shutdown Message: '{peer}'"),
+    ],
+)
+def test_a_notification_is_logged_with_its_text(log: FakeLog, text: str | None, line: str) -> None:
+    Reporter(log).event("192.0.2.1", NotificationReceived(6, 2, b"", text))
+    assert log.lines == [(Level.INFO, line)]
+
+
+def test_updates_are_not_logged(log: FakeLog) -> None:
+    Reporter(log).event("192.0.2.1", UpdateRun(b"", 1))
+    assert log.lines == []
+
+
+@pytest.mark.parametrize(
+    ("down", "errno", "lines"),
+    [
+        (SessionDown(reason="x", notification_received=Notification(6, 2)), 0, []),
+        (SessionDown(reason="x"), 0, [(Level.INFO, "[p] BGP connection reset by peer (0).")]),
+        (SessionDown(reason="x"), None, []),
+        (
+            SessionDown(reason="stopped", notification_sent=Notification(6, 2)),
+            None,
+            [
+                (
+                    Level.INFO,
+                    "[p] BGP session closed: stopped, NOTIFICATION sent: cease/administrative shutdown (6/2)",
+                )
+            ],
+        ),
+        (
+            SessionDown(reason=str(Notification(6, 5)), notification_sent=Notification(6, 5)),
+            None,
+            [(Level.INFO, "[p] BGP session closed, NOTIFICATION sent: cease/connection rejected (6/5)")],
+        ),
+        (
+            SessionDown(reason="too late", notification_sent=Notification(4)),
+            None,
+            [(Level.WARN, "[p] BGP session closed: too late, NOTIFICATION sent: hold timer expired/unspecific (4/0)")],
+        ),
+    ],
+)
+def test_the_end_of_a_session_is_said_once(
+    log: FakeLog, down: SessionDown, errno: int | None, lines: list[tuple[Level, str]]
+) -> None:
+    Reporter(log).down("p", down, errno)
+    assert log.lines == lines
+
+
+@pytest.mark.parametrize("line", Line)
+def test_every_line_has_a_row(line: Line) -> None:
+    assert REPORTS[line].text
+
+
+def test_lines_that_a_stranger_can_cause_are_limited(log: FakeLog) -> None:
+    Reporter(log).say(Line.NOT_ALLOWED, peer="192.0.2.1")
+    assert log.limited == [("NOT_ALLOWED", 60)]
