@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
-
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
+from typing import TYPE_CHECKING
 
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.maps import MapFile
 from routed.plumbing.metrics import Registry
 from routed.plumbing.queue import Bounds
-from routed.plumbing.sink import FileOptions, Sink, SinkState, Watch
+from routed.plumbing.sink import FileOptions, PoolThreads, Sink, SinkState, Watch
 from routed.plumbing.sink_file import FileSink
 from routed.rib._rib import Rib
 from routed.service.bgp_listener import Audience, BgpListener, Policy
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Address, IPv6Address
 
-    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IListeningPort
     from twisted.internet.protocol import Factory
 
@@ -40,11 +36,6 @@ if TYPE_CHECKING:
     from routed.service.clock import DaemonReactor
     from routed.service.peer_maps import AllowList
     from routed.service.tag_map import TagMap
-
-T = TypeVar("T")
-
-#: Threads that write files and render dumps; more than cores, because most of them wait for a disk.
-THREADS: Final = 4
 
 
 class RoutingPlane:
@@ -56,7 +47,7 @@ class RoutingPlane:
     def __init__(self, reactor: DaemonReactor, settings: Settings, log: Log, *, seed: int) -> None:
         self._reactor, self._settings, self._log = reactor, settings, log
         self._reporter = Reporter(log)
-        self._threads = ThreadPool(1, THREADS, name="files")
+        self._in_thread = PoolThreads(reactor)
         self._maps = Maps(settings, log)
         self._file_options = FileOptions(owner=settings.process.owner)
         self.metrics = Registry()
@@ -81,7 +72,6 @@ class RoutingPlane:
 
     def start(self) -> None:
         """Begin to accept peers."""
-        self._threads.start()
         self._listener.startService()
         if self._dumper is not None:
             self._dumper.start()
@@ -94,7 +84,6 @@ class RoutingPlane:
         await self._listener.stopService()
         if self._message_log is not None:
             await self._message_log.close()
-        self._threads.stop()
 
     def reopen(self) -> None:
         """Go on in new files of the same names."""
@@ -108,10 +97,6 @@ class RoutingPlane:
         self._log.write_all(self._maps.reload())
         self._md5.load(self._maps.md5_keys())
         self._collector.retag()
-
-    def _in_thread(self, work: Callable[[], T], /) -> Deferred[T]:
-        done: Deferred[T] = deferToThreadPool(self._reactor, self._threads, work)
-        return done
 
     def _make_message_log(self, sequence: Counter) -> MessageLog | None:
         settings = self._settings.message_log

@@ -40,6 +40,7 @@ ctypedef struct attribute_spec:
     uint8_t flags                    # optional and transitive bits
     uint8_t verdict                  # when malformed
     uint8_t external_verdict         # the same from a peer in another AS
+    uint8_t flags_verdict            # when its flags are wrong
     uint8_t multiple                 # length: the value itself, or a non-zero multiple of it
     uint8_t fixed
 

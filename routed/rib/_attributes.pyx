@@ -40,6 +40,10 @@ ATTRIBUTES = (
     AttributeSpec(40, "PREFIX_SID", TRANSITIVE, ATTRIBUTE_DISCARD, ATTRIBUTE_DISCARD, 0, False, "RFC 8669 6"),
 )
 
+#: Verdicts on wrong flags where RFC 7606 section 3 c does not decide: the NLRI of MP attributes cannot be trusted
+#: (section 5.3); RFC 7311 section 3.2 for AIGP.
+FLAGS_VERDICTS = {MP_REACH_NLRI: SESSION_RESET, MP_UNREACH_NLRI: SESSION_RESET, AIGP: ATTRIBUTE_DISCARD}
+
 #: Names of the reasons for which an attribute is refused.
 REASONS = {
     REASON_FLAGS: "flags",
@@ -68,6 +72,7 @@ def _fill():
         SPECS[spec.code].flags = spec.flags
         SPECS[spec.code].verdict = spec.verdict
         SPECS[spec.code].external_verdict = spec.external_verdict
+        SPECS[spec.code].flags_verdict = FLAGS_VERDICTS.get(spec.code, TREAT_AS_WITHDRAW)
         SPECS[spec.code].multiple = spec.length
         SPECS[spec.code].fixed = spec.fixed
 
@@ -98,9 +103,11 @@ cdef bint valid_as_path(const uint8_t *at, const uint8_t *end, size_t width) noe
 
 
 cdef bint valid_aigp(const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """TLVs that fill the attribute; the first AIGP TLV has its 11 octets (RFC 7311 section 3)."""
+    """TLVs that fill the attribute, and the first AIGP TLV, if there is one, has its 11 octets (RFC 7311 section 3)."""
     cdef size_t n
     cdef bint found = False
+    if at == end:
+        return False
     while at < end:
         if end - at < 3:
             return False
@@ -112,12 +119,14 @@ cdef bint valid_aigp(const uint8_t *at, const uint8_t *end) noexcept nogil:
                 return False
             found = True
         at += n
-    return found
+    return True
 
 
 cdef bint valid_prefix_sid(const uint8_t *at, const uint8_t *end) noexcept nogil:
     """TLVs that fill the attribute; Label-Index and Originator SRGB have their lengths (RFC 8669 section 3)."""
     cdef size_t n
+    if at == end:
+        return False
     while at < end:
         if end - at < 3:
             return False

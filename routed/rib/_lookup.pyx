@@ -57,6 +57,15 @@ cdef class Structures:
             octets[i] = <uint8_t>(words[at + (i >> 2)] >> (24 - 8 * (i & 3)))
         return PyBytes_FromStringAndSize(<const char *>octets, 8)
 
+    cdef bint is_stored(self, uint32_t id) noexcept nogil:
+        """Whether an id names a prefix that tables have: not one that is free or that only snapshots still read."""
+        cdef const prefix_view *view = &self.index.view
+        cdef const uint32_t *words = words_of(view, id)
+        cdef uint8_t length = length_of(view, id)
+        if length == FREE_ID or not self.index.limbo_id:
+            return length != FREE_ID
+        return self.index.find(words, length, self.index.hash(words, length)) == id
+
     cdef change_one(self, object structure, const uint32_t *words, uint8_t length, uint32_t id, bint added):
         cdef uint8_t octets[16]
         if self.index.view.address_words == 1:
@@ -94,7 +103,7 @@ cdef class Structures:
             if structure is None:
                 structure = Lpm4() if view.address_words == 1 else Lpm6()
                 for id in range(1, self.index.next_id):
-                    if length_of(view, id) != FREE_ID and self.rd_of(words_of(view, id)) == rd:
+                    if self.is_stored(id) and self.rd_of(words_of(view, id)) == rd:
                         self.change_one(structure, words_of(view, id), length_of(view, id), id, True)
                 self.by_rd[rd] = structure
                 self.index.watch(True)
@@ -112,11 +121,11 @@ cdef class Lookups:
     """
 
     cdef Rib rib
-    cdef list structures
 
     def __cinit__(self, Rib rib not None):
         self.rib = rib
-        self.structures = [Structures(rib.prefixes[family]) for family in range(FAMILIES)]
+        if rib.structures is None:       # shared: what the prefix index recorded can be taken over once
+            rib.structures = [Structures(rib.prefixes[family]) for family in range(FAMILIES)]
 
     def longest_match(self, int family, const uint8_t[::1] addresses, PeerRib peer=None, bytes rd=b""):
         """The most specific prefix of each address.
@@ -129,7 +138,7 @@ cdef class Lookups:
         cdef size_t width = 4 if family < 4 else 16, n = addresses.shape[0] // width
         cdef array.array ids = array.array("I", [0]) * n
         cdef array.array hosts
-        cdef object structure = (<Structures>self.structures[family]).structure(rd)
+        cdef object structure = (<Structures>self.rib.structures[family]).structure(rd)
         cdef Table table = None if peer is None else peer.family_table(family)
         cdef column_view column
         cdef uint32_t *found = ids.data.as_uints

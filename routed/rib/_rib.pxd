@@ -14,6 +14,7 @@ cdef class Rib:
     cdef id_hash *prefix_ids[FAMILIES]
     cdef uint64_t seed
     cdef object workspace                    # of the UPDATE path
+    cdef list structures                     # of longest-match look-ups, by family
 
 
 cdef class PeerRib:

@@ -72,7 +72,7 @@ cdef class PeerRib:
         for family in range(FAMILIES):
             table = self.tables[family]
             if table is not None and table.view.add_path != (add_path >> family & 1):
-                table.sweep_at = 0
+                table.begin_sweep()
                 gone.append((family, table))
                 self.tables[family] = None
         self.as4 = as4
@@ -92,7 +92,7 @@ cdef class PeerRib:
         for family in range(FAMILIES):
             table = self.tables[family]
             if table is not None and not kept >> family & 1:
-                table.sweep_at = 0
+                table.begin_sweep()
                 gone.append((family, table))
                 self.tables[family] = None
         return gone

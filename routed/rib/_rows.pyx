@@ -157,6 +157,8 @@ cdef char *put_rd(char *to, uint32_t high, uint32_t low) noexcept nogil:
         else:
             to = put_u32(to, high << 16 | low >> 16)
         return put_u32(put_char(to, c":"), low & 0xFFFF)
+    if kind == 0x0800:                   # a VRF id in the place of an RD (vendors)
+        return put_u32(put(to, b"vrfid:", 6), low)
     return put(to, b"unknown", 7)
 
 
@@ -258,7 +260,6 @@ cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint arr
     """AS_PATH in asplain: sequences plain, {sets}, (confederation sequences), [confederation sets]."""
     cdef const uint8_t *start = at
     cdef uint8_t kind, n, i
-    cdef bint joined          # continues a segment of the same kind
     cdef uint8_t previous = 0
     if at == end:
         return put(to, b"[]" if array else b'""', 2)
@@ -266,8 +267,7 @@ cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint arr
     while at < end:
         kind = at[0]
         n = at[1]
-        joined = previous == kind and (kind == 2 or kind == 3)
-        if previous == 3 and not joined:
+        if previous == 3:
             to = put_char(to, c")")
         if at != start:
             to = put_next(to, array)
@@ -276,7 +276,7 @@ cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint arr
         elif kind == 4:
             to = put_as_set(to, at + 2, n, c"[", c"]", room)
         else:
-            if kind == 3 and not joined:
+            if kind == 3:
                 to = put_char(to, c"(")
             for i in range(n):
                 if i:
@@ -608,6 +608,7 @@ cdef class Rows:
             at = step(at, &code, &a)
             if code == COMMUNITIES:
                 communities = PyBytes_FromStringAndSize(<const char *>a.at, a.length)
+        self.set_tag(self.peer_tag)
         self.set_tag(self.tagger(communities))
 
     cdef void route(

@@ -45,6 +45,7 @@ cdef class Table:
     cdef uint32_t epoch                      # 0 to 3: routes of another epoch are stale
     cdef readonly uint32_t stale             # upper bound of the routes of other epochs
     cdef uint32_t sweep_at                   # next prefix id to sweep
+    cdef readonly uint32_t sweep_number      # of the sweep whose place that is
     cdef uint32_t generation                 # of the last snapshot; older pages are copied before they change
     cdef int pins                            # open snapshots
     cdef uint32_t *retired
@@ -56,6 +57,7 @@ cdef class Table:
     cdef void give_node(self, uint32_t node) noexcept nogil
     cdef uint32_t *own_page(self, uint32_t *page, size_t words) noexcept nogil
     cdef void drop_page(self, uint32_t *page) noexcept nogil
+    cpdef uint32_t begin_sweep(self) noexcept
     cdef void unpin(self) noexcept
     cdef void free_retired(self) noexcept nogil
 

@@ -203,8 +203,17 @@ cdef class Table:
             return False
         self.epoch = (self.epoch + 1) & 3
         self.stale = self.count
-        self.sweep_at = 0
+        self.begin_sweep()
         return True
+
+    cpdef uint32_t begin_sweep(self) noexcept:
+        """Sweep from the start again; a sweep that is under way has lost its place and must not go on.
+
+        Returns: what `sweep_number` stays at until the next one begins.
+        """
+        self.sweep_at = 0
+        self.sweep_number += 1
+        return self.sweep_number
 
     def snapshot(self):
         """The table as it is now, for a reader in any thread; to be closed in the writer's."""

@@ -34,6 +34,8 @@ from routed.rib._attributes import REASONS, VERDICTS
 
 cdef enum:
     HEADER = 19
+    SHORTEST = 23                # octets of an UPDATE without anything
+    LONGEST_SET = 65535          # octets of attributes that the path store takes
     BLOCK_OPERATIONS = 512
     BLOCK_SCRATCH = 131072
     FRONT = 40                   # room before the attributes for a path_set and the longest next hop
@@ -43,7 +45,7 @@ cdef enum:
     UPDATE_ERROR = 3             # NOTIFICATION codes (RFC 4271 section 4.5)
     MALFORMED_ATTRIBUTE_LIST = 1
     UNRECOGNISED_WELL_KNOWN = 2
-    MISSING_WELL_KNOWN = 3
+    ATTRIBUTE_FLAGS_ERROR = 4
     OPTIONAL_ATTRIBUTE_ERROR = 9
     INVALID_NETWORK_FIELD = 10
 
@@ -115,6 +117,7 @@ ctypedef struct reader:          # one block
     uint32_t refused[3 * 256]    # UPDATEs by (verdict - 1, attribute code)
     bint any_refused
     bint out_of_memory
+    bint cut                     # the run does not end with a whole UPDATE
     uint8_t reset_subcode        # of an UPDATE error that ends the session; 0: none
 
 #: An attribute (or NLRI field: code 0) that was refused. `offset`: octets from the start of the run.
@@ -252,8 +255,11 @@ cdef uint8_t judge(reader *r, update *u, const uint8_t *at, const uint8_t *value
             return SESSION_RESET
         return ACCEPT
     if flags != SPECS[code].flags:
-        refuse(r, u, at, code, TREAT_AS_WITHDRAW, REASON_FLAGS)
-        return ACCEPT if code == MP_REACH_NLRI or code == MP_UNREACH_NLRI else TREAT_AS_WITHDRAW
+        if SPECS[code].flags_verdict == SESSION_RESET:
+            reset(r, u, at, code, REASON_FLAGS, ATTRIBUTE_FLAGS_ERROR)
+        else:
+            refuse(r, u, at, code, SPECS[code].flags_verdict, REASON_FLAGS)
+        return SPECS[code].flags_verdict
     reason = check_value(code, value, n, r.as4)
     if not reason:
         return ACCEPT
@@ -273,8 +279,9 @@ cdef int read_attributes(reader *r, update *u) noexcept nogil:
     if make_room(r, FRONT + octets_in(&u.attributes) + 16):
         return -1
     to = r.scratch + r.scratch_used + FRONT
-    while at < end:
+    while at < end and u.verdict < SESSION_RESET:
         if end - at < 3 or (at[0] & 0x10 and end - at < 4):
+            u.others = True
             refuse(r, u, at, 0, TREAT_AS_WITHDRAW, REASON_OVERRUN)
             break
         if at[0] & 0x10:
@@ -283,10 +290,13 @@ cdef int read_attributes(reader *r, update *u) noexcept nogil:
         else:
             n = at[2]
             value = at + 3
-        if n > <size_t>(end - value):
-            refuse(r, u, at, at[1], TREAT_AS_WITHDRAW, REASON_OVERRUN)
-            break
         u.others = u.others or at[1] != MP_UNREACH_NLRI
+        if n > <size_t>(end - value):
+            if at[1] == MP_REACH_NLRI or at[1] == MP_UNREACH_NLRI:   # whose routes nobody can tell (RFC 7606 5.3)
+                reset(r, u, at, at[1], REASON_OVERRUN, OPTIONAL_ATTRIBUTE_ERROR)
+            else:
+                refuse(r, u, at, at[1], TREAT_AS_WITHDRAW, REASON_OVERRUN)
+            break
         if judge(r, u, at, value, n) or keep_aside(r, u, at[1], value, value + n):
             memcpy(to, keep, at - keep)
             to += at - keep
@@ -298,12 +308,15 @@ cdef int read_attributes(reader *r, update *u) noexcept nogil:
     return 0
 
 
-cdef int put_widened(reader *r, update *u) noexcept nogil:
+cdef int put_widened(reader *r, update *u, size_t attributes) noexcept nogil:
     """Append AS_PATH and AGGREGATOR of a two-octet speaker in four-octet form (RFC 6793 section 4.2.3)."""
-    cdef size_t n
     cdef uint8_t *to
     cdef bint old = u.aggregator.at == NULL or u16_at(u.aggregator.at) == AS_TRANS
-    if make_room(r, widest_as_path(octets_in(&u.as_path), octets_in(&u.as4_path)) + 16):
+    cdef size_t widest = widest_as_path(octets_in(&u.as_path), octets_in(&u.as4_path)) + 11
+    if r.scratch_used + widest > attributes + LONGEST_SET:
+        refuse(r, u, u.as_path.at, AS_PATH, TREAT_AS_WITHDRAW, REASON_LIMIT)
+        return 0
+    if make_room(r, widest):
         return -1
     to = r.scratch + r.scratch_used
     if u.as_path.at != NULL:
@@ -387,10 +400,11 @@ cdef inline void take_address(operation *o, const uint8_t *at, unsigned int bits
         o.words[3] = u32_at(octets + 12)
 
 
-cdef int take_labels(const uint8_t *at, unsigned int bits) noexcept nogil:
-    """Labels in front of a prefix, up to the bottom of the stack (RFC 8277 section 2); -1 when there is none.
+cdef int take_labels(const uint8_t *at, unsigned int bits, bint withdrawn) noexcept nogil:
+    """Labels in front of a prefix (RFC 8277 section 2): how many fields of three octets, or -1 when there is none.
 
-    A withdrawal may carry the compatibility value 0x800000 or 0x000000 in place of a stack.
+    An announcement carries a stack up to the bottom bit, a withdrawal one field whose value means nothing; there are
+    speakers that announce with the value of a withdrawal too.
     """
     cdef int n = 0
     cdef uint32_t label
@@ -398,13 +412,18 @@ cdef int take_labels(const uint8_t *at, unsigned int bits) noexcept nogil:
         label = <uint32_t>at[3 * n] << 16 | <uint32_t>at[3 * n + 1] << 8 | at[3 * n + 2]
         n += 1
         bits -= 24
-        if label & 1 or label == 0x800000 or label == 0:
+        if withdrawn or label & 1 or label == 0x800000 or label == 0:
             return n
     return -1
 
 
-cdef int read_nlri(reader *r, const field *f, int family, uint8_t kind, uint32_t set) noexcept nogil:
-    """List the routes of an NLRI field as operations; 0, or -1 when it is not well formed."""
+cdef int read_nlri(
+    reader *r, const field *f, int family, uint8_t kind, uint32_t set, bint withdrawn,
+) noexcept nogil:
+    """List the routes of an NLRI field as operations; 0, or -1 when it is not well formed.
+
+    `withdrawn`: the field has the form of withdrawals; `kind`: what becomes of its routes, which an error may change.
+    """
     cdef const uint8_t *at = f.at
     cdef const uint8_t *end = f.end
     cdef bint add_path = r.add_path >> family & 1, wide = family >= 4, vpn = family & 3 == 3, labelled = family & 2
@@ -432,7 +451,7 @@ cdef int read_nlri(reader *r, const field *f, int family, uint8_t kind, uint32_t
         if octets > <size_t>(end - at):
             return -1
         if labelled:
-            labels = take_labels(at, bits)
+            labels = take_labels(at, bits, withdrawn)
             if labels < 0:
                 return -1
             o.labels = <uint32_t>(at - r.run)
@@ -485,13 +504,13 @@ cdef void list_routes(reader *r, PathStore paths, update *u, size_t attributes) 
     cdef uint8_t kind = ANNOUNCE if u.verdict < TREAT_AS_WITHDRAW else WITHDRAW
     cdef int family = family_of(u.reach_afi, u.reach_safi), set = -1
     cdef size_t copied
-    if read_nlri(r, &u.withdrawn, 0, WITHDRAW, <uint32_t>NO_PATH):
+    if read_nlri(r, &u.withdrawn, 0, WITHDRAW, <uint32_t>NO_PATH, True):
         reset(r, u, u.withdrawn.at, 0, REASON_NLRI, INVALID_NETWORK_FIELD)
         return
     if u.nlri.at < u.nlri.end:
         if kind == ANNOUNCE:
             set = add_set(r, paths, attributes, u.next_hop, 4)
-        if read_nlri(r, &u.nlri, 0, kind, <uint32_t>set):
+        if read_nlri(r, &u.nlri, 0, kind, <uint32_t>set, False):
             reset(r, u, u.nlri.at, 0, REASON_NLRI, INVALID_NETWORK_FIELD)
             return
     if family >= 0 and u.reach.at < u.reach.end:
@@ -505,11 +524,11 @@ cdef void list_routes(reader *r, PathStore paths, update *u, size_t attributes) 
                 attributes = r.scratch_used + FRONT
                 r.scratch_used = attributes + copied
             set = add_set(r, paths, attributes, u.mp_next_hop, u.mp_next_hop_length)
-        if read_nlri(r, &u.reach, family, kind, <uint32_t>set):
+        if read_nlri(r, &u.reach, family, kind, <uint32_t>set, False):
             reset(r, u, u.reach.at, MP_REACH_NLRI, REASON_NLRI, OPTIONAL_ATTRIBUTE_ERROR)
             return
     family = family_of(u.unreach_afi, u.unreach_safi)
-    if family >= 0 and read_nlri(r, &u.unreach, family, WITHDRAW, <uint32_t>NO_PATH):
+    if family >= 0 and read_nlri(r, &u.unreach, family, WITHDRAW, <uint32_t>NO_PATH, True):
         reset(r, u, u.unreach.at, MP_UNREACH_NLRI, REASON_NLRI, OPTIONAL_ATTRIBUTE_ERROR)
 
 
@@ -558,7 +577,7 @@ cdef void read_update(reader *r, PathStore paths, const uint8_t *at, const uint8
     r.scratch_used = scratch = (r.scratch_used + 7) & ~<size_t>7
     if frame(r, &u, at, end) == 0 and read_attributes(r, &u) == 0:
         attributes = scratch + FRONT
-        if (u.as_path.at == NULL and u.aggregator.at == NULL) or put_widened(r, &u) == 0:
+        if (u.as_path.at == NULL and u.aggregator.at == NULL) or put_widened(r, &u, attributes) == 0:
             if u.verdict < SESSION_RESET:
                 check_presence(r, &u)
             if u.verdict < SESSION_RESET:
@@ -576,7 +595,10 @@ cdef size_t read_block(reader *r, PathStore paths, size_t at, size_t end) noexce
     cdef size_t n
     r.operation_count = r.set_count = r.scratch_used = 0
     while at < end and r.operation_count < BLOCK_OPERATIONS and r.scratch_used < BLOCK_SCRATCH:
-        n = u16_at(r.run + at + 16)
+        n = u16_at(r.run + at + 16) if end - at >= SHORTEST else 0
+        if n < SHORTEST or n > end - at:
+            r.cut = True                     # our mistake, not the peer's: nothing is read beyond the run
+            break
         read_update(r, paths, r.run + at, r.run + at + n)
         at += n
         if r.reset_subcode or r.out_of_memory:
@@ -729,7 +751,7 @@ def apply(PeerRib peer not None, bytes octets not None, Rows rows=None):
     r.as4, r.external = peer.as4, peer.external
     r.refusal_count = 0
     r.reset_subcode = 0
-    r.out_of_memory = False
+    r.out_of_memory = r.cut = False
     if r.any_refused:
         memset(r.refused, 0, sizeof(r.refused))
         r.any_refused = False
@@ -739,5 +761,7 @@ def apply(PeerRib peer not None, bytes octets not None, Rows rows=None):
             at = read_block(r, paths, at, end)
         if r.out_of_memory:
             raise MemoryError
+        if r.cut:
+            raise ValueError(f"octet {at} starts no whole UPDATE")
         carry_out_block(space, peer, rows, outcomes, ends)
     return report(r, outcomes, ends)

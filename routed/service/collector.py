@@ -145,6 +145,8 @@ class Collector:
         neighbor = self._neighbor(peer)
         self._of_peer[peer] = neighbor
         neighbor.peer = peer
+        if neighbor.sweeps:
+            peer.pause()
         neighbor.text = self._text(peer)
         neighbor.slot, neighbor.asn = peer.slot, up.remote_open.asn
         if peer in self._streams:
@@ -158,8 +160,6 @@ class Collector:
                 neighbor.stream.release()
                 neighbor.stream = None
             self._set_alarm(neighbor, self._settings.stale_time, lambda: self._end_patience(neighbor))
-        if neighbor.sweeps:
-            peer.pause()
 
     def _neighbor(self, peer: Peer) -> Neighbor:
         identity = (peer.address, peer.port if self._compare_ports else 0)
@@ -316,8 +316,7 @@ class Collector:
         table = None if neighbor.table is None else neighbor.table.table(family)
         if table is None or not table.stale:
             return
-        stream = neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
-        self._walk(neighbor, self._renewing(INDEX[family], table, stream, no_llgr=no_llgr))
+        self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, no_llgr=no_llgr))
 
     def _walk(self, neighbor: Neighbor, steps: Iterator[None]) -> Deferred[None]:
         neighbor.sweeps += 1
@@ -337,18 +336,20 @@ class Collector:
 
     def _emptying(self, family: int, table: Table, stream: Stream | None) -> Iterator[None]:
         done = False
-        while not done:
+        while not done and not self._stopping:
             rows = None if stream is None else stream.rows()
             done = sweep_all(self._rib, family, table, ROUTES, rows)
             if stream is not None:
                 stream.write(rows)
             yield
-        while self._rib.paths.compact(COMPACTION):
+        while not self._stopping and self._rib.paths.compact(COMPACTION):
             yield
 
-    def _renewing(self, family: int, table: Table, stream: Stream | None, *, no_llgr: bool) -> Iterator[None]:
-        done = False
-        while not done:
+    def _renewing(self, neighbor: Neighbor, family: int, table: Table, *, no_llgr: bool) -> Iterator[None]:
+        """Remove stale routes until that is done, or until the table ages again or is taken out meanwhile."""
+        number, done = table.begin_sweep(), False
+        while not done and not self._stopping and table.sweep_number == number:
+            stream = neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
             rows = None if stream is None else stream.rows()
             done = sweep_stale(self._rib, family, table, ROUTES, rows, no_llgr=no_llgr)
             if stream is not None:

@@ -115,8 +115,13 @@ class Dumper:
                 self.counters.skipped += 1
                 self._log.warning("a table dump is due while the last one is being written: skipped")
             else:
-                self._running = ensureDeferred(self._dump(due)).addErrback(log_bug).addBoth(self._done)
+                self._begin(due)
         self._wait()
+
+    def _begin(self, due: Due) -> None:
+        running = ensureDeferred(self._dump(due)).addErrback(log_bug)
+        if not running.called:  # an event without peers is over at once
+            self._running = running.addBoth(self._done)
 
     def _done(self, _: object) -> None:
         self._running = None

@@ -28,10 +28,10 @@ class Pausable(Protocol):
     """A producer of records: a peer."""
 
     def pause(self) -> None:
-        """Stop reading."""
+        """Stop reading; somebody else may have asked for that too."""
 
     def resume(self) -> None:
-        """Read on."""
+        """Take that back."""
 
 
 class Counter:

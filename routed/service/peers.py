@@ -31,6 +31,7 @@ class Peer:
     router_id: IPv4Address | None = None  # from the OPEN on
     up: PeerUp | None = None  # from Established on, and not taken back
     down: SessionDown | None = None
+    holds: int = 0  # who paused it and did not resume it yet
     counters: PeerCounters = field(default_factory=PeerCounters)
 
     @property
@@ -39,13 +40,17 @@ class Peer:
         return str(self.router_id or self.address)
 
     def pause(self) -> None:
-        """Stop reading from the peer until `resume`; its hold timer does not suffer."""
+        """Stop reading from the peer until everybody who paused it resumed it; its hold timer does not suffer."""
         self.counters.pauses += 1
-        self.pump.pause()
+        self.holds += 1
+        if self.holds == 1:
+            self.pump.pause()
 
     def resume(self) -> None:
-        """Read from the peer again."""
-        self.pump.resume()
+        """Take one `pause` back; with the last one the peer is read again."""
+        self.holds -= 1
+        if not self.holds:
+            self.pump.resume()
 
     def reset(self, notification: Notification) -> None:
         """End the session with a NOTIFICATION, from inside an event's delivery or any other moment."""

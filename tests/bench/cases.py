@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.daemons import Kind, Running
+from tests.bench.daemons import BIRD, Kind, Running
 from tests.bench.measure import CpuMeter, kernel_seconds, memory, wait_until_idle
 from tests.bench.play import Player
 from tests.bench.probe import Latency, Probe
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLAYER_AS: Final = 65001
-PAUSE: Final = re.compile(r"longest reactor pause: (\d+) ms")
+PAUSE: Final = re.compile(r"longest reactor pause: ([\d.]+) ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,11 @@ class Ingest:
         """Routes a CPU second."""
         return self.routes / self.cpu
 
+    @property
+    def user_speed(self) -> float:
+        """Routes a CPU second outside of the kernel, whose page faults cost what the machine pleases."""
+        return self.routes / max(0.01, self.cpu - self.kernel)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
@@ -62,7 +67,7 @@ class Pauses:
 
     wall: float
     probed: Latency
-    logged_ms: int | None
+    logged_ms: float | None
 
 
 class Ground:
@@ -129,17 +134,17 @@ def table_dump(ground: Ground, kind: Kind, load: Load) -> Rows:
 
 
 def pauses(ground: Ground, kind: Kind, load: Load) -> Pauses:
-    """Probe the daemon while it takes a load in, and ask its log afterwards."""
-    room = {} if kind.program[0].endswith("bird") else {"bgp_daemon_max_peers": str(load.peers + 16)}
+    """Probe the daemon while all peers of a load connect and announce, and ask its log afterwards."""
+    room = {} if kind.program == BIRD.program else {"bgp_daemon_max_peers": str(load.peers + 16)}
     with ground.start(kind, **room) as daemon:
-        player = Player(daemon.target, load.peers, PLAYER_AS)
         with Probe(daemon.target) as probe:
             begin = time.monotonic()
+            player = Player(daemon.target, load.peers, PLAYER_AS)
             player.play(load.streams)
             end = _until_little_work(CpuMeter(daemon.pid))
         player.close()
     logged = PAUSE.findall(daemon.log())
-    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=int(logged[-1]) if logged else None)
+    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=float(logged[-1]) if logged else None)
 
 
 def churn(ground: Ground, kind: Kind, load: Load, cycles: int) -> list[int]:

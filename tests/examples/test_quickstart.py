@@ -16,14 +16,13 @@ PORT = 10179
 
 
 @pytest.fixture
-def free_port() -> int:
+def _free_port() -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", PORT))
         except OSError:
             pytest.skip(f"NOT TESTED: the demo needs port {PORT}, which is taken (another demo?)")
-    return PORT
 
 
 def test_the_daemon_has_nothing_to_say_against_the_configuration() -> None:
@@ -35,7 +34,8 @@ def test_the_daemon_has_nothing_to_say_against_the_configuration() -> None:
 
 
 @pytest.mark.peers
-def test_the_demo_loads_its_tables_and_ends_when_told(free_port: int) -> None:
+@pytest.mark.usefixtures("_free_port")
+def test_the_demo_loads_its_tables_and_ends_when_told() -> None:
     command = [sys.executable, "examples/demo.py"]
     lines = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1) as demo:

@@ -32,6 +32,9 @@ USUAL_FLAGS: Final = '"-O3"'
 #: Limits on the address space are not for the sanitizer, which reserves terabytes of it.
 RUNNABLE: Final = "not memory_that_cannot_be_had"
 
+#: What pytest itself ends with; anything else is a process that a sanitizer or a signal ended.
+PYTEST_STATUSES: Final = range(6)
+
 BUILD: Final = ("-c", "from setuptools import setup; setup()", "--quiet", "build_ext", "--inplace", "--parallel", "2")
 
 
@@ -47,7 +50,7 @@ def main(arguments: list[str]) -> int:
         tests = arguments or selection(tree, sources)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", RUNNABLE, *tests]
         status = subprocess.run(command, cwd=tree, env=environment(tree), check=False).returncode
-        if status and last_octets(tree).exists():
+        if status not in PYTEST_STATUSES and last_octets(tree).exists():
             sys.stderr.write(f"the decoder was last given {last_octets(tree).read_bytes().hex()}\n")
         return status
 
@@ -105,8 +108,8 @@ def environment(tree: Path) -> dict[str, str]:
         **os.environ,
         "LD_PRELOAD": runtime.stdout.strip(),
         "PYTHONMALLOC": "malloc",
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:detect_stack_use_after_return=1",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:exitcode=99",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
         "HYPOTHESIS_PROFILE": "sanitized",
         "FUZZ_LAST": str(last_octets(tree)),
     }

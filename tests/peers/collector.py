@@ -64,14 +64,18 @@ class Collector:
         return self._program.pid
 
     @property
+    def running(self) -> bool:
+        return self._program.running
+
+    @property
     def text(self) -> str:
         """What the daemon has said for people."""
         return self._program.text()
 
     def ready(self) -> None:
         """Wait until peers can connect."""
-        eventually(lambda: listens(self.pid, PORT) or not self._program.running, PATIENCE, "the daemon to listen")
-        assert self._program.running, f"the daemon left at once:\n{self.text}"
+        eventually(lambda: listens(self.pid, PORT) or not self.running, PATIENCE, "the daemon to listen")
+        assert self.running, f"the daemon left at once:\n{self.text}"
 
     def rows(self, peer: str = "", **facts: object) -> list[Row]:
         """Return the rows of the message log about a peer that hold all of `facts`."""
@@ -116,7 +120,7 @@ class Collector:
 
     def stop(self) -> None:
         """Stop the daemon as an operator would and demand that it was a good daemon to the end."""
-        assert self._program.running, f"the daemon had left:\n{self.text}"
+        assert self.running, f"the daemon had left:\n{self.text}"
         status = self._program.stop(signal.SIGINT)
         errors = [line for line in self.text.splitlines() if "ERROR" in line or "Traceback" in line]
         assert (status, errors) == (0, []), self.text
@@ -133,7 +137,7 @@ def collector(network: Network, home: Path, **settings: object) -> Iterator[Coll
     try:
         daemon.ready()
         yield daemon
-        if daemon._program.running:
+        if daemon.running:
             daemon.stop()
     finally:
         daemon.kill()

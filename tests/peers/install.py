@@ -45,8 +45,8 @@ def install_missing() -> str:
 def require(package: str) -> None:
     """Install a package or skip the test, by the name of what is missing."""
     if os.geteuid() != 0:
-        have = "not installed and" if not installed(package) else "installed, but"
-        pytest.skip(f"SKIPPED: {package} is {have} this user is not root")
+        missing = ", ".join(name for name in PROGRAMS if not installed(name)) or "nothing"
+        pytest.skip(f"SKIPPED: this user is not root, and real peers need namespaces; not installed: {missing}")
     words = install_missing()
     if not installed(package):
         pytest.skip(f"SKIPPED: {package} is not installed and cannot be: {words or 'there is no apt-get'}")

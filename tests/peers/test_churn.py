@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.bench.make_table import Shape, updates
-from tests.peers.collector import PATIENCE
+from tests.peers.collector import PATIENCE, is_pmacct
 from tests.peers.raw_speaker import NOTIFICATION, RawSession, message, prefix, update, usual_attributes
 from tests.peers.siege import Target, target
 from tests.peers.waiting import PACE, eventually
@@ -59,6 +59,8 @@ def flap(daemon: Target, source: str, table: bytes, *, polite: bool) -> None:
 
 def test_flapping_peers_leave_memory_where_it_was(tmp_path: Path, tables: Sequence[bytes]) -> None:
     """Memory after the last cycle is that after the second; of all routes only those of the peer that stayed remain."""
+    if is_pmacct():
+        pytest.skip("pmacct takes minutes for it")
     with (
         target(tmp_path, PORT, bgp_daemon_msglog_file="/dev/null") as daemon,
         RawSession(daemon.address, "127.6.0.1") as faithful,

@@ -104,23 +104,31 @@ def test_unknown_message_type_gets_bad_message_type(siege: Siege, kind: int) -> 
     answers(siege, message(kind, b"\0" * 10), 1, 3, after_open=True)
 
 
-def open_with(**fields: int | bytes) -> bytes:
-    """Build an OPEN with some fields not as they should be."""
-    facts = {"version": 4, "asn": ASN, "hold_time": 90, "router_id": socket.inet_aton(ENEMY), **fields}
-    parameters = fields.get("parameters", struct.pack("!BB", 2, len(CAPABILITIES)) + CAPABILITIES)
-    assert isinstance(parameters, bytes)
-    fixed = struct.pack("!BHH4s", facts["version"], facts["asn"], facts["hold_time"], facts["router_id"])
-    return message(OPEN, fixed + bytes((fields.get("length", len(parameters)),)) + parameters)
-
-
 CAPABILITIES: Final = usual_capabilities(ASN)
+PARAMETERS: Final = struct.pack("!BB", 2, len(CAPABILITIES)) + CAPABILITIES
+
+
+def open_with(
+    *,
+    version: int = 4,
+    asn: int = ASN,
+    hold_time: int = 90,
+    router_id: str = ENEMY,
+    parameters: bytes = PARAMETERS,
+    length: int | None = None,
+) -> bytes:
+    """Build an OPEN with some fields not as they should be."""
+    fixed = struct.pack("!BHH", version, asn, hold_time) + socket.inet_aton(router_id)
+    return message(OPEN, fixed + bytes((len(parameters) if length is None else length,)) + parameters)
+
+
 OPENS: Final = {
     "version 3": (open_with(version=3), 1),
     "version 5": (open_with(version=5), 1),
     "AS 0": (open_with(asn=0, parameters=b""), 2),
     "AS_TRANS without the capability": (open_with(asn=23456, parameters=b""), 2),
     "AS that the capability contradicts": (open_with(asn=65201), 2),
-    "identifier 0.0.0.0": (open_with(router_id=b"\0" * 4), 3),
+    "identifier 0.0.0.0": (open_with(router_id="0.0.0.0"), 3),
     "parameter that nobody knows": (open_with(parameters=b"\x63\x02ab"), 4),
     "hold time 1": (open_with(hold_time=1), 6),
     "hold time 2": (open_with(hold_time=2), 6),
@@ -251,6 +259,9 @@ def mutated(draw: random.Random) -> bytes:
 
 def test_ten_thousand_mutated_streams(siege: Siege) -> None:
     """Each is ended by one side or the other, and none leaves anything behind."""
+
+    if is_pmacct():
+        pytest.skip("pmacct waits for the rest of messages that were cut short")
 
     def attack(worker: int) -> int:
         draw, ended = random.Random(worker), 0

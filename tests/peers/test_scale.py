@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PORT: Final = 20373
-#: pmacct selects, and cannot go beyond 1,024 descriptors.
-SESSIONS: Final = 500 if is_pmacct() else 2000
+SESSIONS: Final = 2000
 ROUTES_EACH: Final = 3
 DESCRIPTORS: Final = 2 * SESSIONS + 200
 ASN: Final = 65400
@@ -85,11 +84,13 @@ def crowd(daemon: Target) -> Iterator[list[RawSession]]:
 @pytest.mark.usefixtures("many_descriptors")
 def test_two_thousand_sessions_and_not_one_more(tmp_path: Path) -> None:
     """All are established, all routes are in the dump, the next peer is refused until one leaves (RFC 4486 4)."""
+    if is_pmacct():
+        pytest.skip("pmacct selects and cannot go beyond 1,024 descriptors")
     keys = {"bgp_daemon_max_peers": SESSIONS, "bgp_daemon_msglog_file": tmp_path / "messages.json"}
     with target(tmp_path, PORT, **keys) as daemon, crowd(daemon) as sessions:
         with RawSession(daemon.address, "127.5.200.1") as surplus:
             surplus.send(open_message(ASN, "127.5.200.1"))
-            assert surplus.verdict() == (None if is_pmacct() else REJECTED)
+            assert surplus.verdict() == REJECTED
         rows = daemon.next_dump()
         dumped = Counter((row["peer_ip_src"], row["ip_prefix"]) for row in rows if row["event_type"] == "dump")
         assert dumped == Counter((source(n), network) for n in range(SESSIONS) for network in routes(n))

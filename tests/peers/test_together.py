@@ -124,6 +124,13 @@ def test_session_is_framed_by_log_init_and_log_close(evidence: Evidence, kind: t
     assert {row["peer_tcp_port"] for row in rows} == {rows[0]["peer_tcp_port"]}
 
 
+@each_speaker
+def test_open_is_logged_with_both_as_numbers(evidence: Evidence, kind: type[Speaker]) -> None:
+    link = LINKS[kind]
+    words = f"[{link.router_id}] BGP_OPEN: Local AS: {AS} Remote AS: {link.local_as} HoldTime: {link.hold_time}"
+    assert words in evidence.daemon_said
+
+
 def test_rows_and_dumps_share_one_sequence_of_numbers(evidence: Evidence) -> None:
     numbers = sorted(row["seq"] for rows in evidence.rows.values() for row in rows)
     assert len(numbers) == len(set(numbers))
