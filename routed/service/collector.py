@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 #: What tells one router from another: its address, and the port where many share one.
 Identity = tuple[IPv4Address | IPv6Address, int]
 
+#: Hold times that a peer has to come back after it fell silent.
+SILENT_HOLD_TIMES: Final = 2
+
 #: Octets of attribute sets that one turn may move to give memory back.
 COMPACTION: Final = 1 << 20
 
@@ -72,7 +75,7 @@ class Neighbor:
     table: AdjRibIn | None = None
     stream: Stream | None = None
     alarm: IDelayedCall | None = None  # the end of patience with stale routes
-    sweeps: int = 0
+    sweeps: set[Deferred[None]] = field(default_factory=set)  # under way
     counters: RouteCounters = field(default_factory=RouteCounters)
     refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
 
@@ -97,7 +100,6 @@ class Collector:
         self._neighbors: dict[Identity, Neighbor] = {}
         self._of_peer: dict[Peer, Neighbor] = {}
         self._streams: dict[Peer, Stream] = {}
-        self._sweeping: set[Deferred[None]] = set()
         self._stopping = False
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
@@ -135,7 +137,7 @@ class Collector:
         neighbor.peer = None
         neighbor.stream = stream
         if down.graceful and self._settings.stale_time:
-            self._retain(neighbor, peer)
+            self._retain(neighbor, peer, down)
         else:
             self._drop(neighbor)
 
@@ -240,7 +242,7 @@ class Collector:
 
     # -- stale routes -----------------------------------------------------------------------------------------------
 
-    def _retain(self, neighbor: Neighbor, peer: Peer) -> None:
+    def _retain(self, neighbor: Neighbor, peer: Peer, down: SessionDown) -> None:
         """Keep the routes of a peer that may come back."""
         up = peer.up
         assert up is not None
@@ -250,23 +252,30 @@ class Collector:
             neighbor.stream.close()
         families = [entry.family for entry in up.graceful_restart.families]
         self._sweep_out(neighbor, neighbor.table.age(families), neighbor.stream)
-        patience = min(up.graceful_restart.restart_time, self._settings.stale_time)
+        patience = min(restart_time(up, down), self._settings.stale_time)
         self._set_alarm(neighbor, patience, lambda: self._begin_long_life(neighbor, up))
 
     def _begin_long_life(self, neighbor: Neighbor, up: PeerUp) -> None:
-        """The peer did not return in time: keep what may live long, for as long as that (RFC 9494 section 4.2)."""
+        """The peer did not return in time: keep what may live long (RFC 9494 section 4.2)."""
         assert neighbor.table is not None
-        long_lived = (
-            {} if up.long_lived is None else {entry.family: entry.stale_time for entry in up.long_lived.families}
-        )
-        self._sweep_out(neighbor, neighbor.table.drop_families(long_lived), neighbor.stream)
-        patience = min(max(long_lived.values(), default=0), self._settings.stale_time)
-        if not patience or not len(neighbor.table):
+        long_lived = () if up.long_lived is None else up.long_lived.families
+        patience = {entry.family: min(entry.stale_time, self._settings.stale_time) for entry in long_lived}
+        self._live_on(neighbor, patience)
+        if neighbor.table is not None:
+            for family in neighbor.table.stale_families():
+                self._sweep_stale(neighbor, family, no_llgr=True)
+
+    def _live_on(self, neighbor: Neighbor, patience: dict[Family, int]) -> None:
+        """Keep stale routes, those of each family for its own time, and look again when the next one is over."""
+        assert neighbor.table is not None
+        kept = {family: seconds for family, seconds in patience.items() if seconds > 0}
+        self._sweep_out(neighbor, neighbor.table.drop_families(kept), neighbor.stream)
+        if not len(neighbor.table):
             self._drop(neighbor)
             return
-        for family in neighbor.table.stale_families():
-            self._sweep_stale(neighbor, family, no_llgr=True)
-        self._set_alarm(neighbor, patience, lambda: self._drop(neighbor))
+        wait = min(kept.values())
+        rest = {family: seconds - wait for family, seconds in kept.items()}
+        self._set_alarm(neighbor, wait, lambda: self._live_on(neighbor, rest))
 
     def _end_patience(self, neighbor: Neighbor) -> None:
         """The peer came back, but does not say when it has announced everything."""
@@ -302,37 +311,35 @@ class Collector:
             if neighbor.peer is None and neighbor.table is None and not neighbor.sweeps:
                 self._neighbors.pop(neighbor.identity, None)
 
-        self._sweep_out(neighbor, tables, stream).addCallback(finish)
+        self._sweep_out(neighbor, tables, stream)
+        gatherResults(list(neighbor.sweeps)).addCallback(finish)  # all of them: each may write to the stream
 
-    def _sweep_out(
-        self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None
-    ) -> Deferred[None]:
+    def _sweep_out(self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None) -> None:
         """Empty tables that were taken out, in slices; the peer is not read until that is done."""
-        walks = [self._walk(neighbor, self._emptying(family, table, stream)) for family, table in tables]
-        return gatherResults(walks).addCallback(lambda _: None)
+        for family, table in tables:
+            self._walk(neighbor, self._emptying(family, table, stream))
 
     def _sweep_stale(self, neighbor: Neighbor, family: Family, *, no_llgr: bool = False) -> None:
         """Remove the stale routes of a family, in slices; the peer is not read until that is done."""
         table = None if neighbor.table is None else neighbor.table.table(family)
         if table is None or not table.stale:
             return
-        self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, no_llgr=no_llgr))
+        number = table.begin_sweep()  # from now on: a sweep under way ends
+        self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, number, no_llgr=no_llgr))
 
-    def _walk(self, neighbor: Neighbor, steps: Iterator[None]) -> Deferred[None]:
-        neighbor.sweeps += 1
-        if neighbor.sweeps == 1 and neighbor.peer is not None:
+    def _walk(self, neighbor: Neighbor, steps: Iterator[None]) -> None:
+        if not neighbor.sweeps and neighbor.peer is not None:
             neighbor.peer.pause()
         walk = self._sweeper.walk(steps)
-        self._sweeping.add(walk)
+        neighbor.sweeps.add(walk)
 
         def done(result: None) -> None:
-            self._sweeping.discard(walk)
-            neighbor.sweeps -= 1
+            neighbor.sweeps.discard(walk)
             if not neighbor.sweeps and neighbor.peer is not None:
                 neighbor.peer.resume()
             return result
 
-        return walk.addBoth(done)
+        walk.addBoth(done)
 
     def _emptying(self, family: int, table: Table, stream: Stream | None) -> Iterator[None]:
         done = False
@@ -345,9 +352,9 @@ class Collector:
         while not self._stopping and self._rib.paths.compact(COMPACTION):
             yield
 
-    def _renewing(self, neighbor: Neighbor, family: int, table: Table, *, no_llgr: bool) -> Iterator[None]:
+    def _renewing(self, neighbor: Neighbor, family: int, table: Table, number: int, *, no_llgr: bool) -> Iterator[None]:
         """Remove stale routes until that is done, or until the table ages again or is taken out meanwhile."""
-        number, done = table.begin_sweep(), False
+        done = False
         while not done and not self._stopping and table.sweep_number == number:
             stream = neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
             rows = None if stream is None else stream.rows()
@@ -362,11 +369,30 @@ class Collector:
         """Return the routers that have a table, by slot."""
         return sorted((n for n in self._neighbors.values() if n.table is not None), key=lambda n: n.slot)
 
-    def stop(self) -> None:
-        """From now on sessions end with the daemon: their routes are neither swept nor kept."""
+    def stop(self) -> Deferred[None]:
+        """From now on sessions end with the daemon: their routes are neither swept nor kept.
+
+        Returns: fires when the sweeps that were under way have ended, and nothing is logged for them any more.
+        """
         self._stopping = True
         for neighbor in self._neighbors.values():
             self._cancel_alarm(neighbor)
+        sweeps = [walk for neighbor in self._neighbors.values() for walk in neighbor.sweeps]
+        return gatherResults(sweeps).addCallback(lambda _: None)
+
+
+def restart_time(up: PeerUp, down: SessionDown) -> int:
+    """Return how long a lost peer may take to come back. Units: seconds.
+
+    Source: RFC 4724 section 4.2.
+    Departs: a peer that fell silent may not know that it was given up; it has two hold times to notice and to call
+    again, when that is longer than its restart time.
+    """
+    assert up.graceful_restart is not None
+    sent = down.notification_sent
+    if sent is not None and sent.code == ErrorCode.HOLD_TIMER_EXPIRED:
+        return max(up.graceful_restart.restart_time, SILENT_HOLD_TIMES * up.hold_time)
+    return up.graceful_restart.restart_time
 
 
 def finish_stream(stream: Stream | None) -> None:

@@ -464,11 +464,11 @@ def test_who_keeps_routes_when_a_session_ends(capability, end, graceful):
     assert events[-1].graceful is graceful
 
 
-def test_a_silent_peer_keeps_its_grace_only_with_the_n_bit():
-    """RFC 8538 section 4: hold timer expiry is a NOTIFICATION too."""
-    for notification in (False, True):
-        session = established(GracefulRestart(notification=notification, families=PRESERVED))
-        assert session.timeout(90.0)[-1].graceful is notification
+@pytest.mark.parametrize("notification", [False, True])
+def test_a_silent_peer_keeps_its_grace(notification):
+    """RFC 8538 section 4 asks for the N bit; we do not: see `_outlives`."""
+    session = established(GracefulRestart(notification=notification, families=PRESERVED))
+    assert session.timeout(90.0)[-1].graceful
 
 
 def test_a_session_that_never_was_has_no_routes_to_keep():
