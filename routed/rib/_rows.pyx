@@ -11,7 +11,7 @@ than `WORST * n` characters, whatever its octets are.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy, strlen
+from libc.string cimport memcmp, memcpy, memmove, strlen
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from routed.rib._paths cimport (
     IS_LABELLED, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, path_view,
@@ -19,15 +19,11 @@ from routed.rib._paths cimport (
 )
 from routed.rib._prefixes cimport length_of, prefix_view, words_of
 
-cdef extern from "<arpa/inet.h>" nogil:
-    const char *inet_ntop(int family, const void *source, char *target, unsigned int size)
-
-cdef extern from "<sys/socket.h>" nogil:
-    int AF_INET6
-
 cdef enum:
     WORST = 16              # characters an octet of an attribute may become, names of keys included
     FIXED = 2048            # and what a row may need besides
+    SHORT_LIST = 32
+    NO_KIND = -1
     ORIGIN = 1
     AS_PATH = 2
     MED = 4
@@ -104,18 +100,6 @@ cdef char *put_hex(char *to, const uint8_t *at, size_t n) noexcept nogil:
     return to + 2 * n
 
 
-cdef char *put_ipv4(char *to, uint32_t address) noexcept nogil:
-    to = put_char(put_u32(to, address >> 24), c".")
-    to = put_char(put_u32(to, address >> 16 & 255), c".")
-    to = put_char(put_u32(to, address >> 8 & 255), c".")
-    return put_u32(to, address & 255)
-
-
-cdef char *put_ipv6(char *to, const uint8_t *address) noexcept nogil:
-    inet_ntop(AF_INET6, address, to, 46)
-    return to + strlen(to)
-
-
 cdef inline uint16_t u16_at(const uint8_t *at) noexcept nogil:
     return <uint16_t>(at[0] << 8 | at[1])
 
@@ -126,6 +110,49 @@ cdef inline uint32_t u32_at(const uint8_t *at) noexcept nogil:
 
 cdef inline uint64_t u64_at(const uint8_t *at) noexcept nogil:
     return <uint64_t>u32_at(at) << 32 | u32_at(at + 4)
+
+
+cdef char *put_ipv4(char *to, uint32_t address) noexcept nogil:
+    to = put_char(put_u32(to, address >> 24), c".")
+    to = put_char(put_u32(to, address >> 16 & 255), c".")
+    to = put_char(put_u32(to, address >> 8 & 255), c".")
+    return put_u32(to, address & 255)
+
+
+cdef inline char *put_hextet(char *to, uint32_t value) noexcept nogil:
+    if value >= 0x1000:
+        to = put_char(to, HEX[value >> 12])
+    if value >= 0x100:
+        to = put_char(to, HEX[value >> 8 & 15])
+    if value >= 0x10:
+        to = put_char(to, HEX[value >> 4 & 15])
+    return put_char(to, HEX[value & 15])
+
+
+cdef char *put_ipv6(char *to, const uint8_t *address) noexcept nogil:
+    """An IPv6 address as RFC 5952 has it; v4-mapped and v4-compatible ones end in dotted quads (section 5)."""
+    cdef int i, zeros = 0, first = 8, run = 0           # the longest run of two or more zero hextets, the first of its kind
+    cdef uint32_t hextets[8]
+    for i in range(8):
+        hextets[i] = u16_at(address + 2 * i)
+        zeros = zeros + 1 if hextets[i] == 0 else 0
+        if zeros > run and zeros > 1:
+            run = zeros
+            first = i - zeros + 1
+    if first == 0 and (run == 6 or (run == 5 and hextets[5] == 0xFFFF)):
+        to = put(to, b"::", 2) if run == 6 else put(to, b"::ffff:", 7)
+        return put_ipv4(to, u32_at(address + 12))
+    i = 0
+    while i < 8:
+        if i == first:
+            to = put(to, b"::", 2)
+            i += run
+            continue
+        if i and i != first + run:
+            to = put_char(to, c":")
+        to = put_hextet(to, hextets[i])
+        i += 1
+    return to
 
 
 # -- prefix ---------------------------------------------------------------------------------------------------------
@@ -167,16 +194,16 @@ cdef char *put_rd(char *to, uint32_t high, uint32_t low) noexcept nogil:
 
 cdef inline char *put_list(char *to, bint array) noexcept nogil:
     """Open a list of values: an array, or one text."""
-    return put(to, b'["' if array else b'"', 2 if array else 1)
+    return put(to, b'["', 2) if array else put_char(to, c'"')
 
 
 cdef inline char *put_next(char *to, bint array) noexcept nogil:
     """Between two values of a list."""
-    return put(to, b'", "' if array else b' ', 4 if array else 1)
+    return put(to, b'", "', 4) if array else put_char(to, c" ")
 
 
 cdef inline char *put_list_end(char *to, bint array) noexcept nogil:
-    return put(to, b'"]' if array else b'"', 2 if array else 1)
+    return put(to, b'"]', 2) if array else put_char(to, c'"')
 
 
 cdef int ascending_u32(const void *a, const void *b) noexcept nogil:
@@ -197,6 +224,19 @@ cdef int ascending_20(const void *a, const void *b) noexcept nogil:
     return memcmp(a, b, 20)
 
 
+cdef void insert_sorted_u32(uint32_t *values, size_t n) noexcept nogil:
+    """Sort a short list, as nearly all are."""
+    cdef size_t i, j
+    cdef uint32_t value
+    for i in range(1, n):
+        value = values[i]
+        j = i
+        while j and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+
+
 cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil:
     """Copy n 32-bit values in ascending order, each once; how many are left."""
     cdef size_t i, kept
@@ -207,7 +247,10 @@ cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept n
             ordered = False
     if ordered:
         return n
-    qsort(target, n, sizeof(uint32_t), ascending_u32)
+    if n <= SHORT_LIST:
+        insert_sorted_u32(target, n)
+    else:
+        qsort(target, n, sizeof(uint32_t), ascending_u32)
     kept = 1
     for i in range(1, n):
         if target[i] != target[kept - 1]:
@@ -238,6 +281,8 @@ cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *targ
     """The same for values of 12 or 20 octets."""
     cdef size_t i, kept = 1
     memcpy(target, at, n * width)
+    if n == 1:
+        return 1
     qsort(target, n, width, ascending_12 if width == 12 else ascending_20)
     for i in range(1, n):
         if memcmp(target + i * width, target + (kept - 1) * width, width):
@@ -512,7 +557,8 @@ cdef class Rows:
 
     def __dealloc__(self):
         free(self.text)
-        free(self.tail)
+        free(self.lead)
+        free(self.own_tail)
         free(self.scratch)
 
     def log(self, bytes timestamp not None, bytes peer not None, bytes tag, object tagger=None):
@@ -559,12 +605,14 @@ cdef class Rows:
         self.heads[kind] = head
         self.head_text[kind] = PyBytes_AS_STRING(head)
         self.head_used[kind] = PyBytes_GET_SIZE(head)
+        self.lead_kind = NO_KIND
 
     cdef set_tag(self, bytes tag):
         self.suppressed = tag is None
         self.tag = tag or b""
         self.tag_text = PyBytes_AS_STRING(self.tag)
         self.tag_used = PyBytes_GET_SIZE(self.tag)
+        self.lead_kind = NO_KIND
 
     cdef void forget_tail(self) noexcept nogil:
         self.tail_path = 0
@@ -586,14 +634,46 @@ cdef class Rows:
 
     cdef int need_tail(self, size_t octets) noexcept nogil:
         cdef char *wider
-        if self.tail_room >= octets:
+        if self.own_tail_room >= octets:
             return 0
-        wider = <char *>realloc(self.tail, octets + 4096)
+        wider = <char *>realloc(self.own_tail, octets + 4096)
         if wider == NULL:
             self.out_of_memory = True
             return -1
-        self.tail = wider
-        self.tail_room = octets + 4096
+        self.own_tail = wider
+        self.own_tail_room = octets + 4096
+        return 0
+
+    cdef void borrow_tail(self, uint32_t path, const char *tail, size_t used, size_t split) noexcept nogil:
+        """Take the text of a path from somebody who remembers it."""
+        self.tail_path = path
+        self.tail = tail
+        self.tail_used = used
+        self.tail_split = split
+
+    cdef int make_lead(self, int kind, int family) noexcept nogil:
+        """Write what rows of a kind and family have between the sequence number and the prefix."""
+        cdef size_t octets = self.head_used[kind] + self.tag_used + 128
+        cdef char *to
+        if self.lead_room < octets:
+            to = <char *>realloc(self.lead, octets)
+            if to == NULL:
+                self.out_of_memory = True
+                return -1
+            self.lead = to
+            self.lead_room = octets
+        to = put(self.lead, self.head_text[kind], self.head_used[kind])
+        to = put(to, self.tag_text, self.tag_used)
+        if kind == ROW_DUMP:
+            to = put(to, b'"event_type": "dump", "afi": ', 29)
+        else:
+            to = put(to, b'"event_type": "log", "afi": ', 28)
+        to = put_char(to, <char>(49 + (family >> 2)))
+        to = put_safi(put(to, b', "safi": ', 10), family)
+        to = put(to, b', "ip_prefix": "', 16)
+        self.lead_used = to - self.lead
+        self.lead_kind = kind
+        self.lead_family = family
         return 0
 
     cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept:
@@ -627,20 +707,14 @@ cdef class Rows:
                     self.apply_tagger(paths, path)
         if self.suppressed:
             return
-        if self.need(self.tail_used + self.head_used[kind] + self.tag_used + self.row_end_used + FIXED):
+        if (kind != self.lead_kind or family != self.lead_family) and self.make_lead(kind, family):
+            return
+        if self.need(self.tail_used + self.lead_used + self.row_end_used + FIXED):
             return
         to = self.text + self.used
         to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
-        to = put(to, self.head_text[kind], self.head_used[kind])
-        to = put(to, self.tag_text, self.tag_used)
-        if kind == ROW_DUMP:
-            to = put(to, b'"event_type": "dump", "afi": ', 29)
-        else:
-            to = put(to, b'"event_type": "log", "afi": ', 28)
-        to = put_char(to, <char>(49 + (family >> 2)))
-        to = put_safi(put(to, b', "safi": ', 10), family)
-        to = put_prefix(put(to, b', "ip_prefix": "', 16), prefixes, prefix)
-        to = put_char(to, c'"')
+        to = put(to, self.lead, self.lead_used)
+        to = put_char(put_prefix(to, prefixes, prefix), c'"')
         if add_path:
             to = put_u32(put(to, b', "as_path_id": ', 16), path_identifier)
         to = put(to, self.tail, self.tail_split)
@@ -680,8 +754,9 @@ cdef class Rows:
         cdef char *to
         if self.need_tail(WORST * <size_t>s.length + FIXED):
             return -1
-        to = put_next_hop(put(self.tail, b', "bgp_nexthop": "', 18), s)
+        to = put_next_hop(put(self.own_tail, b', "bgp_nexthop": "', 18), s)
         to = self.put_columns(put_char(to, c'"'), attributes_of(s), attributes_of(s) + s.length)
+        self.tail = self.own_tail
         self.tail_split = to - self.tail
         if labelled.label_count:
             to = put(to, b', "mpls_label": "', 17)

@@ -311,7 +311,8 @@ cdef int read_attributes(reader *r, update *u) noexcept nogil:
 cdef int put_widened(reader *r, update *u, size_t attributes) noexcept nogil:
     """Append AS_PATH and AGGREGATOR of a two-octet speaker in four-octet form (RFC 6793 section 4.2.3)."""
     cdef uint8_t *to
-    cdef bint old = u.aggregator.at == NULL or u16_at(u.aggregator.at) == AS_TRANS
+    cdef bint trans = u.aggregator.at != NULL and u16_at(u.aggregator.at) == AS_TRANS
+    cdef bint old = u.aggregator.at == NULL or u.as4_aggregator.at == NULL or trans
     cdef size_t widest = widest_as_path(octets_in(&u.as_path), octets_in(&u.as4_path)) + 11
     if r.scratch_used + widest > attributes + LONGEST_SET:
         refuse(r, u, u.as_path.at, AS_PATH, TREAT_AS_WITHDRAW, REASON_LIMIT)
@@ -326,7 +327,7 @@ cdef int put_widened(reader *r, update *u, size_t attributes) noexcept nogil:
     if u.aggregator.at != NULL:
         to[0], to[1], to[2], to[3], to[4] = 0xC0, AGGREGATOR, 8, 0, 0
         memcpy(to + 5, u.aggregator.at, 6)
-        if old and u.as4_aggregator.at != NULL:
+        if trans and u.as4_aggregator.at != NULL:
             memcpy(to + 3, u.as4_aggregator.at, 8)
         to += 11
     r.scratch_used = to - r.scratch
