@@ -11,7 +11,7 @@ help:
 	@echo 'make run     the main job: pmbgpd takes in a real table (DEMO_SECONDS=n: stop by itself)'
 	@echo 'make test    everything: lint, unit tests, sanitizers, real peers'
 	@echo 'make lint    ruff, mypy, import contracts'
-	@echo 'make bench   side by side with other BGP daemons'
+	@echo 'make bench   side by side with other BGP daemons (BENCH="--scale .1 --rounds 1": options)'
 
 $(STAMP): pyproject.toml $(COMPILED)
 	@sh .ci/prepare $(VENV)
@@ -36,7 +36,7 @@ test: lint
 
 bench: build
 	$(PYTHON) tests/peers/install.py
-	$(PYTHON) tests/bench/side_by_side.py
+	$(PYTHON) -m tests.bench.side_by_side $(BENCH)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import sys
@@ -81,7 +82,9 @@ def run(settings: Settings, log: Log) -> int:
     if process.daemonize:
         daemonize()
     pid_file = None if process.pidfile is None else PidFile(process.pidfile, process.owner)
-    raise_descriptor_limit(settings.listener.max_peers + SPARE_DESCRIPTORS)
+    wanted = settings.listener.max_peers + SPARE_DESCRIPTORS
+    if (limit := raise_descriptor_limit(wanted)) < wanted:
+        log.warning(f"the system allows {limit} open descriptors: fewer peers than bgp_daemon_max_peers may connect")
     from routed.service.clock import install  # noqa: PLC0415 (a reactor opens descriptors: not before daemonize)
 
     reactor = install()
@@ -111,7 +114,9 @@ def run(settings: Settings, log: Log) -> int:
 
 def serve(reactor: DaemonReactor, plane: RoutingPlane, log: Log) -> None:
     """Turn the reactor until the plane has stopped."""
-    from twisted.internet.defer import ensureDeferred  # noqa: PLC0415 (with the reactor)
+    from twisted.internet.defer import ensureDeferred  # noqa: PLC0415
+
+    from routed.service.reports import Line, Reporter  # noqa: PLC0415 (with the reactor)
 
     stopping = False
 
@@ -124,7 +129,11 @@ def serve(reactor: DaemonReactor, plane: RoutingPlane, log: Log) -> None:
         def stopped(result: object) -> None:
             if result is not None:
                 log.error(f"stopping: {result}")
-            log.info(f"longest reactor pause: {reactor.longest_turn * 1000:.1f} ms")
+            Reporter(log).say(
+                Line.LONGEST_PAUSE,
+                pause_ms=round(reactor.longest_turn * 1000, 1),
+                busy_ms=round(reactor.busiest_turn * 1000, 1),
+            )
             log.info(f"{signal_name} received. Exiting ...")
             reactor.stop()
 
@@ -135,6 +144,8 @@ def serve(reactor: DaemonReactor, plane: RoutingPlane, log: Log) -> None:
         plane.reopen()
 
     install_signals(reactor, Lifecycle(stop=stop, reopen=reopen, reload=plane.reload))
+    gc.collect()
+    gc.freeze()  # modules and settings live as long as the process: no collection need look at them again
     reactor.callWhenRunning(plane.start)
     reactor.run(installSignalHandlers=False)
 

@@ -128,8 +128,9 @@ class FileSink:
         self.counters.failures += 1
         self._report(failing=True, reason=f"{error.strerror or error}")
         self._judge_pressure()
-        if self._closing:
-            self.counters.rows_lost += self._queue.clear()
+        if self._closing and (lost := self._queue.clear()):
+            self.counters.rows_lost += lost
+            self._report(reason=f"closed with {lost} rows that could not be written")
         if self._closing or (self._file is not None and not self._file.torn):
             await self._shut()  # the next attempt starts with whatever then stands at the path
         if self._closing:

@@ -16,7 +16,7 @@ ctypedef enum outcome:
     OUTCOMES = 6
 
 cdef enum:
-    MAX_PATHS = 2048                 # ADD-PATH routes of one prefix: a peer controls it, a chain is walked
+    MAX_PATHS = 1024                 # ADD-PATH routes of one prefix: a peer controls it, a chain is walked
 
 cdef outcome announce(
     PathStore paths, PrefixIndex prefixes, Table table, uint32_t prefix, uint32_t path, uint32_t path_identifier,

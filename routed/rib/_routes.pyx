@@ -151,8 +151,6 @@ cdef void forget(
         )
         if entry_of(&paths.view, held & PATH_ID).references == 1:
             rows.forget_tail()           # a label stack of the same block may get its id
-        if entry_of(&paths.view, held & PATH_ID).references == 1:
-            rows.forget_tail()               # the id may name another path by the next row
     if is_stale(table, held) and table.stale:
         table.stale -= 1
     table.count -= 1

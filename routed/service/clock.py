@@ -9,7 +9,7 @@ must not notice.
 
 import select
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Final, cast
 
 from twisted.internet.epollreactor import EPollReactor
@@ -22,21 +22,29 @@ EVENTS_PER_TURN: Final = 4
 class Poller:
     """An epoll object that hands out few events at a time and times what is done with them."""
 
-    def __init__(self, epoll: select.epoll, seconds: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        epoll: select.epoll,
+        seconds: Callable[[], float] = monotonic,
+        busy_seconds: Callable[[], float] = thread_time,
+    ) -> None:
         self.longest_turn = 0.0
+        self.busiest_turn = 0.0
         self.register, self.modify, self.unregister = epoll.register, epoll.modify, epoll.unregister
         self.close = epoll.close
-        self._poll, self._seconds = epoll.poll, seconds
+        self._poll, self._seconds, self._busy_seconds = epoll.poll, seconds, busy_seconds
         self._woke: float | None = None
+        self._busy_before = 0.0
 
     def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
         """Wait for events, as `select.epoll.poll` does."""
         if self._woke is not None:
             self.longest_turn = max(self.longest_turn, self._seconds() - self._woke)
+            self.busiest_turn = max(self.busiest_turn, self._busy_seconds() - self._busy_before)
         try:
             return self._poll(timeout, min(most, EVENTS_PER_TURN))
         finally:
-            self._woke = self._seconds()
+            self._woke, self._busy_before = self._seconds(), self._busy_seconds()
 
 
 class DaemonReactor(EPollReactor):
@@ -52,6 +60,11 @@ class DaemonReactor(EPollReactor):
     def longest_turn(self) -> float:
         """Seconds of the longest turn since the start."""
         return cast("Poller", self._poller).longest_turn
+
+    @property
+    def busiest_turn(self) -> float:
+        """Seconds of processor time in the busiest turn: a longer turn had to wait for a processor."""
+        return cast("Poller", self._poller).busiest_turn
 
 
 def install() -> DaemonReactor:

@@ -410,7 +410,12 @@ def over_limit(peer: Peer) -> Notification:
 
 
 def preserved(up: PeerUp) -> list[Family]:
-    """Return the families whose forwarding state a restarted peer says it preserved (RFC 4724 section 3)."""
-    if up.graceful_restart is None:
-        return []
-    return [entry.family for entry in up.graceful_restart.families if entry.forwarding_preserved]
+    """Return the families whose forwarding state a returning peer says it preserved (RFC 4724 4.2, RFC 9494 4.2)."""
+    kept = (
+        []
+        if up.graceful_restart is None
+        else [e.family for e in up.graceful_restart.families if e.forwarding_preserved]
+    )
+    if up.long_lived is not None:
+        kept += [entry.family for entry in up.long_lived.families if entry.forwarding_preserved]
+    return kept

@@ -22,9 +22,10 @@ from enum import Enum, auto
 from typing import Final, Protocol, cast
 
 from twisted.internet import protocol
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from routed.model.event import Event, SessionDown
 from routed.service.send_hold import SendHold, Transport
@@ -81,6 +82,7 @@ class Phase(Enum):
     GONE = auto()
 
 
+@implementer(IHalfCloseableProtocol)
 class SessionProtocol(protocol.Protocol):
     """Drive one session over one stream; the only owner of its transport and its alarm."""
 
@@ -109,6 +111,17 @@ class SessionProtocol(protocol.Protocol):
             self._stream.pauseProducing()  # this was the sip of an alarm
         self.last_heard = self._clock.seconds()
         self.drive(lambda now: self._session.receive(data, now))
+
+    def readConnectionLost(self) -> None:
+        """Learn that the peer says no more; what waits to be sent, our last words maybe, still goes out."""
+        if self._phase is Phase.RUNNING:
+            self.loss = connectionDone
+            self.drive(self._session.end_of_stream)
+        self._limit_linger()
+        self._stream.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Know already: only our last words end our direction."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session if it has not ended itself."""
@@ -222,9 +235,13 @@ class SessionProtocol(protocol.Protocol):
         if self.loss is not None:
             return
         self._outgoing.release()
-        self._abort = self._clock.callLater(MAX_LINGER, self._stream.abortConnection)
+        self._limit_linger()
         if last_words:
             self._stream.resumeProducing()
             self._stream.loseWriteConnection()
         else:
             self._stream.loseConnection()
+
+    def _limit_linger(self) -> None:
+        if self._abort is None:
+            self._abort = self._clock.callLater(MAX_LINGER, self._stream.abortConnection)

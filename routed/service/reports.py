@@ -92,7 +92,9 @@ REPORTS: Final[Mapping[Line, Report]] = {
     Line.CLOSED_ON_ERROR: Report(Level.WARN, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}", 600),
     Line.NEIGHBORS_FILE: Report(Level.WARN, "bgp_neighbors_file: {problem}", 6),
     Line.MD5: Report(Level.WARN, "bgp_daemon_md5_file: {problem}"),
-    Line.LONGEST_PAUSE: Report(Level.INFO, "longest reactor pause: {pause_ms} ms"),
+    Line.LONGEST_PAUSE: Report(
+        Level.INFO, "longest reactor pause: {pause_ms} ms (busiest turn: {busy_ms} ms of processor time)"
+    ),
 }
 
 

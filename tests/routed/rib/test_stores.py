@@ -18,7 +18,7 @@ IPV4, IPV6 = Family(1, 1), Family(2, 1)
 LABELLED, VPN, VPN6 = Family(1, 4), Family(1, 128), Family(2, 128)
 ORIGIN, NEXT_HOP = attribute(1, b"\0"), attribute(3, bytes([192, 0, 2, 1]))
 MANY = 120_000
-MAX_PATHS = 2048
+MAX_PATHS = 1024
 
 
 def as_path(*numbers: int) -> bytes:
