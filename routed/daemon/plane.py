@@ -78,10 +78,11 @@ class RoutingPlane:
 
     async def stop(self) -> None:
         """End all sessions and write what is still to be written."""
-        self._collector.stop()
+        swept = self._collector.stop()
         if self._dumper is not None:
             await self._dumper.stop()
         await self._listener.stopService()
+        await swept
         if self._message_log is not None:
             await self._message_log.close()
 

@@ -98,14 +98,14 @@ def run(settings: Settings, log: Log) -> int:
     try:
         if process.priority:
             set_priority(process.priority)
+        plane = RoutingPlane(reactor, settings, log, seed=secrets.randbits(64))
+        if settings.dry_run == "setup":
+            return OK
         if pid_file is not None and (problem := pid_file.write()):
             log.warning(f"[{process.pidfile}] {problem}")
-        plane = RoutingPlane(reactor, settings, log, seed=secrets.randbits(64))
     except (MapError, ListenError, OSError) as error:
         log.error(str(error))
         return FAILED
-    if settings.dry_run == "setup":
-        return OK
     serve(reactor, plane, log)
     if pid_file is not None:
         pid_file.remove()

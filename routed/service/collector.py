@@ -172,6 +172,7 @@ class Collector:
 
     def _text(self, peer: Peer) -> PeerText:
         tag, tagger = self._tagging.for_routes(peer.address)
+        dump_tag, dump_tagger = self._tagging.for_dumps(peer.address)
         return PeerText(
             address=peer.address,
             port=peer.port,
@@ -179,6 +180,8 @@ class Collector:
             tag=tag,
             stream_tag=self._tagging.for_stream(peer.address),
             tagger=tagger,
+            dump_tag=dump_tag,
+            dump_tagger=dump_tagger,
         )
 
     def retag(self) -> None:

@@ -83,7 +83,6 @@ class Dumper:
         self._source, self._open_dump, self._in_thread = source, open_dump, in_thread
         self._sequence, self._log, self._wall_clock = sequence, log, wall_clock
         self._times = TimeFormat(render)
-        self._rows = new_rows(render)
         self._running: Deferred[None] | None = None
         self._alarm: IDelayedCall | None = None
         self._stopping = False
@@ -159,7 +158,7 @@ class Dumper:
 
     async def _write_file(self, file: DumpFile, neighbors: list[Neighbor], due: Due, sequence: int) -> int:
         """Write one file; how many routes are in it."""
-        entries = 0
+        entries, is_whole = 0, False
         try:
             if self._settings.output is DumpFormat.MRT:
                 entries = await write_mrt(file, neighbors, due.at, self._in_thread)
@@ -168,13 +167,16 @@ class Dumper:
                     if neighbor.table is not None:
                         entries += await self._write_table(file, neighbor, due, sequence)
             if self._stopping:
-                await file.abort()
-            else:
-                await file.commit()
+                return 0
+            await file.commit()
+            is_whole = True
         except SinkError as error:
             self.counters.files_failed += 1
             self._log.write_limited("dump failed", 6, Level.ERROR, f"table dump not written: {error}")
             return 0
+        finally:
+            if not is_whole:
+                await file.abort()
         self.counters.files += 1
         self.counters.rows += entries
         return entries
@@ -184,10 +186,9 @@ class Dumper:
         assert neighbor.table is not None
         text, timestamp = neighbor.text, self._times.whole(due.at)
         file.write(dump_event(sequence, timestamp, text, b"dump_init", b'"dump_period": %d' % self._schedule.period), 1)
-        rows = self._rows
+        rows = new_rows(self._render)  # its own: one that ran out of memory is of no more use
         rows.sequence = sequence
-        tag = text.stream_tag if text.tagger is None and text.tag is None else text.tag
-        rows.dump(timestamp, text.keys(peer_id=self._render.peer_id), tag or b"", text.tagger)
+        rows.dump(timestamp, text.keys(peer_id=self._render.peer_id), text.dump_tag, text.dump_tagger)
         snapshot = Snapshot(neighbor.table.rib)
         entries = len(snapshot)
         try:

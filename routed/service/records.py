@@ -30,6 +30,8 @@ class PeerText:
     tag: bytes | None = b""
     stream_tag: bytes = b""  # of the records that open and close a stream, which no filter keeps back
     tagger: Callable[[bytes], bytes | None] | None = None
+    dump_tag: bytes | None = b""  # of route rows in dumps, which no filter keeps back either
+    dump_tagger: Callable[[bytes], bytes | None] | None = None
 
     def keys(self, *, peer_id: bool) -> bytes:
         """Return the keys of route rows that name the peer."""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Address, IPv6Address
 
+#: The tag of a peer's rows, and who tags route by route, by the COMMUNITIES octets, if that is needed.
+RouteTags = tuple["bytes | None", "Callable[[bytes], bytes | None] | None"]
+
 #: Community lists whose tag is remembered; a peer's routes repeat theirs.
 REMEMBERED = 65_536
 
@@ -34,22 +37,28 @@ class Tagging:
             return b""
         return self._text(self._content().for_peer(address).evaluate(None))
 
-    def for_routes(
-        self, address: IPv4Address | IPv6Address
-    ) -> tuple[bytes | None, Callable[[bytes], bytes | None] | None]:
-        """Return the tag of a peer's rows, None to keep them back, and who tags route by route if that is needed."""
+    def for_routes(self, address: IPv4Address | IPv6Address) -> RouteTags:
+        """Return how a peer's rows in the message log are tagged; None in place of a tag keeps them back."""
         if self._content is None:
             return (b"" if self._label_filter is None else None), None
+        return self._route_tags(address, self._filtered)
+
+    def for_dumps(self, address: IPv4Address | IPv6Address) -> RouteTags:
+        """Return how a peer's rows in dumps are tagged, which no filter keeps back."""
+        return (b"", None) if self._content is None else self._route_tags(address, self._text)
+
+    def _route_tags(self, address: IPv4Address | IPv6Address, text: Callable[[Tag | None], bytes | None]) -> RouteTags:
+        assert self._content is not None
         tags = self._content().for_peer(address)
 
         def tag(communities: bytes) -> bytes | None:
-            return self._filtered(tags.evaluate(community_texts(communities)))
+            return text(tags.evaluate(community_texts(communities)))
 
         if tags.counts:
             return b"", tag
         if tags.uses_communities:
-            return self._filtered(tags.evaluate(None)), lru_cache(REMEMBERED)(tag)
-        return self._filtered(tags.evaluate(None)), None
+            return text(tags.evaluate(None)), lru_cache(REMEMBERED)(tag)
+        return text(tags.evaluate(None)), None
 
     def _filtered(self, tag: Tag | None) -> bytes | None:
         if self._label_filter is not None and not label_passes(self._label_filter, None if tag is None else tag.label):

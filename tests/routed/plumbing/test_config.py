@@ -30,7 +30,7 @@ REGISTRY = Registry(
                 Key("port", between(1, 9), 5, "a port", daemons=ANY),
                 Key("color", one_of("red", "green"), None, "a color", daemons=ANY, aliases=("colour",)),
                 Key("shape", TEXT, None, "a shape", daemons=ANY, is_global=False),
-                Key("later", BOOLEAN, False, "not there", daemons=ANY, status=Status.NOT_BUILT),  # noqa: FBT003 (a row)
+                Key("later", BOOLEAN, False, "not there", daemons=ANY, status=Status.NOT_BUILT),
                 Key("aggregate", ANYTHING, None, "", daemons=Daemons.FLOW, status=Status.FLOW, is_global=False),
                 Key("plugins", ANYTHING, None, "", daemons=Daemons.FLOW, status=Status.FLOW),
                 Key("core_proc_name", TEXT, "default", "name", daemons=ANY),

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -90,6 +91,29 @@ def test_a_snapshot_outlives_the_sweep_of_everything() -> None:
     assert peer.rib.memory["paths"] < held["paths"]
 
 
+def test_another_thread_renders_while_the_writer_goes_on() -> None:
+    peer = filled(20_000)
+    expected = [(f"{n >> 24}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}/32", n % 11) for n in range(1, 20_001)]
+
+    def render(snapshot: Snapshot) -> list[tuple[str, int]]:
+        rows = Rows()
+        rows.dump(b"0", b"", b"")
+        while snapshot.render(rows, 100):
+            pass
+        return [(row["ip_prefix"], row["med"]) for row in map(json.loads, rows.take().splitlines())]
+
+    with ThreadPoolExecutor(1) as threads:
+        snapshot = Snapshot(peer)
+        rendering = threads.submit(render, snapshot)
+        for step in range(4):
+            apply(peer, b"".join(host(n, 1000 + n % 700) for n in range(1 + step, 20_001, 3)))
+            apply(peer, b"".join(gone(n) for n in range(1 + step, 20_001, 5)))
+        sweep_everything(peer)
+        assert rendering.result() == expected
+        snapshot.close()
+    assert len(peer.rib.paths) == 0
+
+
 def test_ids_are_used_again_once_the_last_snapshot_is_closed() -> None:
     peer = filled(4000)
     snapshots = [Snapshot(peer) for _ in range(2)]
@@ -112,7 +136,7 @@ def test_several_snapshots_each_see_their_own_moment() -> None:
         snapshots.append(Snapshot(peer))
         expected.append(dict.fromkeys(range(1, 501)) | {n: n % 11 for n in range(1, 501)})
         for before in range(1, step):
-            expected[-1].update({n: 1000 + before for n in range(before, 501, 6)})
+            expected[-1].update(dict.fromkeys(range(before, 501, 6), 1000 + before))
         apply(peer, b"".join(host(n, 1000 + step) for n in range(step, 501, 6)))
     order = list(range(5))
     random.Random(3).shuffle(order)
@@ -181,12 +205,24 @@ def test_other_routes_are_in_order_too(family: Family) -> None:
     peer = PeerRib(Rib(8))
     rds = [bytes([0, 0, 0, 1, 0, 0, 0, n]) for n in (1, 2)] if family.safi == 128 else [None]
     labels = label_stack(30) if family.safi == 128 else b""
-    addresses = [bytes(width), b"\x20\x01" + bytes(width - 2), b"\x20\x01" + bytes(width - 3) + b"\x01", b"\xff" * width]
+    addresses = [
+        bytes(width),
+        b"\x20\x01" + bytes(width - 2),
+        b"\x20\x01" + bytes(width - 3) + b"\x01",
+        b"\xff" * width,
+    ]
     if width == 16:
         addresses.insert(1, bytes(12) + b"\0\0\0\1")
         addresses.insert(1, bytes(8) + b"\0\0\0\0\0\0\0\0")
-    wanted = sorted({(a, n, rd or b"") for a in addresses for n in (8 * width - 1, 8 * width) for rd in rds
-                     if a[-1] % 2 == 0 or n == 8 * width})
+    wanted = sorted(
+        {
+            (a, n, rd or b"")
+            for a in addresses
+            for n in (8 * width - 1, 8 * width)
+            for rd in rds
+            if a[-1] % 2 == 0 or n == 8 * width
+        }
+    )
     shuffled = wanted[:]
     random.Random(2).shuffle(shuffled)
     for address, length, rd in shuffled:

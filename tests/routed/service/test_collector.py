@@ -1,296 +1,36 @@
-import json
-from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_address
-from typing import Any, cast
+from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import Clock
 
-from routed.model.event import NotificationReceived, PeerUp, RouteRefresh, SessionDown, UpdateRun
-from routed.plumbing.log import Level, Log
-from routed.plumbing.maps import Limits
-from routed.plumbing.names import PEER_VARIABLES, parse_name
-from routed.plumbing.sink import Watch
-from routed.rib._rib import Rib
+from routed.model.event import NotificationReceived, RouteRefresh
 from routed.service import collector as module
-from routed.service import sweeper
-from routed.service.collector import Collector
-from routed.service.message_log import Counter, MessageLog
-from routed.service.peers import Peer
-from routed.service.pump import SessionProtocol
-from routed.service.settings import RenderSettings, SpeakerSettings, TimestampLayout
-from routed.service.tag_map import TagMap, parse_tag_map
-from routed.service.tagging import Tagging
-from routed.session.bgp_passive import BgpPassive
-from routed.wire.bgp.capability import GracefulRestart, LongLivedGracefulRestart, PreservedFamily, StaleFamily
+from routed.wire.bgp.capability import GracefulRestart
 from routed.wire.bgp.codepoints import RefreshSubtype
-from routed.wire.bgp.context import DecodeContext
 from routed.wire.bgp.notification import Notification
-from routed.wire.bgp.open import OpenMessage
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST, Family
-from tests.oracles.build import MANDATORY, attribute, mp_reach, mp_unreach, prefix, update
-
-ADDRESS = "192.0.2.1"
-SPEAKER = SpeakerSettings(
-    asn=0,
-    router_id=IPv4Address("192.0.2.254"),
-    hold_time=180,
-    role=None,
-    hostname=None,
-    add_path=True,
-    check_router_id=True,
-    graceful_restart=True,
-    stale_time=3600,
-    max_routes=0,
+from tests.oracles.build import MANDATORY, attribute, mp_unreach, prefix, update
+from tests.routed.service.collector_rig import (
+    ADDRESS,
+    END_OF_RIB,
+    KEPT,
+    LOST,
+    SPEAKER,
+    Rig,
+    announce,
+    announce_ipv6,
+    grace,
+    paused,
+    resets,
+    two_routes_a_turn,
+    withdraw,
 )
-RENDER = RenderSettings(
-    as_path_as_array=False,
-    communities_as_array=False,
-    communities_numeric=False,
-    origin_as_integer=False,
-    label_as_map=False,
-    peer_id=False,
-    extra_attributes=False,
-    timestamps=TimestampLayout.PLAIN,
-    utc=True,
-)
-NO_LLGR = attribute(8, (0xFFFF0007).to_bytes(4, "big"))
-LOST = SessionDown(reason="lost")
-KEPT = SessionDown(reason="lost", graceful=True)
-END_OF_RIB = update()
-
-
-class Turns(Clock):
-    """A clock whose reactor can be turned once: what is due now runs, what that schedules does not."""
-
-    def turn(self) -> bool:
-        due = [call for call in self.calls if call.getTime() <= self.seconds()]
-        for call in due:
-            if call.active():
-                self.calls.remove(call)
-                call.called = 1
-                call.func(*call.args, **call.kw)
-        return bool(due)
-
-
-class Pump:
-    """Remembers whether its peer is read."""
-
-    paused = False
-
-    def pause(self) -> None:
-        assert not self.paused
-        self.paused = True
-
-    def resume(self) -> None:
-        assert self.paused
-        self.paused = False
-
-    def drive(self, step: Callable[[float], Any]) -> None:
-        step(0.0)
-
-
-class Session:
-    """Remembers how it was ended."""
-
-    def __init__(self) -> None:
-        self.resets: list[Notification] = []
-
-    def reset(self, notification: Notification, _now: float) -> list[Any]:
-        self.resets.append(notification)
-        return []
-
-
-class File:
-    """A sink in memory."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch, self.octets, self.rows, self.is_closed = watch, b"", 0, False
-
-    def write(self, octets: bytes, rows: int) -> None:
-        assert not self.is_closed
-        assert octets.count(b"\n") == rows
-        self.octets += octets
-        self.rows += rows
-
-    def reopen(self) -> None:
-        raise NotImplementedError
-
-    def close(self) -> Deferred[None]:
-        self.is_closed = True
-        return succeed(None)
-
-
-class Lines:
-    """Takes the lines of a log."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
-        assert level is Level.WARN
-        self.lines.append(text)
-
-
-class Rig:
-    def __init__(
-        self,
-        settings: SpeakerSettings = SPEAKER,
-        *,
-        tags: str | None = None,
-        label_filter: tuple[str, ...] | None = None,
-        compare_ports: bool = False,
-        log: bool = True,
-        name: str = "log",
-    ) -> None:
-        self.clock, self.rib, self.lines = Turns(), Rib(1), Lines()
-        self.files: dict[str, File] = {}
-        self.tags = tags
-        self.message_log = MessageLog(
-            parse_name(name, PEER_VARIABLES), self.open_file, RENDER, Counter(), wall_clock=lambda: 0.5
-        )
-        self.collector = Collector(
-            self.clock,
-            self.rib,
-            settings,
-            log=cast("Log", self.lines),
-            tagging=Tagging(None if tags is None else self.tag_map, label_as_map=False, label_filter=label_filter),
-            message_log=self.message_log if log else None,
-            compare_ports=compare_ports,
-        )
-        self.slot = 0
-
-    def tag_map(self) -> TagMap:
-        assert self.tags is not None
-        return parse_tag_map(self.tags, "tags", Limits()).content
-
-    def open_file(self, name: str, watch: Watch) -> File:
-        self.files[name] = File(watch)
-        return self.files[name]
-
-    def accept(self, port: int = 1000, address: str = ADDRESS) -> Peer:
-        self.slot += 1
-        peer = Peer(
-            slot=self.slot,
-            address=ip_address(address),
-            port=port,
-            connected_at=0.0,
-            session=cast("BgpPassive", Session()),
-            pump=cast("SessionProtocol", Pump()),
-        )
-        self.collector.accepted(peer)
-        return peer
-
-    def establish(self, peer: Peer, **facts: Any) -> Peer:
-        peer.up = up(**facts)
-        peer.router_id = IPv4Address(peer.up.remote_open.bgp_identifier)
-        self.collector.event(peer, peer.up)
-        return peer
-
-    def connect(self, port: int = 1000, address: str = ADDRESS, **facts: Any) -> Peer:
-        return self.establish(self.accept(port, address), **facts)
-
-    def send(self, peer: Peer, *updates: bytes) -> None:
-        assert not paused(peer)
-        self.collector.event(peer, UpdateRun(b"".join(updates), len(updates)))
-
-    def settle(self) -> None:
-        while self.clock.turn():
-            pass
-
-    def rows(self, name: str = "log") -> list[str]:
-        """What was logged, as `port event prefix`."""
-        return [
-            " ".join(
-                str(row[key])
-                for key in ("peer_tcp_port", "log_type" if "log_type" in row else "event_type", "ip_prefix")
-                if key in row
-            )
-            for row in self.records(name)
-        ]
-
-    def records(self, name: str = "log") -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.files[name].octets.splitlines()]
-
-    def new_rows(self) -> list[str]:
-        """What was logged since the last time."""
-        rows = self.rows()
-        self.files["log"].octets = b""
-        return rows
-
-    @property
-    def routes(self) -> int:
-        return sum(len(neighbor.table or ()) for neighbor in self.collector.neighbors())
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.collector.neighbors() and sum(map(len, self.rib.prefixes)) == len(self.rib.paths) == 0
-
-
-def up(
-    *,
-    graceful: GracefulRestart | None = None,
-    long_lived: LongLivedGracefulRestart | None = None,
-    add_path: frozenset[Family] = frozenset(),
-) -> PeerUp:
-    message = OpenMessage(my_as=65001, hold_time=180, bgp_identifier=bytes([192, 0, 2, 1]))
-    return PeerUp(
-        local_open=message,
-        remote_open=message,
-        context=DecodeContext(as4=True, add_path=add_path),
-        hold_time=180,
-        graceful_restart=graceful,
-        long_lived=long_lived,
-    )
-
-
-def grace(
-    *families: Family, preserved: bool = True, seconds: int = 120, notification: bool = False
-) -> GracefulRestart:
-    return GracefulRestart(
-        notification=notification,
-        restart_time=seconds,
-        families=tuple(PreservedFamily(family, preserved) for family in families),
-    )
-
-
-def long_life(**seconds: int) -> LongLivedGracefulRestart:
-    families = {"ipv4": IPV4_UNICAST, "ipv6": IPV6_UNICAST}
-    return LongLivedGracefulRestart(tuple(StaleFamily(families[name], True, s) for name, s in seconds.items()))
-
-
-def net(number: int) -> bytes:
-    return prefix(bytes([10, number, 0, 0]), 16)
-
-
-def announce(*numbers: int, extra: tuple[bytes, ...] = ()) -> bytes:
-    return update([*MANDATORY, *extra], b"".join(map(net, numbers)))
-
-
-def withdraw(*numbers: int) -> bytes:
-    return update(withdrawn=b"".join(map(net, numbers)))
-
-
-def announce_ipv6(number: int = 1) -> bytes:
-    nlri = prefix(bytes([0x20, 1, 0xD, 0xB8, 0, number]) + bytes(10), 48)
-    return update([*MANDATORY[:2], mp_reach(IPV6_UNICAST, b"\x20" + bytes(15), nlri)])
-
-
-def paused(peer: Peer) -> bool:
-    return cast("Pump", peer.pump).paused
-
-
-def resets(peer: Peer) -> list[Notification]:
-    return cast("Session", peer.session).resets
 
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sweep two routes a turn."""
-    monkeypatch.setattr(module, "ROUTES", 2)
-    monkeypatch.setattr(sweeper, "SLICE", 0)
+    two_routes_a_turn(monkeypatch)
 
 
 # -- plain sessions ---------------------------------------------------------------------------------------------------
@@ -448,12 +188,12 @@ def test_an_update_that_is_treated_as_withdraw_is_logged_as_one() -> None:
 def test_too_many_paths_of_a_prefix_are_dropped_and_said() -> None:
     rig = Rig()
     peer = rig.connect(add_path=frozenset({IPV4_UNICAST}))
-    nets = [prefix(bytes([10, 0, 0, 0]), 8, path_id=n) for n in range(2049)]
-    rig.send(peer, update(MANDATORY, b"".join(nets[:700])), update(MANDATORY, b"".join(nets[700:1400])))
+    nets = [prefix(bytes([10, 0, 0, 0]), 8, path_id=n) for n in range(1025)]
+    rig.send(peer, update(MANDATORY, b"".join(nets[:600])), update(MANDATORY, b"".join(nets[600:1024])))
     assert rig.lines.lines == []
-    rig.send(peer, update(MANDATORY, b"".join(nets[1400:])))
+    rig.send(peer, update(MANDATORY, nets[1024]))
     assert rig.lines.lines == [f"[{ADDRESS}] 1 routes dropped: too many paths of a prefix, or no memory"]
-    assert rig.routes == 2048
+    assert rig.routes == 1024
 
 
 @pytest.mark.parametrize(
@@ -475,270 +215,7 @@ def test_more_routes_than_allowed_end_the_session(graceful: GracefulRestart | No
     assert resets(peer) == [expected]
 
 
-# -- graceful restart (RFC 4724) ----------------------------------------------------------------------------------------
-
-
-def test_a_peer_that_returns_in_time_loses_what_it_does_not_announce_again() -> None:
-    rig = Rig()
-    peer = rig.connect(1000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(*range(1, 10)))
-    rig.new_rows()
-    rig.collector.closed(peer, KEPT)
-    assert rig.new_rows() == ["1000 log_close"]
-    assert rig.routes == 9
-    rig.clock.advance(119)
-    peer = rig.connect(2000, graceful=grace(IPV4_UNICAST))
-    assert not paused(peer)
-    rig.send(peer, announce(2, 5))
-    rig.clock.advance(100)
-    assert rig.routes == 9
-    rig.new_rows()
-    rig.send(peer, END_OF_RIB)
-    assert paused(peer)
-    rig.settle()
-    assert not paused(peer)
-    assert rig.new_rows() == ["2000 end-of-rib", *(f"2000 delete 10.{n}.0.0/16" for n in (1, 3, 4, 6, 7, 8, 9))]
-    assert rig.routes == 2
-    rig.clock.advance(4000)
-    assert (rig.routes, rig.new_rows()) == (2, [])
-
-
-def test_a_peer_that_does_not_return_loses_its_routes() -> None:
-    rig = Rig()
-    peer = rig.connect(graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1, 2, 3))
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(119.9)
-    assert rig.routes == 3
-    rig.new_rows()
-    rig.clock.advance(0.2)
-    rig.settle()
-    assert rig.new_rows() == [f"1000 delete 10.{n}.0.0/16" for n in (1, 2, 3)]
-    assert rig.is_empty
-
-
-def test_a_peer_that_comes_back_without_grace_starts_afresh() -> None:
-    """RFC 4724 4.2: the capability is not there, so all stale routes go at once."""
-    rig = Rig()
-    peer = rig.connect(graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1, 2, 3))
-    rig.collector.closed(peer, KEPT)
-    peer = rig.connect(2000)
-    assert paused(peer)
-    rig.settle()
-    assert rig.rows()[-3:] == [f"2000 delete 10.{n}.0.0/16" for n in (1, 2, 3)] or rig.rows()[-3:] == [
-        f"1000 delete 10.{n}.0.0/16" for n in (1, 2, 3)
-    ]
-    rig.send(peer, announce(7))
-    assert rig.routes == 1
-
-
-def test_families_without_preserved_forwarding_go_when_the_peer_is_back() -> None:
-    rig = Rig()
-    both = GracefulRestart(
-        restart_time=120, families=(PreservedFamily(IPV4_UNICAST, True), PreservedFamily(IPV6_UNICAST, False))
-    )
-    peer = rig.connect(graceful=both)
-    rig.send(peer, announce(1), announce_ipv6())
-    rig.collector.closed(peer, KEPT)
-    assert rig.routes == 2
-    rig.connect(2000, graceful=both)
-    rig.settle()
-    assert [row for row in rig.rows() if "delete" in row] == ["2000 delete 2001:db8:1::/48"]
-    assert rig.routes == 1
-
-
-def test_families_that_are_not_in_the_capability_go_when_the_session_is_lost() -> None:
-    rig = Rig()
-    peer = rig.connect(graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1), announce_ipv6())
-    rig.collector.closed(peer, KEPT)
-    rig.settle()
-    assert [row for row in rig.rows() if "delete" in row] == ["1000 delete 2001:db8:1::/48"]
-    assert rig.routes == 1
-
-
-def test_a_peer_that_never_says_that_it_is_done_is_not_waited_for_for_ever() -> None:
-    rig = Rig(replace(SPEAKER, stale_time=300))
-    peer = rig.connect(graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1, 2))
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(100)
-    peer = rig.connect(2000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1))
-    rig.clock.advance(299)
-    assert rig.routes == 2
-    rig.clock.advance(2)
-    rig.settle()
-    assert rig.routes == 1
-    assert rig.rows()[-1] == "2000 delete 10.2.0.0/16"
-
-
-def test_grace_is_no_longer_than_the_operator_allows() -> None:
-    rig = Rig(replace(SPEAKER, stale_time=30))
-    peer = rig.connect(graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1))
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(31)
-    rig.settle()
-    assert rig.is_empty
-
-
-def test_no_stale_time_is_no_grace() -> None:
-    rig = Rig(replace(SPEAKER, stale_time=0))
-    peer = rig.connect(graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1))
-    rig.collector.closed(peer, KEPT)
-    rig.settle()
-    assert rig.rows()[-2:] == ["1000 delete 10.1.0.0/16", "1000 log_close"]
-    assert rig.is_empty
-
-
-def test_stale_routes_have_no_second_life() -> None:
-    """RFC 4724 4.2: what was stale when the session is lost again goes."""
-    rig = Rig()
-    peer = rig.connect(1000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1, 2, 3))
-    rig.collector.closed(peer, KEPT)
-    peer = rig.connect(2000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(1))
-    rig.collector.closed(peer, KEPT)
-    rig.settle()
-    gone = [row for row in rig.rows() if "delete" in row]
-    assert {"2000 delete 10.2.0.0/16", "2000 delete 10.3.0.0/16"} <= set(gone)
-    rig.clock.advance(500)
-    rig.settle()
-    assert rig.is_empty
-
-
-def test_a_second_loss_after_the_end_of_rib_keeps_routes_again() -> None:
-    rig = Rig()
-    for port in (1000, 2000, 3000):
-        peer = rig.connect(port, graceful=grace(IPV4_UNICAST))
-        rig.send(peer, announce(1, 2), END_OF_RIB)
-        rig.settle()
-        rig.collector.closed(peer, KEPT)
-        rig.settle()
-        assert rig.routes == 2
-    assert not [row for row in rig.rows() if "delete" in row]
-
-
-def test_a_session_lost_during_the_sweep_of_stale_routes_leaves_nothing_behind() -> None:
-    rig = Rig()
-    peer = rig.connect(1000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(*range(1, 20)))
-    rig.collector.closed(peer, KEPT)
-    peer = rig.connect(2000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(*range(1, 15)), END_OF_RIB)
-    rig.clock.turn()
-    rig.clock.turn()
-    rig.collector.closed(peer, LOST)
-    rig.settle()
-    gone = [row.split()[-1] for row in rig.rows() if "delete" in row]
-    assert sorted(gone) == sorted(f"10.{n}.0.0/16" for n in range(1, 20))
-    assert rig.rows()[-1] == "2000 log_close"
-    assert rig.is_empty
-
-
-def test_a_session_lost_when_the_last_stale_route_is_gone_keeps_the_others() -> None:
-    rig = Rig()
-    peer = rig.connect(1000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(*range(1, 20)))
-    rig.collector.closed(peer, KEPT)
-    peer = rig.connect(2000, graceful=grace(IPV4_UNICAST))
-    rig.send(peer, announce(*range(3, 20)), END_OF_RIB)
-    rig.clock.turn()  # the two stale ones are gone, the sweep is not through
-    assert rig.routes == 17
-    rig.collector.closed(peer, KEPT)
-    rig.settle()
-    assert rig.routes == 17
-
-
-# -- long-lived graceful restart (RFC 9494) -----------------------------------------------------------------------------
-
-
-def test_long_lived_routes_outlive_the_restart_time_but_not_those_that_must_not() -> None:
-    rig = Rig()
-    peer = rig.connect(graceful=grace(IPV4_UNICAST), long_lived=long_life(ipv4=1000))
-    rig.send(peer, announce(1, 2), announce(3, 4, extra=(NO_LLGR,)))
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(121)
-    rig.settle()
-    assert [row for row in rig.rows() if "delete" in row] == ["1000 delete 10.3.0.0/16", "1000 delete 10.4.0.0/16"]
-    rig.clock.advance(990)
-    rig.settle()
-    assert rig.routes == 2
-    rig.clock.advance(20)
-    rig.settle()
-    assert rig.is_empty
-
-
-def test_each_family_lives_as_long_as_it_says() -> None:
-    rig = Rig()
-    families = grace(IPV4_UNICAST, IPV6_UNICAST)
-    peer = rig.connect(graceful=families, long_lived=long_life(ipv4=500, ipv6=200))
-    rig.send(peer, announce(1), announce_ipv6())
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(120)
-    rig.clock.advance(199)
-    rig.settle()
-    assert rig.routes == 2
-    rig.clock.advance(2)
-    rig.settle()
-    assert [row for row in rig.rows() if "delete" in row] == ["1000 delete 2001:db8:1::/48"]
-    rig.clock.advance(298)
-    rig.settle()
-    assert rig.routes == 1
-    rig.clock.advance(2)
-    rig.settle()
-    assert rig.is_empty
-
-
-@pytest.mark.parametrize(("stale_time", "long"), [(150, 100_000), (3600, 150)], ids=["operator's", "peer's"])
-def test_the_shorter_of_two_patiences_counts(stale_time: int, long: int) -> None:
-    rig = Rig(replace(SPEAKER, stale_time=stale_time))
-    peer = rig.connect(graceful=grace(IPV4_UNICAST, seconds=0), long_lived=long_life(ipv4=long))
-    rig.send(peer, announce(1))
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(0)
-    rig.clock.advance(149)
-    rig.settle()
-    assert rig.routes == 1
-    rig.clock.advance(2)
-    rig.settle()
-    assert rig.is_empty
-
-
-def test_a_family_with_no_long_life_goes_with_the_restart_time() -> None:
-    rig = Rig()
-    families = grace(IPV4_UNICAST, IPV6_UNICAST)
-    peer = rig.connect(graceful=families, long_lived=long_life(ipv4=0, ipv6=1000))
-    rig.send(peer, announce(1), announce_ipv6())
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(121)
-    rig.settle()
-    assert [row for row in rig.rows() if "delete" in row] == ["1000 delete 10.1.0.0/16"]
-    assert rig.routes == 1
-
-
-def test_a_peer_that_returns_to_a_long_life_goes_on_as_after_a_short_one() -> None:
-    rig = Rig()
-    facts: dict[str, Any] = {"graceful": grace(IPV4_UNICAST), "long_lived": long_life(ipv4=1000)}
-    peer = rig.connect(1000, **facts)
-    rig.send(peer, announce(1, 2, 3, 4, 5, 6), announce(7, extra=(NO_LLGR,)))
-    rig.collector.closed(peer, KEPT)
-    rig.clock.advance(120)
-    peer = rig.connect(2000, **facts)
-    rig.settle()
-    assert rig.routes == 6
-    rig.send(peer, announce(1), END_OF_RIB)
-    rig.settle()
-    assert rig.routes == 1
-    rig.clock.advance(5000)
-    assert rig.routes == 1
-
-
-# -- route refresh (RFC 7313) -------------------------------------------------------------------------------------------
+# -- route refresh (RFC 7313) -----------------------------------------------------------------------------------------
 
 
 def test_what_is_not_announced_between_the_marks_of_a_refresh_is_gone() -> None:
@@ -768,7 +245,7 @@ def test_marks_that_mean_nothing_change_nothing() -> None:
     assert not paused(peer)
 
 
-# -- back-pressure ------------------------------------------------------------------------------------------------------
+# -- back-pressure ----------------------------------------------------------------------------------------------------
 
 
 def test_a_slow_file_and_a_sweep_both_have_to_be_over_before_a_peer_is_read() -> None:
@@ -820,7 +297,7 @@ def test_a_peer_without_lasting_routes_closes_its_file_behind_the_deletes() -> N
     assert rig.is_empty
 
 
-# -- tags ---------------------------------------------------------------------------------------------------------------
+# -- tags -------------------------------------------------------------------------------------------------------------
 
 
 def test_records_carry_the_tags_of_the_map_and_new_ones_after_a_reload() -> None:
@@ -857,7 +334,7 @@ def test_routes_are_tagged_one_by_one_where_the_map_looks_at_communities() -> No
     assert rig.routes == 3
 
 
-# -- the end ------------------------------------------------------------------------------------------------------------
+# -- the end ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_end_of_the_daemon_closes_streams_and_sweeps_nothing() -> None:
@@ -892,18 +369,16 @@ def test_an_end_without_sweeps_is_immediate() -> None:
 
 def test_memory_is_given_back_behind_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROUTES", 4000)
-    rig = Rig()
+    rig = Rig(log=False)
     communities = attribute(8, b"".join(n.to_bytes(4, "big") for n in range(120)))
     staying, leaving = rig.connect(1000), rig.connect(2000, "192.0.2.2")
 
-    def run(first: int, step: int) -> list[bytes]:
-        return [
-            update([*MANDATORY, communities, attribute(4, n.to_bytes(4, "big"))], prefix(n.to_bytes(4, "big"), 32))
-            for n in range(first, 9600, step)
-        ]
+    def run(n: int) -> bytes:
+        return update([*MANDATORY, communities, attribute(4, n.to_bytes(4, "big"))], prefix(n.to_bytes(4, "big"), 32))
 
-    rig.send(staying, *run(0, 16))
-    rig.send(leaving, *(one for n in range(1, 16) for one in run(n, 16)))
+    for first in range(0, 9600, 16):  # neighbours in the arena
+        rig.send(staying, run(first))
+        rig.send(leaving, *map(run, range(first + 1, first + 16)))
     full = rig.rib.paths.memory
     rig.collector.closed(leaving, LOST)
     rig.settle()

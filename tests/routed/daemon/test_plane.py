@@ -1,0 +1,315 @@
+import json
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import ensureDeferred, maybeDeferred
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+
+from routed.daemon import plane as module
+from routed.daemon.plane import Maps, RoutingPlane
+from routed.daemon.settings import Settings, pmbgpd_settings, read_configuration
+from routed.octets import Writer
+from routed.plumbing.log import Level, Log, LogLine
+from routed.plumbing.maps import MapError
+from routed.plumbing.sink import SinkState
+from routed.plumbing.statements import parse_statements
+from routed.service.clock import DaemonReactor
+from routed.service.dump import Dumper
+from routed.service.pump import SessionProtocol
+from routed.service.settings import ListenerSettings
+from routed.service.socket_options import Listening
+from routed.wire.bgp.capability import FourOctetAs, Multiprotocol
+from routed.wire.bgp.codepoints import MessageType
+from routed.wire.bgp.header import encode_message
+from routed.wire.bgp.open import Capabilities, OpenMessage, encode_open
+from routed.wire.family import IPV4_UNICAST
+from tests.oracles.build import MANDATORY, NET_10, update
+
+
+class Lines:
+    """A log in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, level: Level, text: str, _module: str = "core") -> None:
+        self.lines.append(f"{level.name} {text}")
+
+    def error(self, text: str) -> None:
+        self.write(Level.ERROR, text)
+
+    def warning(self, text: str) -> None:
+        self.write(Level.WARN, text)
+
+    def info(self, text: str) -> None:
+        self.write(Level.INFO, text)
+
+    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
+        self.write(level, text)
+
+    def write_all(self, lines: list[LogLine]) -> None:
+        for line in lines:
+            self.write(line.level, line.text)
+
+
+class Wire(StringTransport):
+    """The transport of a peer."""
+
+    def __init__(self, protocol: SessionProtocol) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+        self.protocol = protocol
+        protocol.makeConnection(self)  # type: ignore[no-untyped-call]  # the same
+
+    @property
+    def sent(self) -> bytes:
+        return cast("bytes", self.value())  # type: ignore[no-untyped-call]  # the same
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
+        assert enabled
+
+    def loseWriteConnection(self) -> None:  # noqa: N802
+        """Nothing to do: what was said can be looked at."""
+
+
+class Here:
+    """Runs blocking work at once."""
+
+    def __init__(self, _reactor: object) -> None:
+        pass
+
+    def __call__(self, work: Callable[[], Any], /) -> Any:
+        return maybeDeferred(work)
+
+
+class Rig:
+    def __init__(self, *lines: str) -> None:
+        self.log = Lines()
+        self.reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+        self.settings: Settings = pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
+        self.plane = RoutingPlane(cast("DaemonReactor", self.reactor), self.settings, cast("Log", self.log), seed=1)
+
+    def connect(self, address: str = "192.0.2.1", port: int = 1000) -> Wire | None:
+        [(_, _, factory)] = self.reactor.adoptedPorts
+        protocol = factory.buildProtocol(IPv4Address("TCP", address, port))
+        if protocol is None:
+            return None
+        assert isinstance(protocol, SessionProtocol)
+        return Wire(protocol)
+
+    def establish(self, wire: Wire | None) -> Wire:
+        assert wire is not None
+        w = Writer()
+        capabilities = Capabilities((Multiprotocol(IPV4_UNICAST), FourOctetAs(65001)))
+        message = OpenMessage(
+            my_as=65001, hold_time=180, bgp_identifier=bytes([192, 0, 2, 9]), parameters=(capabilities,)
+        )
+        encode_open(w, message)
+        wire.protocol.dataReceived(encode_message(MessageType.OPEN, bytes(w)))
+        wire.protocol.dataReceived(encode_message(MessageType.KEEPALIVE))
+        return wire
+
+    def stop(self) -> bool:
+        ended: list[object] = []
+        ensureDeferred(self.plane.stop()).addBoth(ended.append)
+        for _ in range(10):
+            self.reactor.advance(1)
+        return ended == [None]
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listen nowhere, and do blocking work at once."""
+    socks: list[socket.socket] = []
+
+    def open_listener(settings: ListenerSettings) -> Listening:
+        assert settings.port == 179
+        socks.append(socket.socket())
+        return Listening(socks[-1], ("bgp_daemon_ipprec could not be set",))
+
+    monkeypatch.setattr(module, "open_listener", open_listener)
+    monkeypatch.setattr(module, "PoolThreads", Here)
+
+
+def test_a_bare_plane_only_listens() -> None:
+    rig = Rig()
+    assert "WARN bgp_daemon_ipprec could not be set" in rig.log.lines
+    assert any("179" in line for line in rig.log.lines)
+    assert rig.reactor.adoptedPorts == []
+    rig.plane.start()
+    rig.plane.reopen()
+    rig.plane.reload()
+    wire = rig.establish(rig.connect())
+    assert wire.sent[18] == MessageType.OPEN
+    assert not rig.stop()  # the transport of the peer is still there
+    wire.protocol.connectionLost()
+
+
+def test_what_peers_say_is_in_the_message_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    rig = Rig(f"bgp_daemon_msglog_file: {log}")
+    rig.plane.start()
+    wire = rig.establish(rig.connect())
+    wire.protocol.dataReceived(update(MANDATORY, NET_10))
+    log.rename(tmp_path / "old")
+    rig.plane.reopen()
+    wire.protocol.connectionLost()
+    rig.reactor.advance(0)
+    rig.reactor.advance(0)
+    assert rig.stop()
+    old, new = ([json.loads(line) for line in path.read_bytes().splitlines()] for path in (tmp_path / "old", log))
+    assert [record.get("log_type", record["event_type"]) for record in old + new] == [
+        "log_init",
+        "update",
+        "delete",
+        "log_close",
+    ]
+    assert len(old) == 2
+    assert [record["seq"] for record in old + new] == [0, 1, 2, 3]
+    assert rig.plane.metrics is not None
+
+
+def test_a_daemon_that_ends_says_so_to_its_peers_and_closes_their_streams(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    rig = Rig(f"bgp_daemon_msglog_file: {log}", f"bgp_table_dump_file: {tmp_path / 'dump'}")
+    rig.plane.start()
+    wire = rig.establish(rig.connect())
+    wire.protocol.dataReceived(update(MANDATORY, NET_10))
+    before = len(wire.sent)
+    ended: list[object] = []
+    ensureDeferred(rig.plane.stop()).addBoth(ended.append)
+    rig.reactor.advance(0)
+    assert wire.sent[before + 18 : before + 21] == bytes([MessageType.NOTIFICATION, 6, 2])
+    wire.protocol.connectionLost()
+    rig.reactor.advance(0)
+    assert ended == [None]
+    types = [json.loads(line)["event_type"] for line in log.read_bytes().splitlines()]
+    assert types == ["log_init", "log", "log_close"]
+
+
+def test_tables_are_dumped_when_it_is_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_795_186_800.0 + 59]
+    monkeypatch.setitem(cast("dict[str, Any]", Dumper.__init__.__kwdefaults__), "wall_clock", lambda: now[0])
+    rig = Rig(
+        f"bgp_table_dump_file: {tmp_path / 'dump-%H%M'}", "bgp_table_dump_refresh_time: 60", "timestamps_utc: true"
+    )
+    rig.plane.start()
+    wire = rig.establish(rig.connect())
+    wire.protocol.dataReceived(update(MANDATORY, NET_10))
+    now[0] += 2
+    rig.reactor.advance(1)
+    records = [json.loads(line) for line in (tmp_path / "dump-1501").read_bytes().splitlines()]
+    assert [record["event_type"] for record in records] == ["dump_init", "dump", "dump_close"]
+    wire.protocol.connectionLost()
+    assert rig.stop()
+
+
+def test_the_neighbors_file_names_who_is_connected(tmp_path: Path) -> None:
+    file = tmp_path / "neighbors"
+    rig = Rig(f"bgp_neighbors_file: {file}")
+    rig.plane.start()
+    rig.connect("192.0.2.1")
+    rig.connect("192.0.2.2", 2000)
+    rig.reactor.advance(0)
+    assert file.read_text().split() == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_a_neighbors_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    rig = Rig(f"bgp_neighbors_file: {tmp_path / 'file' / 'neighbors'}")
+    rig.plane.start()
+    rig.connect()
+    rig.reactor.advance(0)
+    assert any(str(tmp_path / "file") in line for line in rig.log.lines)
+
+
+def test_who_may_connect_is_what_the_map_says_now(tmp_path: Path) -> None:
+    allow = tmp_path / "allow"
+    allow.write_text("192.0.2.1\n")
+    rig = Rig(f"bgp_daemon_allow_file: {allow}")
+    rig.plane.start()
+    assert rig.connect("192.0.2.1") is not None
+    assert rig.connect("192.0.2.2") is None
+    allow.write_text("192.0.2.2\n")
+    rig.plane.reload()
+    assert rig.connect("192.0.2.2") is not None
+
+
+def test_maps_are_left_alone_where_they_shall_not_be_refreshed(tmp_path: Path) -> None:
+    allow = tmp_path / "allow"
+    allow.write_text("192.0.2.1\n")
+    rig = Rig(f"bgp_daemon_allow_file: {allow}", "maps_refresh: false")
+    rig.plane.start()
+    allow.write_text("192.0.2.2\n")
+    rig.plane.reload()
+    assert rig.connect("192.0.2.2") is None
+
+
+def test_tags_follow_the_map(tmp_path: Path) -> None:
+    tags, log = tmp_path / "tags", tmp_path / "log"
+    tags.write_text("set_tag=1 ip=192.0.2.1/32\n")
+    rig = Rig(f"bgp_daemon_tag_map: {tags}", f"bgp_daemon_msglog_file: {log}")
+    rig.plane.start()
+    wire = rig.establish(rig.connect())
+    tags.write_text("set_tag=2 ip=192.0.2.1/32\n")
+    rig.plane.reload()
+    wire.protocol.dataReceived(update(MANDATORY, NET_10))
+    assert [json.loads(line)["tag"] for line in log.read_bytes().splitlines()] == [1, 2]
+
+
+@pytest.mark.parametrize("key", ["bgp_daemon_allow_file", "bgp_daemon_md5_file", "bgp_daemon_tag_map"])
+def test_a_map_that_is_not_there_stops_the_start(tmp_path: Path, key: str) -> None:
+    with pytest.raises(MapError, match="none"):
+        Rig(f"{key}: {tmp_path / 'none'}")
+
+
+def test_maps_that_are_not_configured_allow_everybody_and_say_nothing() -> None:
+    maps = Maps(Rig().settings, cast("Log", Lines()))
+    assert maps.allows(ip_address("192.0.2.1"))
+    assert maps.md5_keys() == {}
+    assert maps.tags is None
+    assert maps.reload() == []
+
+
+def test_md5_keys_are_read_and_read_again(tmp_path: Path) -> None:
+    keys = tmp_path / "md5"
+    keys.write_text("192.0.2.1, secret\n")
+    rig = Rig()
+    settings = pmbgpd_settings(read_configuration(parse_statements(f"bgp_daemon_md5_file: {keys}", "f")))
+    maps = Maps(settings, cast("Log", rig.log))
+    assert maps.md5_keys() == {ip_address("192.0.2.1"): b"secret"}
+    keys.write_text("192.0.2.1, other\n")
+    assert maps.reload()
+    assert maps.md5_keys() == {ip_address("192.0.2.1"): b"other"}
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (
+            SinkState(name="f", failing=True, reason="disk full", rows_queued=3, rows_lost=2),
+            "ERROR [f] disk full: retrying, 3 rows wait, 2 lost",
+        ),
+        (
+            SinkState(name="f", failing=False, reason="owner not set", rows_lost=2),
+            "WARN [f] owner not set, 2 rows lost",
+        ),
+        (SinkState(name="f", failing=False, rows_lost=2), "INFO [f] written again, 2 rows lost"),
+    ],
+)
+def test_the_condition_of_a_file_is_logged(state: SinkState, line: str) -> None:
+    rig = Rig()
+    rig.plane._report_sink(state)
+    assert rig.log.lines[-1] == line
+
+
+def test_a_message_log_that_cannot_be_opened_is_said_and_retried(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    rig = Rig(f"bgp_daemon_msglog_file: {tmp_path / 'file' / 'log'}")
+    rig.plane.start()
+    rig.connect()
+    assert any(line.startswith("ERROR [") and "retrying" in line for line in rig.log.lines)
