@@ -8,7 +8,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from routed.rib._paths cimport PathStore
 from routed.rib._prefixes cimport PrefixIndex
 from routed.rib._rows cimport FAMILIES, Rows
-from routed.rib._routes cimport sweep
+from routed.rib._routes cimport SWEEP_ALL, SWEEP_DOOMED, SWEEP_SHORT_LIVED, SWEEP_STALE, sweep
 from routed.rib._table cimport Table
 
 
@@ -120,24 +120,27 @@ def sweep_all(Rib rib not None, int family, Table table not None, unsigned int r
     cdef PathStore paths = rib.paths
     cdef uint32_t looked
     with nogil:
-        looked = sweep(paths, prefixes, table, routes, True, False, rows, family)
+        looked = sweep(paths, prefixes, table, routes, SWEEP_ALL, rows, family)
     return looked < routes
 
 
-def sweep_stale(
-    Rib rib not None, int family, Table table not None, unsigned int routes, Rows rows=None, *, bint no_llgr=False,
-):
-    """Remove stale routes, looking at about `routes`; with `no_llgr` only those that must not live long.
+#: What `sweep_stale` takes: all stale routes, those that must not live long (RFC 9494 section 4.2), or those that were
+#: stale already when the table last aged (RFC 4724 section 4.2).
+STALE, SHORT_LIVED, DOOMED = SWEEP_STALE, SWEEP_SHORT_LIVED, SWEEP_DOOMED
 
-    Returns: whether the table is through; it then holds no stale route any more (unless `no_llgr`).
+
+def sweep_stale(
+    Rib rib not None, int family, Table table not None, unsigned int routes, Rows rows=None, *, int which=SWEEP_STALE,
+):
+    """Remove stale routes, looking at about `routes`; `which` of them, see above.
+
+    Returns: whether the table is through.
     """
     cdef PrefixIndex prefixes = rib.prefixes[family]
     cdef PathStore paths = rib.paths
     cdef uint32_t looked
     with nogil:
-        looked = sweep(paths, prefixes, table, routes, False, no_llgr, rows, family)
+        looked = sweep(paths, prefixes, table, routes, which, rows, family)
     if looked < routes:
         table.sweep_at = 0
-        if not no_llgr:
-            table.stale = 0
     return looked < routes

@@ -15,6 +15,12 @@ ctypedef enum outcome:
     TOO_MANY_PATHS = 5
     OUTCOMES = 6
 
+cdef enum:                           # which routes a sweep takes
+    SWEEP_ALL = 0
+    SWEEP_STALE = 1
+    SWEEP_SHORT_LIVED = 2            # stale, and not to live long (RFC 9494)
+    SWEEP_DOOMED = 3                 # stale for the second time (RFC 4724 section 4.2)
+
 cdef enum:
     MAX_PATHS = 1024                 # ADD-PATH routes of one prefix: a peer controls it, a chain is walked
 
@@ -26,5 +32,5 @@ cdef outcome withdraw(
     int kind, int family,
 ) noexcept nogil
 cdef uint32_t sweep(
-    PathStore paths, PrefixIndex prefixes, Table table, uint32_t routes, bint all, bint no_llgr, Rows rows, int family,
+    PathStore paths, PrefixIndex prefixes, Table table, uint32_t routes, int which, Rows rows, int family,
 ) noexcept nogil

@@ -16,15 +16,16 @@ cdef inline uint32_t mark(Table table, uint32_t path) noexcept nogil:
     return path | table.epoch << PATH_BITS
 
 
-cdef inline bint is_stale(Table table, uint32_t cell) noexcept nogil:
-    return cell >> PATH_BITS != table.epoch
+cdef inline void count_in(Table table) noexcept nogil:
+    table.by_epoch[table.epoch] += 1
+    table.count += 1
 
 
 cdef outcome replace(PathStore paths, Table table, uint32_t *cell, uint32_t path) noexcept nogil:
     """Give a cell or node that holds a path another one, or the same again."""
     cdef uint32_t before = cell[0]
-    if is_stale(table, before) and table.stale:
-        table.stale -= 1
+    table.by_epoch[before >> PATH_BITS] -= 1
+    table.by_epoch[table.epoch] += 1
     cell[0] = mark(table, path)
     if before & PATH_ID == path:
         return UNCHANGED
@@ -52,7 +53,7 @@ cdef outcome announce(
     else:
         cell[0] = mark(table, path)
         paths.hold(path)
-        table.count += 1
+        count_in(table)
         result = ANNOUNCED
     if not cell[0]:
         table.emptied(prefix)
@@ -83,7 +84,7 @@ cdef outcome announce_path(
     n[2] = cell[0]
     cell[0] = node
     paths.hold(path)
-    table.count += 1
+    count_in(table)
     return ANNOUNCED
 
 
@@ -151,23 +152,25 @@ cdef void forget(
         )
         if entry_of(&paths.view, held & PATH_ID).references == 1:
             rows.forget_tail()           # a label stack of the same block may get its id
-    if is_stale(table, held) and table.stale:
-        table.stale -= 1
+    table.by_epoch[held >> PATH_BITS] -= 1
     table.count -= 1
     paths.release(held & PATH_ID)
 
 
-cdef inline bint goes(PathStore paths, Table table, uint32_t held, bint all, bint no_llgr) noexcept nogil:
-    """Whether a sweep takes a route: any, a stale one, or a stale one that must not live long."""
-    if all:
+cdef inline bint goes(PathStore paths, Table table, uint32_t held, int which) noexcept nogil:
+    """Whether a sweep takes a route."""
+    cdef uint32_t epoch = held >> PATH_BITS
+    if which == SWEEP_ALL:
         return True
-    if not is_stale(table, held):
+    if which == SWEEP_DOOMED:
+        return table.doomed_epochs >> epoch & 1
+    if epoch == table.epoch:
         return False
-    return not no_llgr or (entry_of(&paths.view, held & PATH_ID).flags & HAS_NO_LLGR) != 0
+    return which == SWEEP_STALE or (entry_of(&paths.view, held & PATH_ID).flags & HAS_NO_LLGR) != 0
 
 
 cdef uint32_t sweep(
-    PathStore paths, PrefixIndex prefixes, Table table, uint32_t routes, bint all, bint no_llgr, Rows rows, int family,
+    PathStore paths, PrefixIndex prefixes, Table table, uint32_t routes, int which, Rows rows, int family,
 ) noexcept nogil:
     """Remove routes from where the last slice ended, until about `routes` were looked at.
 
@@ -186,7 +189,7 @@ cdef uint32_t sweep(
             continue
         if not table.view.add_path:
             looked += 1
-            if goes(paths, table, held, all, no_llgr):
+            if goes(paths, table, held, which):
                 withdraw(paths, prefixes, table, prefix, 0, rows, ROW_DELETE, family)
             continue
         node = held
@@ -194,7 +197,7 @@ cdef uint32_t sweep(
         while node:
             looked += 1
             next_node = node_of(&table.view, node)[2]
-            if goes(paths, table, node_of(&table.view, node)[0], all, no_llgr):
+            if goes(paths, table, node_of(&table.view, node)[0], which):
                 unlink(paths, prefixes, table, prefix, previous, node, rows, ROW_DELETE, family)
             else:
                 previous = node

@@ -43,7 +43,8 @@ cdef class Table:
     cdef readonly uint32_t count
     cdef uint32_t next_node, free_node
     cdef uint32_t epoch                      # 0 to 3: routes of another epoch are stale
-    cdef readonly uint32_t stale             # upper bound of the routes of other epochs
+    cdef uint32_t by_epoch[4]                # routes of each epoch
+    cdef uint32_t doomed_epochs              # bit by epoch: stale since before the last `age`
     cdef uint32_t sweep_at                   # next prefix id to sweep
     cdef readonly uint32_t sweep_number      # of the sweep whose place that is
     cdef uint32_t generation                 # of the last snapshot; older pages are copied before they change

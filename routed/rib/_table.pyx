@@ -194,15 +194,29 @@ cdef class Table:
             self.next_node = 1
             self.free_node = 0
 
-    def age(self):
-        """Make every route stale until it is announced again.
+    @property
+    def stale(self):
+        """Routes that were not announced again since the table last aged."""
+        return self.count - self.by_epoch[self.epoch]
 
-        Returns: whether that can be told; False while routes are stale already (sweep them first).
+    @property
+    def doomed(self):
+        """Stale routes that were stale already when the table last aged."""
+        return sum(self.by_epoch[epoch] for epoch in range(4) if self.doomed_epochs >> epoch & 1)
+
+    def age(self):
+        """Make every route stale until it is announced again; those that are stale already are doomed: sweep them.
+
+        Returns: whether that can be told; False while routes of all epochs wait to be swept.
         """
-        if self.stale:
+        cdef uint32_t following = (self.epoch + 1) & 3, epoch
+        if self.by_epoch[following]:
             return False
-        self.epoch = (self.epoch + 1) & 3
-        self.stale = self.count
+        for epoch in range(4):
+            if epoch != self.epoch and self.by_epoch[epoch]:
+                self.doomed_epochs |= <uint32_t>1 << epoch
+        self.doomed_epochs &= ~(<uint32_t>1 << following)
+        self.epoch = following
         self.begin_sweep()
         return True
 

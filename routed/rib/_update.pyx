@@ -401,11 +401,10 @@ cdef inline void take_address(operation *o, const uint8_t *at, unsigned int bits
         o.words[3] = u32_at(octets + 12)
 
 
-cdef int take_labels(const uint8_t *at, unsigned int bits, bint withdrawn) noexcept nogil:
-    """Labels in front of a prefix (RFC 8277 section 2): how many fields of three octets, or -1 when there is none.
+cdef int take_stack(const uint8_t *at, unsigned int bits) noexcept nogil:
+    """Labels up to the bottom of a stack (RFC 8277 section 2): how many, or -1 when there is no bottom.
 
-    An announcement carries a stack up to the bottom bit, a withdrawal one field whose value means nothing; there are
-    speakers that announce with the value of a withdrawal too.
+    The values 0x800000 and 0x000000 stand for a withdrawn label (section 2.4) and end a stack too.
     """
     cdef int n = 0
     cdef uint32_t label
@@ -413,9 +412,21 @@ cdef int take_labels(const uint8_t *at, unsigned int bits, bint withdrawn) noexc
         label = <uint32_t>at[3 * n] << 16 | <uint32_t>at[3 * n + 1] << 8 | at[3 * n + 2]
         n += 1
         bits -= 24
-        if withdrawn or label & 1 or label == 0x800000 or label == 0:
+        if label & 1 or label == 0x800000 or label == 0:
             return n
     return -1
+
+
+cdef int take_labels(const uint8_t *at, unsigned int bits, unsigned int needed, bint withdrawn) noexcept nogil:
+    """Labels in front of a prefix that needs at least `needed` bits more; -1 when there is none.
+
+    A withdrawal has one field of three octets whose value means nothing (RFC 8277 section 2.4), but there are speakers
+    that withdraw with the stack they announced: it is read as a stack where it can be one.
+    """
+    cdef int n = take_stack(at, bits)
+    if withdrawn and (n < 0 or 24 * <unsigned int>n + needed > bits):
+        return 1 if bits >= 24 else -1
+    return n
 
 
 cdef int read_nlri(
@@ -452,7 +463,7 @@ cdef int read_nlri(
         if octets > <size_t>(end - at):
             return -1
         if labelled:
-            labels = take_labels(at, bits, withdrawn)
+            labels = take_labels(at, bits, 64 if vpn else 0, withdrawn)
             if labels < 0:
                 return -1
             o.labels = <uint32_t>(at - r.run)

@@ -37,9 +37,10 @@ class AdjRibIn:
         return gone + self.drop_families(kept)
 
     def age(self, families: Iterable[Family]) -> "list[tuple[int, Table]]":
-        """Make the routes of some families stale, and let those of the others go, and what was stale before.
+        """Make the routes of some families stale, and let those of the others go.
 
-        Returns: tables to be swept: routes that are stale already do not get a second life (RFC 4724 section 4.2).
+        Routes that are stale already do not get a second life (RFC 4724 section 4.2): `doomed_families` has them.
+        Returns: tables to be swept.
         """
         gone = self.drop_families(families)
         return gone + [entry for family in self.rib.families() if (entry := self._age_family(family)) is not None]
@@ -47,7 +48,7 @@ class AdjRibIn:
     def begin_refresh(self, family: Family) -> None:
         """Make the routes of a family stale at a BoRR; a second one before the EoRR changes nothing (RFC 7313 4)."""
         table = self.table(family)
-        if table is not None:
+        if table is not None and not table.stale:
             table.age()
 
     def drop_families(self, kept: Iterable[Family]) -> "list[tuple[int, Table]]":
@@ -63,12 +64,19 @@ class AdjRibIn:
         index = INDEX.get(family)
         return None if index is None else self.rib.family_table(index)
 
-    def stale_families(self) -> Iterator[Family]:
-        """Iterate over families that have stale routes."""
+    def stale_families(self) -> list[Family]:
+        """Return the families that have stale routes."""
+        return [FAMILIES[index] for index, table in self._tables() if table.stale]
+
+    def doomed_families(self) -> list[Family]:
+        """Return the families that have routes which were stale before they aged."""
+        return [FAMILIES[index] for index, table in self._tables() if table.doomed]
+
+    def _tables(self) -> "Iterator[tuple[int, Table]]":
         for index in self.rib.families():
             table = self.rib.family_table(index)
-            if table is not None and table.stale:
-                yield FAMILIES[index]
+            assert table is not None
+            yield index, table
 
     def _age_family(self, family: int) -> "tuple[int, Table] | None":
         table = self.rib.family_table(family)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
 from routed.plumbing.log import Level
-from routed.rib._rib import Rib, sweep_all, sweep_stale
+from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, apply
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.rib.families import INDEX
@@ -255,6 +255,8 @@ class Collector:
             neighbor.stream.close()
         families = [entry.family for entry in up.graceful_restart.families]
         self._sweep_out(neighbor, neighbor.table.age(families), neighbor.stream)
+        for family in neighbor.table.doomed_families():
+            self._sweep_stale(neighbor, family, DOOMED)
         patience = min(restart_time(up, down), self._settings.stale_time)
         self._set_alarm(neighbor, patience, lambda: self._begin_long_life(neighbor, up))
 
@@ -266,7 +268,7 @@ class Collector:
         self._live_on(neighbor, patience)
         if neighbor.table is not None:
             for family in neighbor.table.stale_families():
-                self._sweep_stale(neighbor, family, no_llgr=True)
+                self._sweep_stale(neighbor, family, SHORT_LIVED)
 
     def _live_on(self, neighbor: Neighbor, patience: dict[Family, int]) -> None:
         """Keep stale routes, those of each family for its own time, and look again when the next one is over."""
@@ -283,7 +285,7 @@ class Collector:
     def _end_patience(self, neighbor: Neighbor) -> None:
         """The peer came back, but does not say when it has announced everything."""
         assert neighbor.table is not None
-        for family in list(neighbor.table.stale_families()):
+        for family in neighbor.table.stale_families():
             self._sweep_stale(neighbor, family)
 
     def _set_alarm(self, neighbor: Neighbor, seconds: float, action: Callable[[], None]) -> None:
@@ -322,13 +324,13 @@ class Collector:
         for family, table in tables:
             self._walk(neighbor, self._emptying(family, table, stream))
 
-    def _sweep_stale(self, neighbor: Neighbor, family: Family, *, no_llgr: bool = False) -> None:
-        """Remove the stale routes of a family, in slices; the peer is not read until that is done."""
+    def _sweep_stale(self, neighbor: Neighbor, family: Family, which: int = STALE) -> None:
+        """Remove stale routes of a family, in slices; the peer is not read until that is done."""
         table = None if neighbor.table is None else neighbor.table.table(family)
         if table is None or not table.stale:
             return
         number = table.begin_sweep()  # from now on: a sweep under way ends
-        self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, number, no_llgr=no_llgr))
+        self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, number, which))
 
     def _walk(self, neighbor: Neighbor, steps: Iterator[None]) -> None:
         if not neighbor.sweeps and neighbor.peer is not None:
@@ -355,13 +357,13 @@ class Collector:
         while not self._stopping and self._rib.paths.compact(COMPACTION):
             yield
 
-    def _renewing(self, neighbor: Neighbor, family: int, table: Table, number: int, *, no_llgr: bool) -> Iterator[None]:
+    def _renewing(self, neighbor: Neighbor, family: int, table: Table, number: int, which: int) -> Iterator[None]:
         """Remove stale routes until that is done, or until the table ages again or is taken out meanwhile."""
         done = False
         while not done and not self._stopping and table.sweep_number == number:
             stream = neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
             rows = None if stream is None else stream.rows()
-            done = sweep_stale(self._rib, family, table, ROUTES, rows, no_llgr=no_llgr)
+            done = sweep_stale(self._rib, family, table, ROUTES, rows, which=which)
             if stream is not None:
                 stream.write(rows)
             yield

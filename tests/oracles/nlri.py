@@ -57,7 +57,7 @@ def read_nlri(octets: bytes, family: Family, *, add_path: bool, withdrawn: bool)
 def _read_prefix(octets: bytes, bits: int, family: Family, path_id: int | None, *, withdrawn: bool) -> Nlri:
     labels: tuple[int, ...] = ()
     if family[1] in LABELLED_SAFIS:
-        labels = _read_labels(octets, bits, withdrawn=withdrawn)
+        labels = _read_labels(octets, bits, 64 if family[1] == VPN_SAFI else 0, withdrawn=withdrawn)
         octets, bits = octets[3 * len(labels) :], bits - 24 * len(labels)
     rd = None
     if family[1] == VPN_SAFI:
@@ -70,16 +70,28 @@ def _read_prefix(octets: bytes, bits: int, family: Family, path_id: int | None, 
     return Nlri(family, rd, path_id, clear_host_bits(octets, bits, width), bits, labels)
 
 
-def _read_labels(octets: bytes, bits: int, *, withdrawn: bool) -> tuple[int, ...]:
+def _read_labels(octets: bytes, bits: int, needed: int, *, withdrawn: bool) -> tuple[int, ...]:
+    """Read a stack; in a withdrawal that cannot be one with `needed` bits behind it, one field of any value."""
+    try:
+        labels = _read_stack(octets, bits)
+    except BrokenNlriError:
+        labels = ()
+    if labels and not (withdrawn and 24 * len(labels) + needed > bits):
+        return labels
+    if withdrawn and bits >= 24:
+        return (int.from_bytes(octets[:3], "big") >> 4,)
+    raise BrokenNlriError("label stack overruns the prefix")
+
+
+def _read_stack(octets: bytes, bits: int) -> tuple[int, ...]:
     labels = []
-    while True:
-        if bits < 24:
-            raise BrokenNlriError("label stack overruns the prefix")
+    while bits >= 24:
         entry = int.from_bytes(octets[:3], "big")
         octets, bits = octets[3:], bits - 24
         labels.append(entry >> 4)
-        if withdrawn or entry & 1 or entry in COMPATIBILITY_LABELS:
+        if entry & 1 or entry in COMPATIBILITY_LABELS:
             return tuple(labels)
+    raise BrokenNlriError("no bottom of the stack")
 
 
 def clear_host_bits(octets: bytes, bits: int, width: int) -> bytes:

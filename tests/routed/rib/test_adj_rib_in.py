@@ -49,9 +49,18 @@ def test_what_is_stale_already_has_no_second_life() -> None:
     both = [IPV4_UNICAST, IPV6_UNICAST]
     assert table.age(both) == []
     apply(table.rib, announce_ipv6())
-    gone = table.age(both)
-    assert families(gone) == [INDEX[IPV4_UNICAST]]
-    assert list(table.stale_families()) == [IPV6_UNICAST]
+    assert table.age(both) == []
+    assert table.stale_families() == both
+    assert table.doomed_families() == [IPV4_UNICAST]
+
+
+def test_a_family_whose_epochs_are_all_in_use_goes() -> None:
+    table = filled()
+    both = [IPV4_UNICAST, IPV6_UNICAST]
+    for number in range(3):
+        assert table.age(both) == []
+        apply(table.rib, announce(10 + number) + announce_ipv6())
+    assert families(table.age(both)) == [INDEX[IPV4_UNICAST]]
 
 
 def test_a_new_session_keeps_what_it_says_and_what_can_be_told_apart() -> None:

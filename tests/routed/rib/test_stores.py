@@ -6,7 +6,7 @@ from array import array
 import pytest
 
 from routed.rib._prefixes import PrefixIndex
-from routed.rib._rib import PeerRib, Rib, sweep_all, sweep_stale
+from routed.rib._rib import DOOMED, SHORT_LIVED, PeerRib, Rib, sweep_all, sweep_stale
 from routed.rib._rows import Rows
 from routed.rib._table import Table
 from routed.rib._update import apply
@@ -265,7 +265,6 @@ def test_what_is_announced_again_outlives_the_sweep_of_the_stale() -> None:
     assert table is not None
     assert table.age()
     assert table.stale == 3000
-    assert not table.age()
     again = apply(peer, announce_many(list(range(0, 3000, 3))))
     assert (again.unchanged, table.stale) == (1000, 2000)
     apply(peer, withdraw_many([1]) + announce_many([2], med(9)))
@@ -294,6 +293,35 @@ def test_epochs_come_round_and_old_routes_stay_apart() -> None:
         assert (len(table), table.stale) == (left, 0)
 
 
+def test_what_is_stale_for_the_second_time_is_swept_alone() -> None:
+    """RFC 4724 4.2: routes that a restarted peer did not announce again go when it restarts once more."""
+    rib = Rib(17)
+    peer = PeerRib(rib)
+    apply(peer, announce_many(list(range(100))))
+    table = peer.family_table(INDEX[IPV4])
+    assert table is not None
+    assert table.age()
+    apply(peer, announce_many(list(range(30))))
+    assert table.doomed == 0
+    assert table.age()
+    assert (table.stale, table.doomed) == (100, 70)
+    assert sweep_stale(rib, INDEX[IPV4], table, 10_000, which=DOOMED)
+    assert (len(table), table.stale, table.doomed) == (30, 30, 0)
+    assert sweep_stale(rib, INDEX[IPV4], table, 10_000)
+    assert (len(table), stored(rib)) == (0, (0, 0))
+
+
+def test_a_table_ages_until_no_epoch_is_free() -> None:
+    rib = Rib(18)
+    peer = PeerRib(rib)
+    for first in range(0, 40, 10):
+        apply(peer, announce_many(list(range(first, first + 10))))
+        table = peer.family_table(INDEX[IPV4])
+        assert table is not None
+        assert table.age() is (first < 30)
+    assert (table.stale, table.doomed) == (30, 20)
+
+
 def test_routes_that_may_not_live_long_are_swept_alone() -> None:
     """RFC 9494 4.2: NO_LLGR."""
     rib = Rib(15)
@@ -303,7 +331,7 @@ def test_routes_that_may_not_live_long_are_swept_alone() -> None:
     table = peer.family_table(INDEX[IPV4])
     assert table is not None
     table.age()
-    assert sweep_stale(rib, INDEX[IPV4], table, 10_000, no_llgr=True)
+    assert sweep_stale(rib, INDEX[IPV4], table, 10_000, which=SHORT_LIVED)
     assert (len(table), table.stale) == (10, 10)
 
 
