@@ -14,9 +14,10 @@ from routed.rib._rib import Rib
 from routed.service.bgp_listener import Audience, BgpListener, Policy
 from routed.service.collector import Collector
 from routed.service.dump import Dumper
-from routed.service.message_log import Counter, MessageLog
+from routed.service.message_log import MessageLog
 from routed.service.neighbors import NeighborsFile
 from routed.service.peer_maps import parse_allow_list, parse_md5_keys
+from routed.service.records import Counter
 from routed.service.reports import Line, Reporter
 from routed.service.socket_options import Md5Keys, open_listener
 from routed.service.tag_map import parse_tag_map
@@ -73,6 +74,7 @@ class RoutingPlane:
     def start(self) -> None:
         """Begin to accept peers."""
         self._listener.startService()
+        self._collector.start()
         if self._dumper is not None:
             self._dumper.start()
 

@@ -1,11 +1,10 @@
 """The file of a table dump: written under a temporary name and put in its place when it is whole.
 
 As in `sink_file`, the reactor's thread owns the queue and a thread does the blocking work of one batch at a time. Here
-the producer is a walk over a table that can wait, so it awaits room instead of being called back, and a refusal ends
-the dump: the old file stays, the error is the answer to `commit()`.
+the producer is a walk over a table that can wait, so it awaits room instead of being called back, and a refusal or a
+bug ends the dump: the old file stays, the error is the answer to `commit()`.
 """
 
-from collections.abc import Awaitable
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
@@ -13,7 +12,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.output_file import Replacement, Written, open_replacement, point_latest
 from routed.plumbing.queue import BufferQueue
-from routed.plumbing.sink import DEFAULT_OPTIONS, FileOptions, InThread, SinkError, log_bug
+from routed.plumbing.sink import DEFAULT_OPTIONS, FileOptions, InThread, SinkError, log_bug, reason_of
 
 
 class DumpFile:
@@ -36,6 +35,11 @@ class DumpFile:
         self._running = False
         self._waiting: list[tuple[int, Deferred[None]]] = []  # who waits for the queue to be no longer than that
 
+    @property
+    def name(self) -> str:
+        """Return the name under which the dump appears."""
+        return str(self._path)
+
     def write(self, octets: bytes, rows: int) -> None:
         """Queue a buffer of whole rows; the caller awaits `ready()` before the next one."""
         if self.error is not None:
@@ -44,8 +48,8 @@ class DumpFile:
         self._queue.put(octets, rows)
         self._wake()
 
-    def ready(self) -> Awaitable[None]:
-        """Wait until the queue has room."""
+    def ready(self) -> Deferred[None]:
+        """Return what fires when the queue has room, or when the dump has failed."""
         return self._fallen_to(self._options.bounds.full)
 
     async def commit(self) -> None:
@@ -64,7 +68,7 @@ class DumpFile:
             await self._in_thread(replacement.commit)
             if (link := self._latest) is not None:
                 await self._in_thread(lambda: point_latest(link, self._path))
-        except OSError as error:
+        except Exception as error:
             raise self._fail(error) from error
 
     async def abort(self) -> None:
@@ -77,13 +81,13 @@ class DumpFile:
             replacement, self._replacement = self._replacement, None
             try:
                 await self._in_thread(replacement.abort)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 (what the dump leaves behind is overwritten by the next one)
                 self._fail(error)
 
     def _wake(self) -> None:
         if not self._running and self.error is None:
             self._running = True
-            ensureDeferred(self._run()).addErrback(log_bug)
+            ensureDeferred(self._run()).addErrback(log_bug, f"the dump {self._path}")
 
     async def _run(self) -> None:
         try:
@@ -92,7 +96,7 @@ class DumpFile:
             while batch := self._queue.batch():
                 self._account(await self._append([buffer.octets for buffer in batch]))
                 self._release()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 (after any a part of the dump may be missing)
             self._fail(error)
         finally:
             self._running = False
@@ -113,10 +117,15 @@ class DumpFile:
         if written.error is not None:
             raise written.error
 
-    def _fail(self, error: OSError) -> SinkError:
+    def _fail(self, error: Exception) -> SinkError:
         self.counters.failures += 1
         self.counters.rows_lost += self._queue.clear()
-        self.error = SinkError(f"{error.filename or self._path}: {error.strerror or error}")
+        name = None
+        if isinstance(error, OSError):
+            name = error.filename
+        else:
+            log_bug(error, f"the dump {self._path}")
+        self.error = SinkError(f"{name or self._path}: {reason_of(error)}")
         self.error.__cause__ = error
         return self.error
 

@@ -1,9 +1,9 @@
 """The log: `LEVEL ( process/module ): text`, to the terminal, a file, the system log, or the last two.
 
-Lines in a file begin with the time and its offset from UTC. A line is written at once with one system call and never
-waits: what a pipe without a reader or a full disk does not take is counted, and the count is the first thing that is
-written when lines can be written again. Texts may hold what a peer said, so characters that could forge a line are
-escaped.
+Lines in a file begin with the time and its offset from UTC. A line is written at once with one system call. What a FIFO
+without a reader or a full disk does not take is not waited for but counted, and the count is the first thing that is
+written when lines can be written again. The terminal and the system log are others' to drain: while whoever reads them
+does not, a line to them waits. Texts may hold what a peer said, so characters that could forge a line are escaped.
 """
 
 from __future__ import annotations
@@ -82,7 +82,13 @@ class RateLimit:
         self._windows: dict[str, tuple[float, int]] = {}
 
     def admit(self, kind: str, at_most: int, now: float) -> int | None:
-        """Return how many lines were held back since the last one that was not, or `None` to hold back this one."""
+        """Return how many lines were held back since the last one that was not, or `None` to hold back this one.
+
+        Args:
+            kind: what the line is about.
+            at_most: lines of this kind in a window.
+            now: monotonic seconds; a wall clock that is set back would silence lines until it has caught up.
+        """
         if kind not in self._windows and len(self._windows) >= MAX_KINDS:
             self._windows = {old: window for old, window in self._windows.items() if now - window[0] < WINDOW}
             kind = kind if len(self._windows) < MAX_KINDS else ""
@@ -106,11 +112,12 @@ class Log:
         owner: Owner,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         terminal: TextIO | None = None,
     ) -> None:
         self._settings = settings
         self._owner = owner
-        self._clock = clock
+        self._clock, self._monotonic = clock, monotonic
         self._terminal = sys.stderr if terminal is None else terminal
         self._limit = RateLimit()
         self._lost, self._torn = 0, False
@@ -147,7 +154,7 @@ class Log:
 
     def write_limited(self, kind: str, at_most: int, level: Level, text: str) -> None:
         """Log at most so many lines of a kind a minute, and then how many there were more."""
-        held_back = self._limit.admit(kind, at_most, self._clock())
+        held_back = self._limit.admit(kind, at_most, self._monotonic())
         if held_back is not None:
             self.write(level, text + (f" ({held_back} more like this were not logged)" if held_back else ""))
 

@@ -88,9 +88,17 @@ class FileOptions:
 DEFAULT_OPTIONS: Final = FileOptions()
 
 
-def log_bug(failure: Failure) -> None:
-    """Log an exception that is no failing of the downstream; the sink that raised it has stopped."""
-    _log.failure("sink stopped", failure)
+def log_bug(bug: Failure | Exception, where: str) -> None:
+    """Log, with its traceback, an exception that is no failing of the downstream, and whose work it hit."""
+    failure = bug if isinstance(bug, Failure) else Failure(bug)  # type: ignore[no-untyped-call]  # bare in Twisted
+    _log.failure("bug in {where}", failure, where=where)
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a file did not take something: in the system's words, or with the kind of exception."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 class Sink(Protocol):

@@ -3,6 +3,9 @@
 The reactor's thread owns the queue and all state; a thread only ever opens, writes or closes the file, for one batch,
 and hands the outcome back. So nothing here is locked, and buffers that arrive while a batch is being written form the
 next batch: the busier the sink, the larger its batches and the smaller its cost.
+
+Whatever goes wrong with a batch, be it the disk, a thread that cannot start or a bug, is a failure of this file that is
+reported and tried again; it never leaves the sink in a state in which nothing is written or it cannot be closed.
 """
 
 from pathlib import Path
@@ -14,7 +17,16 @@ from twisted.internet.interfaces import IReactorTime
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.output_file import OutputFile, Written, open_output
 from routed.plumbing.queue import BufferQueue
-from routed.plumbing.sink import DEFAULT_OPTIONS, NO_WATCH, FileOptions, InThread, SinkState, Watch, log_bug
+from routed.plumbing.sink import (
+    DEFAULT_OPTIONS,
+    NO_WATCH,
+    FileOptions,
+    InThread,
+    SinkState,
+    Watch,
+    log_bug,
+    reason_of,
+)
 
 FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 30.0
@@ -72,23 +84,28 @@ class FileSink:
     def _wake(self) -> None:
         if not self._running:
             self._running = True
-            ensureDeferred(self._run()).addErrback(log_bug)
+            ensureDeferred(self._run()).addErrback(log_bug, f"the sink of {self._path}")
 
     async def _run(self) -> None:
         """Write until there is nothing to write."""
+        try:
+            await self._write_out()
+        finally:
+            self._running = False
+            if self._closing and not self._closed.called:
+                self._closed.callback(None)
+
+    async def _write_out(self) -> None:
         while self._queue or self._file is None or self._closing:
             try:
                 await self._step()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 (none may end the sink)
                 if not await self._survive(error):
                     break
             else:
                 if self._closing and not self._queue:
                     await self._shut()
                     break
-        self._running = False
-        if self._closing:
-            self._closed.callback(None)
 
     async def _step(self) -> None:
         """Open the file, or change it, or write one batch.
@@ -123,15 +140,16 @@ class FileSink:
             self._report(reason="nobody reads it: rows are dropped" if self._dropping else "read again")
         self._judge_pressure()
 
-    async def _survive(self, error: OSError) -> bool:
+    async def _survive(self, error: Exception) -> bool:
         """Report a refusal and wait before the next attempt; false when there is to be none."""
-        self.counters.failures += 1
-        self._report(failing=True, reason=f"{error.strerror or error}")
+        self._count(error)
+        self._report(failing=True, reason=reason_of(error))
         self._judge_pressure()
         if self._closing and (lost := self._queue.clear()):
             self.counters.rows_lost += lost
             self._report(reason=f"closed with {lost} rows that could not be written")
-        if self._closing or (self._file is not None and not self._file.torn):
+        is_refused = isinstance(error, OSError) and self._file is not None and not self._file.torn
+        if self._closing or is_refused:
             await self._shut()  # the next attempt starts with whatever then stands at the path
         if self._closing:
             return False
@@ -142,6 +160,11 @@ class FileSink:
         if alarm.active():
             alarm.cancel()
         return True
+
+    def _count(self, error: Exception) -> None:
+        self.counters.failures += 1
+        if not isinstance(error, OSError) and not self._failing:
+            log_bug(error, f"the sink of {self._path}")
 
     def _end_nap(self) -> None:
         if self._nap is not None:
@@ -155,9 +178,9 @@ class FileSink:
         output, self._file = self._file, None
         try:
             await self._in_thread(output.close)
-        except OSError as error:
-            self.counters.failures += 1
-            self._report(reason=f"close: {error.strerror}")
+        except Exception as error:  # noqa: BLE001 (none may keep the sink from closing)
+            self._count(error)
+            self._report(reason=f"close: {reason_of(error)}")
 
     def _report(self, *, failing: bool | None = None, reason: str = "") -> None:
         """Tell the owner when the condition changes, or when there is something to say all the same."""

@@ -104,6 +104,7 @@ cdef class Snapshot:
     cdef item *items
     cdef size_t item_count, item_at
     cdef bint add_path
+    cdef bint is_open
 
     def __cinit__(self, PeerRib peer not None):
         cdef int family
@@ -123,11 +124,17 @@ cdef class Snapshot:
             if self.prefixes[family].pages == NULL:
                 raise MemoryError
             self.tables[family] = (<Table>peer.family_table(family)).snapshot()
+        for family in peer.families():
+            index = self.rib.prefixes[family]
             index.pin()
         paths.pin()
+        self.is_open = True
 
     def __dealloc__(self):
         cdef int family
+        for table in self.tables or ():      # a snapshot that could not be made whole
+            if table is not None:
+                table.close()
         free(self.items)
         free(self.paths.pages)
         free(self.paths.segments)
@@ -141,8 +148,9 @@ cdef class Snapshot:
         """Let the stores move and free again.  Only in the writer's thread."""
         cdef int family
         cdef PrefixIndex index
-        if self.rib is None:
+        if not self.is_open:
             return
+        self.is_open = False
         for family in range(FAMILIES):
             if self.tables[family] is not None:
                 self.tables[family].close()
@@ -150,7 +158,6 @@ cdef class Snapshot:
                 index.unpin()
         self.tables = [None] * FAMILIES
         self.rib.paths.unpin()
-        self.rib = None
         self.family = FAMILIES
 
     cdef bint next_family(self) except -1:
@@ -198,12 +205,13 @@ cdef class Snapshot:
             return 0
         n = min(most, self.item_count - self.item_at)
         with nogil:
-            self.render_items(rows, n)
+            n = self.render_items(rows, n)
         if rows.out_of_memory:
             raise MemoryError
         return n
 
-    cdef void render_items(self, Rows rows, size_t n) noexcept nogil:
+    cdef size_t render_items(self, Rows rows, size_t n) noexcept nogil:
+        """Write the rows of n routes, or of fewer when the buffer is full; of how many."""
         cdef const prefix_view *prefixes = &self.prefixes[self.family]
         cdef item *items = self.items
         cdef size_t i, end = self.item_at + n
@@ -218,7 +226,12 @@ cdef class Snapshot:
                 ROW_DUMP, self.family, prefixes, items[i].prefix, &self.paths, items[i].path, self.add_path,
                 items[i].path_identifier,
             )
+            if rows.used >= rows.full_at:
+                end = i + 1
+                break
+        n = end - self.item_at
         self.item_at = end
+        return n
 
     def routes(self, size_t most):
         """The next routes as values, for formats that no compiled writer renders.

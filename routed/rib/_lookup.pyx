@@ -62,7 +62,7 @@ cdef class Structures:
         cdef const prefix_view *view = &self.index.view
         cdef const uint32_t *words = words_of(view, id)
         cdef uint8_t length = length_of(view, id)
-        if length == FREE_ID or not self.index.limbo_id:
+        if length == FREE_ID or not (self.index.limbo_id or self.index.buried_id):
             return length != FREE_ID
         return self.index.find(words, length, self.index.hash(words, length)) == id
 

@@ -70,7 +70,9 @@ cdef class PathStore:
     cdef id_hash ids
     cdef uint64_t seed
     cdef uint32_t page_count, page_room
-    cdef uint32_t next_id, free_id, limbo_id
+    cdef uint32_t next_id, free_id
+    cdef uint32_t limbo_id, limbo_last       # gone, but an open snapshot may read them
+    cdef uint32_t buried_id                  # gone, to be freed by `drain`
     cdef uint32_t segment_count, segment_room, current
     cdef uint32_t *used                      # octets of each segment that are written
     cdef uint32_t *dead                      # ... and whose set is gone
@@ -87,6 +89,7 @@ cdef class PathStore:
     cdef void release(self, uint32_t id) noexcept nogil
     cdef void pin(self) noexcept
     cdef void unpin(self) noexcept
+    cdef size_t drain(self, size_t ids) noexcept nogil
     cpdef size_t compact(self, size_t octets)
 
     cdef uint32_t find(self, const path_set *candidate, uint64_t hash) noexcept nogil
@@ -97,7 +100,7 @@ cdef class PathStore:
     cdef uint8_t *room_for(self, size_t octets, uint32_t *where) noexcept nogil
     cdef int open_segment(self) noexcept nogil
     cdef int widen(self) noexcept nogil
-    cdef size_t empty_segment(self, uint32_t segment) noexcept nogil
+    cdef void empty_segment(self, uint32_t segment) noexcept nogil
     cdef void free_segment(self, uint32_t segment) noexcept nogil
     cdef void bury(self, uint32_t id) noexcept nogil
     cdef void free_all(self) noexcept nogil

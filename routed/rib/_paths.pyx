@@ -239,6 +239,8 @@ cdef class PathStore:
         ids_remove(&self.ids, entry.hash, id)
         self.count -= 1
         if self.pins:
+            if not self.limbo_id:
+                self.limbo_last = id
             entry.references = self.limbo_id
             self.limbo_id = id
         else:
@@ -274,7 +276,7 @@ cdef class PathStore:
     cdef void give_id(self, uint32_t id) noexcept nogil:
         entry_of(&self.view, id).references = self.free_id
         self.free_id = id
-        if not self.count and not self.pins and not self.limbo_id:
+        if not self.count and not self.pins and not self.limbo_id and not self.buried_id:
             self.free_all()
 
     cdef void free_all(self) noexcept nogil:
@@ -374,54 +376,70 @@ cdef class PathStore:
         self.pins += 1
 
     cdef void unpin(self) noexcept:
-        cdef uint32_t id
+        """A snapshot closes; with the last one, what went meanwhile waits for `drain`."""
         self.pins -= 1
-        while not self.pins and self.limbo_id:
-            id = self.limbo_id
-            self.limbo_id = entry_of(&self.view, id).references
+        if self.pins or not self.limbo_id:
+            return
+        entry_of(&self.view, self.limbo_last).references = self.buried_id
+        self.buried_id = self.limbo_id
+        self.limbo_id = 0
+
+    cdef size_t drain(self, size_t ids) noexcept nogil:
+        """Free at most so many of the sets that went while snapshots were open; how many it were.
+
+        No snapshot that is open now can read them, so this may go on beside one.
+        """
+        cdef size_t n = 0
+        cdef uint32_t id
+        while self.buried_id and n < ids:
+            id = self.buried_id
+            self.buried_id = entry_of(&self.view, id).references
             self.bury(id)
+            n += 1
+        return n
 
     cpdef size_t compact(self, size_t octets):
-        """Move sets out of segments that are mostly holes, at most about `octets` of them.
+        """Move sets out of segments that are mostly holes, and free those.
 
-        Returns: octets that were moved; 0 when there is nothing to gain.
+        Args:
+            octets: how much of the arena may be looked at, about.
+        Returns: octets that were looked at; 0 when there is nothing to gain.
         """
         cdef uint32_t segment
-        cdef size_t moved = 0
+        cdef size_t looked = 0
         if self.pins or self.dead_octets < 4 * SEGMENT_OCTETS or self.dead_octets * 3 < self.live_octets:
             return 0
         for segment in range(self.segment_count):
-            if moved >= octets:
+            if looked >= octets:
                 break
             if self.view.segments[segment] == NULL or segment == self.current:
                 continue
             if 2 * self.dead[segment] >= self.used[segment]:
-                moved += self.empty_segment(segment)
-        return moved
+                looked += self.used[segment]
+                self.empty_segment(segment)
+        return looked
 
-    cdef size_t empty_segment(self, uint32_t segment) noexcept nogil:
-        """Copy what lives in a segment to the current one and free it; octets moved."""
+    cdef void empty_segment(self, uint32_t segment) noexcept nogil:
+        """Copy what lives in a segment to the current one and free it; without memory it stays."""
         cdef uint8_t *at = self.view.segments[segment]
         cdef const uint8_t *end = at + self.used[segment]
         cdef uint8_t *room
         cdef path_set *s
         cdef uint32_t where = 0
-        cdef size_t moved = 0, rounded
+        cdef size_t rounded
         while at < end:
             s = <path_set *>at
             rounded = (octets_of(s) + 7) & ~<size_t>7
             if s.id:
                 room = self.room_for(octets_of(s), &where)
                 if room == NULL:
-                    return moved
+                    return
                 memcpy(room, s, octets_of(s))
                 entry_of(&self.view, s.id).where = where
                 s.id = 0
                 self.dead[segment] += <uint32_t>rounded
                 self.dead_octets += rounded
                 self.live_octets -= rounded
-                moved += rounded
             at += rounded
         self.free_segment(segment)
-        return moved
 

@@ -55,7 +55,9 @@ cdef class PrefixIndex:
     cdef prefix_keys *keys
     cdef uint64_t seed
     cdef uint32_t page_count, page_room      # pages allocated; room in the directory
-    cdef uint32_t next_id, free_id, limbo_id
+    cdef uint32_t next_id, free_id
+    cdef uint32_t limbo_id, limbo_last       # gone, but an open snapshot may read them
+    cdef uint32_t buried_id                  # gone, to be freed by `drain`
     cdef readonly uint32_t count
     cdef int pins
     cdef bint watched                        # record changes: a longest-match structure exists
@@ -70,6 +72,8 @@ cdef class PrefixIndex:
     cdef void release(self, uint32_t id) noexcept nogil
     cdef void pin(self) noexcept
     cdef void unpin(self) noexcept
+    cdef size_t drain(self, size_t ids) noexcept nogil
+    cdef void free_one(self, uint32_t id) noexcept nogil
     cdef void watch(self, bint on) noexcept
     cdef void forget_changes(self) noexcept
     cdef uint32_t take_id(self) noexcept nogil

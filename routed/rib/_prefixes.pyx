@@ -135,15 +135,20 @@ cdef class PrefixIndex:
 
     cdef void give_id(self, uint32_t id) noexcept nogil:
         """Return an id: to the free list, or to limbo while a snapshot may still read its key."""
-        cdef prefix_page *page = self.view.pages[id >> PREFIX_PAGE_BITS]
-        if self.pins:
-            page.references[id & PREFIX_PAGE_MASK] = self.limbo_id
-            self.limbo_id = id
+        if not self.pins:
+            self.free_one(id)
             return
+        if not self.limbo_id:
+            self.limbo_last = id
+        self.view.pages[id >> PREFIX_PAGE_BITS].references[id & PREFIX_PAGE_MASK] = self.limbo_id
+        self.limbo_id = id
+
+    cdef void free_one(self, uint32_t id) noexcept nogil:
+        cdef prefix_page *page = self.view.pages[id >> PREFIX_PAGE_BITS]
         page.references[id & PREFIX_PAGE_MASK] = self.free_id
         page.lengths[id & PREFIX_PAGE_MASK] = FREE_ID
         self.free_id = id
-        if not self.count:
+        if not self.count and not self.pins and not self.limbo_id and not self.buried_id:
             self.free_pages()
 
     cdef void free_pages(self) noexcept nogil:
@@ -176,17 +181,26 @@ cdef class PrefixIndex:
         self.pins += 1
 
     cdef void unpin(self) noexcept:
-        cdef uint32_t id = 0
+        """A snapshot closes; with the last one, ids that went meanwhile wait for `drain`."""
         self.pins -= 1
-        while not self.pins and self.limbo_id:
-            id = self.limbo_id
-            self.limbo_id = self.view.pages[id >> PREFIX_PAGE_BITS].references[id & PREFIX_PAGE_MASK]
-            if self.count or self.limbo_id:
-                self.view.pages[id >> PREFIX_PAGE_BITS].references[id & PREFIX_PAGE_MASK] = self.free_id
-                self.view.pages[id >> PREFIX_PAGE_BITS].lengths[id & PREFIX_PAGE_MASK] = FREE_ID
-                self.free_id = id
-            else:
-                self.free_pages()
+        if self.pins or not self.limbo_id:
+            return
+        self.view.pages[self.limbo_last >> PREFIX_PAGE_BITS].references[self.limbo_last & PREFIX_PAGE_MASK] = (
+            self.buried_id
+        )
+        self.buried_id = self.limbo_id
+        self.limbo_id = 0
+
+    cdef size_t drain(self, size_t ids) noexcept nogil:
+        """Free at most so many of the ids that went while snapshots were open; how many it were."""
+        cdef size_t n = 0
+        cdef uint32_t id
+        while self.buried_id and n < ids:
+            id = self.buried_id
+            self.buried_id = self.view.pages[id >> PREFIX_PAGE_BITS].references[id & PREFIX_PAGE_MASK]
+            self.free_one(id)
+            n += 1
+        return n
 
     cdef void watch(self, bint on) noexcept:
         """Record from now on which prefixes come and go (for the longest-match structures)."""

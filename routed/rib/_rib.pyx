@@ -12,6 +12,11 @@ from routed.rib._routes cimport SWEEP_ALL, SWEEP_DOOMED, SWEEP_SHORT_LIVED, SWEE
 from routed.rib._table cimport Table
 
 
+cdef enum:
+    TIDY_IDS = 2000              # about a millisecond
+    TIDY_OCTETS = 1048576
+
+
 cdef class Rib:
     """All prefixes and attribute sets of one daemon.
 
@@ -25,10 +30,25 @@ cdef class Rib:
         self.seed = seed
         self.paths = PathStore(seed)
         self.prefixes = []
+        self.workspaces = []
         for family in range(FAMILIES):
             prefixes = PrefixIndex(1 if family < 4 else 4, family & 3 == 3, seed)
             self.prefix_ids[family] = &prefixes.ids
             self.prefixes.append(prefixes)
+
+    def tidy(self):
+        """Give back a little of what is not in use: ids and octets that snapshots held, and holes between sets.
+
+        Returns: whether there is more to do.
+        """
+        cdef int family
+        cdef PrefixIndex prefixes
+        cdef size_t freed = self.paths.drain(TIDY_IDS)
+        for family in range(FAMILIES):
+            prefixes = self.prefixes[family]
+            if freed < TIDY_IDS:
+                freed += prefixes.drain(TIDY_IDS - freed)
+        return freed > 0 or self.paths.compact(TIDY_OCTETS) > 0
 
     @property
     def memory(self):
@@ -118,10 +138,10 @@ def sweep_all(Rib rib not None, int family, Table table not None, unsigned int r
     """
     cdef PrefixIndex prefixes = rib.prefixes[family]
     cdef PathStore paths = rib.paths
-    cdef uint32_t looked
+    cdef bint through
     with nogil:
-        looked = sweep(paths, prefixes, table, routes, SWEEP_ALL, rows, family)
-    return looked < routes
+        through = sweep(paths, prefixes, table, routes, SWEEP_ALL, rows, family)
+    return through
 
 
 #: What `sweep_stale` takes: all stale routes, those that must not live long (RFC 9494 section 4.2), or those that were
@@ -138,9 +158,9 @@ def sweep_stale(
     """
     cdef PrefixIndex prefixes = rib.prefixes[family]
     cdef PathStore paths = rib.paths
-    cdef uint32_t looked
+    cdef bint through
     with nogil:
-        looked = sweep(paths, prefixes, table, routes, which, rows, family)
-    if looked < routes:
+        through = sweep(paths, prefixes, table, routes, which, rows, family)
+    if through:
         table.sweep_at = 0
-    return looked < routes
+    return through

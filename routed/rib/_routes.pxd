@@ -22,7 +22,7 @@ cdef enum:                           # which routes a sweep takes
     SWEEP_DOOMED = 3                 # stale for the second time (RFC 4724 section 4.2)
 
 cdef enum:
-    MAX_PATHS = 1024                 # ADD-PATH routes of one prefix: a peer controls it, a chain is walked
+    MAX_PATHS = 256                  # ADD-PATH routes of one prefix: a peer controls it, a chain is walked
 
 cdef outcome announce(
     PathStore paths, PrefixIndex prefixes, Table table, uint32_t prefix, uint32_t path, uint32_t path_identifier,
@@ -31,6 +31,6 @@ cdef outcome withdraw(
     PathStore paths, PrefixIndex prefixes, Table table, uint32_t prefix, uint32_t path_identifier, Rows rows,
     int kind, int family,
 ) noexcept nogil
-cdef uint32_t sweep(
+cdef bint sweep(
     PathStore paths, PrefixIndex prefixes, Table table, uint32_t routes, int which, Rows rows, int family,
 ) noexcept nogil

@@ -169,15 +169,15 @@ cdef inline bint goes(PathStore paths, Table table, uint32_t held, int which) no
     return which == SWEEP_STALE or (entry_of(&paths.view, held & PATH_ID).flags & HAS_NO_LLGR) != 0
 
 
-cdef uint32_t sweep(
+cdef bint sweep(
     PathStore paths, PrefixIndex prefixes, Table table, uint32_t routes, int which, Rows rows, int family,
 ) noexcept nogil:
-    """Remove routes from where the last slice ended, until about `routes` were looked at.
+    """Remove routes from where the last slice ended, until about `routes` were looked at or the rows are many.
 
-    Returns: routes and empty pages that were looked at; less than `routes` when the table is through.
+    Returns: whether the table is through.
     """
     cdef uint32_t end = table.view.page_count << CELL_PAGE_BITS, looked = 0, prefix, held, node, next_node, previous
-    while table.sweep_at < end and looked < routes:
+    while table.sweep_at < end and looked < routes and (rows is None or rows.used < rows.full_at):
         prefix = table.sweep_at
         if table.view.pages[prefix >> CELL_PAGE_BITS] == NULL:
             table.sweep_at = ((prefix >> CELL_PAGE_BITS) + 1) << CELL_PAGE_BITS
@@ -202,4 +202,4 @@ cdef uint32_t sweep(
             else:
                 previous = node
             node = next_node
-    return looked
+    return table.sweep_at >= end

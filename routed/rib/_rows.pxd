@@ -5,6 +5,8 @@ from routed.rib._paths cimport path_view
 from routed.rib._prefixes cimport prefix_view
 
 cdef enum:
+    FULL_ROWS = 1048576              # octets of rows after which whoever fills a buffer stops to have it emptied
+    KEPT_ROOM = 4194304              # a larger buffer is given back once it is empty
     FAMILIES = 8                     # AFI 1 and 2, each with SAFI 1, 2, 4, 128: index = order in dumps
 
 cdef enum:                           # styles
@@ -32,13 +34,12 @@ ctypedef struct attribute:           # one attribute of a checked attribute bloc
 cdef class Rows:
     cdef char *text                  # the rows so far
     cdef size_t used, room
+    cdef size_t full_at              # octets
     cdef char *lead                  # what all rows of a kind and family begin with, behind the sequence number
     cdef size_t lead_used, lead_room
     cdef int lead_kind, lead_family
-    cdef char *own_tail              # room for the text of a path
-    cdef size_t own_tail_room
-    cdef const char *tail            # the text of the last path: our own, or one that a reader remembers
-    cdef size_t tail_used
+    cdef char *tail                  # the text of the last path
+    cdef size_t tail_used, tail_room
     cdef size_t tail_split           # where the route distinguisher goes in
     cdef uint32_t tail_path
     cdef uint8_t *scratch            # for sorting communities
@@ -66,7 +67,6 @@ cdef class Rows:
     ) noexcept nogil
     cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept
     cdef void forget_tail(self) noexcept nogil
-    cdef void borrow_tail(self, uint32_t path, const char *tail, size_t used, size_t split) noexcept nogil
     cdef int make_lead(self, int kind, int family) noexcept nogil
     cdef int render_tail(self, const path_view *paths, uint32_t path) noexcept nogil
     cdef int need(self, size_t octets) noexcept nogil

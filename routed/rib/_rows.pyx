@@ -546,6 +546,7 @@ cdef class Rows:
             | ALL_ATTRIBUTES * all_attributes
         )
         self.heads = [b""] * ROW_KINDS
+        self.full_at = FULL_ROWS
         self.row_end = row_end
         self.row_end_text = PyBytes_AS_STRING(row_end)
         self.row_end_used = PyBytes_GET_SIZE(row_end)
@@ -558,7 +559,7 @@ cdef class Rows:
     def __dealloc__(self):
         free(self.text)
         free(self.lead)
-        free(self.own_tail)
+        free(self.tail)
         free(self.scratch)
 
     def log(self, bytes timestamp not None, bytes peer not None, bytes tag, object tagger=None):
@@ -596,6 +597,10 @@ cdef class Rows:
         cdef bytes rows = PyBytes_FromStringAndSize(self.text, self.used)
         self.used = 0
         self.count = 0
+        if self.room > KEPT_ROOM:
+            free(self.text)
+            self.text = NULL
+            self.room = 0
         return rows
 
     def __len__(self):
@@ -634,22 +639,15 @@ cdef class Rows:
 
     cdef int need_tail(self, size_t octets) noexcept nogil:
         cdef char *wider
-        if self.own_tail_room >= octets:
+        if self.tail_room >= octets:
             return 0
-        wider = <char *>realloc(self.own_tail, octets + 4096)
+        wider = <char *>realloc(self.tail, octets + 4096)
         if wider == NULL:
             self.out_of_memory = True
             return -1
-        self.own_tail = wider
-        self.own_tail_room = octets + 4096
+        self.tail = wider
+        self.tail_room = octets + 4096
         return 0
-
-    cdef void borrow_tail(self, uint32_t path, const char *tail, size_t used, size_t split) noexcept nogil:
-        """Take the text of a path from somebody who remembers it."""
-        self.tail_path = path
-        self.tail = tail
-        self.tail_used = used
-        self.tail_split = split
 
     cdef int make_lead(self, int kind, int family) noexcept nogil:
         """Write what rows of a kind and family have between the sequence number and the prefix."""
@@ -754,9 +752,8 @@ cdef class Rows:
         cdef char *to
         if self.need_tail(WORST * <size_t>s.length + FIXED):
             return -1
-        to = put_next_hop(put(self.own_tail, b', "bgp_nexthop": "', 18), s)
+        to = put_next_hop(put(self.tail, b', "bgp_nexthop": "', 18), s)
         to = self.put_columns(put_char(to, c'"'), attributes_of(s), attributes_of(s) + s.length)
-        self.tail = self.own_tail
         self.tail_split = to - self.tail
         if labelled.label_count:
             to = put(to, b', "mpls_label": "', 17)

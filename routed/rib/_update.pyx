@@ -37,6 +37,7 @@ cdef enum:
     SHORTEST = 23                # octets of an UPDATE without anything
     LONGEST_SET = 65535          # octets of attributes that the path store takes
     BLOCK_OPERATIONS = 512
+    STEP_OPERATIONS = 16384      # a few milliseconds
     BLOCK_SCRATCH = 131072
     FRONT = 40                   # room before the attributes for a path_set and the longest next hop
     MAX_REFUSALS = 64            # reported in full for a run; all are counted
@@ -196,12 +197,12 @@ cdef void read_reach(reader *r, update *u, const uint8_t *at, const uint8_t *end
         return
     u.mp_next_hop = at + 4
     if family & 3 == 3:
-        if n != 12 and n != 24 and n != 48:
+        if (n != 12 or u.reach_afi != 1) and n != 24 and n != 48:
             reset(r, u, at, MP_REACH_NLRI, REASON_NEXT_HOP, OPTIONAL_ATTRIBUTE_ERROR)
             return
         u.mp_next_hop += 8           # behind a route distinguisher
         n = 4 if n == 12 else 16
-    elif n != 4 and n != 16 and n != 32:
+    elif (n != 4 or u.reach_afi != 1) and n != 16 and n != 32:
         reset(r, u, at, MP_REACH_NLRI, REASON_NEXT_HOP, OPTIONAL_ATTRIBUTE_ERROR)
         return
     u.mp_next_hop_length = <uint8_t>n
@@ -315,7 +316,7 @@ cdef int put_widened(reader *r, update *u, size_t attributes) noexcept nogil:
     cdef bint old = u.aggregator.at == NULL or u.as4_aggregator.at == NULL or trans
     cdef size_t widest = widest_as_path(octets_in(&u.as_path), octets_in(&u.as4_path)) + 11
     if r.scratch_used + widest > attributes + LONGEST_SET:
-        refuse(r, u, u.as_path.at, AS_PATH, TREAT_AS_WITHDRAW, REASON_LIMIT)
+        refuse(r, u, u.attributes.at, AS_PATH, TREAT_AS_WITHDRAW, REASON_LIMIT)
         return 0
     if make_room(r, widest):
         return -1
@@ -664,13 +665,13 @@ cdef int withdraw_one(PathStore paths, PrefixIndex prefixes, Table table, const 
 
 
 cdef size_t carry_out(
-    reader *r, size_t at, PathStore paths, PrefixIndex prefixes, Table table, Rows rows, uint64_t *outcomes,
+    reader *r, size_t at, size_t end, PathStore paths, PrefixIndex prefixes, Table table, Rows rows, uint64_t *outcomes,
 ) noexcept nogil:
-    """Carry out operations of one family from `at` on; where another family starts."""
+    """Carry out operations of one family from `at` on; where another family starts, or the rows are many."""
     cdef uint8_t family = r.operations[at].family
     cdef operation *o
     cdef int result
-    while at < r.operation_count and r.operations[at].family == family:
+    while at < end and r.operations[at].family == family and (rows is None or rows.used < rows.full_at):
         o = &r.operations[at]
         if o.kind == ANNOUNCE:
             result = announce_one(r, paths, prefixes, table, o, rows)
@@ -682,7 +683,7 @@ cdef size_t carry_out(
 
 
 cdef class Workspace:
-    """The buffers of the UPDATE path, kept between runs."""
+    """The buffers of one run; they go from run to run."""
 
     cdef reader r
 
@@ -692,33 +693,124 @@ cdef class Workspace:
         free(self.r.scratch)
 
 
-cdef carry_out_block(Workspace space, PeerRib peer, Rows rows, uint64_t *outcomes, list ends):
-    cdef reader *r = &space.r
-    cdef size_t at = 0
-    cdef uint8_t family
-    cdef uint32_t marker
-    cdef PathStore paths = peer.rib.paths
-    cdef PrefixIndex prefixes
-    cdef Table table
-    with nogil:
-        intern_sets(r, paths)
-    while at < r.operation_count:
-        family = r.operations[at].family
-        if family == FAMILIES:
-            marker = r.operations[at].path_identifier
-            ends.append((marker >> 8, marker & 0xFF))
+cdef class Run:
+    """A run of UPDATE messages on its way into the tables of a peer, in steps of bounded work and output.
+
+    Args:
+        peer: whose UPDATEs they are.
+        octets: whole messages, headers included; each at least 23 octets, as the stream cutter checks.
+    """
+
+    cdef PeerRib peer
+    cdef bytes octets
+    cdef Workspace space
+    cdef size_t at, end                  # in the octets: where the next block starts
+    cdef size_t operation                # in the block: the next one to carry out
+    cdef bint in_block                   # the block's attribute sets hold references
+    cdef uint64_t outcomes[OUTCOMES]
+    cdef list ends
+
+    def __cinit__(self, PeerRib peer not None, bytes octets not None):
+        cdef reader *r
+        self.peer = peer
+        self.octets = octets
+        self.end = len(octets)
+        self.ends = []
+        self.space = peer.rib.workspaces.pop() if peer.rib.workspaces else Workspace()
+        r = &self.space.r
+        r.run = octets
+        r.seed = peer.rib.seed
+        r.prefix_ids = peer.rib.prefix_ids
+        r.add_path = peer.add_path
+        r.as4, r.external = peer.as4, peer.external
+        r.refusal_count = r.operation_count = r.set_count = 0
+        r.reset_subcode = 0
+        r.out_of_memory = r.cut = False
+        if r.any_refused:
+            memset(r.refused, 0, sizeof(r.refused))
+            r.any_refused = False
+
+    def __dealloc__(self):
+        if self.space is not None and self.in_block:
+            release_sets(&self.space.r, self.peer.rib.paths)
+
+    def step(self, Rows rows=None):
+        """Go on until the run is over, `STEP_OPERATIONS` routes are done, or the rows fill their buffer.
+
+        Args:
+            rows: where message-log rows go, or None; to be emptied before the next step.
+        Returns: the `Applied` of the whole run when it is over, else None.
+        Raises: MemoryError, ValueError for octets that are no whole UPDATEs; what was carried out stays.
+        """
+        cdef reader *r = &self.space.r
+        cdef PathStore paths = self.peer.rib.paths
+        cdef size_t left = STEP_OPERATIONS, before
+        while left and (rows is None or rows.used < rows.full_at):
+            if self.operation == r.operation_count:
+                if not self.next_block(rows):
+                    return self.finish()
+                continue
+            before = self.operation
+            self.carry_out(rows, min(r.operation_count, before + left))
+            left -= self.operation - before
+        if rows is not None:
+            rows.forget_tail()           # by the next step its path may be gone, and its id used again
+        return None
+
+    cdef bint next_block(self, Rows rows) except -1:
+        """Let the block that is done go and read the next one; whether there is one."""
+        cdef reader *r = &self.space.r
+        cdef PathStore paths = self.peer.rib.paths
+        if self.in_block:
+            self.in_block = False
+            with nogil:
+                release_sets(r, paths)
             if rows is not None:
-                rows.end_of_rib(marker >> 8, marker & 0xFF)
-            at += 1
-            continue
-        prefixes = peer.rib.prefixes[family]
-        table = peer.table(family)
+                rows.forget_tail()
+        if self.at >= self.end or r.reset_subcode:
+            return False
         with nogil:
-            at = carry_out(r, at, paths, prefixes, table, rows, outcomes)
-    with nogil:
-        release_sets(r, paths)
-    if rows is not None:
-        rows.forget_tail()               # its path may be gone, and its id used again
+            self.at = read_block(r, paths, self.at, self.end)
+        self.operation = 0
+        if r.out_of_memory:
+            raise MemoryError
+        if r.cut:
+            raise ValueError(f"octet {self.at} starts no whole UPDATE")
+        with nogil:
+            intern_sets(r, paths)
+        self.in_block = True
+        return True
+
+    cdef carry_out(self, Rows rows, size_t end):
+        """Carry out operations of the block up to `end`, or until the rows fill their buffer."""
+        cdef reader *r = &self.space.r
+        cdef size_t at = self.operation
+        cdef uint8_t family
+        cdef uint32_t marker
+        cdef PathStore paths = self.peer.rib.paths
+        cdef PrefixIndex prefixes
+        cdef Table table
+        while at < end and (rows is None or rows.used < rows.full_at):
+            family = r.operations[at].family
+            if family == FAMILIES:
+                marker = r.operations[at].path_identifier
+                self.ends.append((marker >> 8, marker & 0xFF))
+                if rows is not None:
+                    rows.end_of_rib(marker >> 8, marker & 0xFF)
+                at += 1
+            else:
+                prefixes = self.peer.rib.prefixes[family]
+                table = self.peer.table(family)
+                with nogil:
+                    at = carry_out(r, at, end, paths, prefixes, table, rows, self.outcomes)
+            self.operation = at
+
+    cdef object finish(self):
+        """What the run came to; its buffers are for the next one."""
+        applied = report(&self.space.r, self.outcomes, self.ends)
+        self.peer.rib.workspaces.append(self.space)
+        self.space = None
+        return applied
 
 
 cdef object report(reader *r, uint64_t *outcomes, list ends):
@@ -738,42 +830,21 @@ cdef object report(reader *r, uint64_t *outcomes, list ends):
 
 
 def apply(PeerRib peer not None, bytes octets not None, Rows rows=None):
-    """Take a run of UPDATE messages into the tables of a peer.
+    """Take a whole run into the tables of a peer at once; its rows may be many.
 
-    Args:
-        octets: whole UPDATE messages, headers included; each at least 23 octets, as the stream cutter checks.
-        rows: where message-log rows go, or None.
     Returns: an `Applied`.
-    Raises: MemoryError, with the tables consistent, when the block could not be read.
+    Raises: MemoryError, ValueError as `Run.step`.
     """
-    cdef Workspace space
-    cdef reader *r
-    cdef size_t at = 0, end = len(octets)
-    cdef uint64_t outcomes[OUTCOMES]
-    cdef PathStore paths = peer.rib.paths
-    cdef list ends = []
-    if peer.rib.workspace is None:
-        peer.rib.workspace = Workspace()
-    space = peer.rib.workspace
-    r = &space.r
-    r.run = octets
-    r.seed = peer.rib.seed
-    r.prefix_ids = peer.rib.prefix_ids
-    r.add_path = peer.add_path
-    r.as4, r.external = peer.as4, peer.external
-    r.refusal_count = 0
-    r.reset_subcode = 0
-    r.out_of_memory = r.cut = False
-    if r.any_refused:
-        memset(r.refused, 0, sizeof(r.refused))
-        r.any_refused = False
-    memset(outcomes, 0, sizeof(outcomes))
-    while at < end and not r.reset_subcode:
-        with nogil:
-            at = read_block(r, paths, at, end)
-        if r.out_of_memory:
-            raise MemoryError
-        if r.cut:
-            raise ValueError(f"octet {at} starts no whole UPDATE")
-        carry_out_block(space, peer, rows, outcomes, ends)
-    return report(r, outcomes, ends)
+    cdef Run run = Run(peer, octets)
+    cdef size_t full_at = 0
+    applied = None
+    if rows is not None:
+        full_at = rows.full_at
+        rows.full_at = <size_t>-1
+    try:
+        while applied is None:
+            applied = run.step(rows)
+    finally:
+        if rows is not None:
+            rows.full_at = full_at
+    return applied

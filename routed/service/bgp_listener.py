@@ -6,7 +6,8 @@ the old one is replaced or the new one refused; 7. usage and neighbors file.
 
 At OPEN the Router-ID is compared with those of the other peers. Two sessions with one speaker are a collision
 (RFC 4271 section 6.8), and the identifier itself is well-formed, so the refusal is Cease/Connection Collision
-Resolution and not Bad BGP Identifier.
+Resolution and not Bad BGP Identifier. Only an established session defends its identifier: who merely sent an OPEN
+gives way to the next one, so that a stranger locks no router out.
 """
 
 import errno
@@ -32,12 +33,12 @@ from routed.service.admission import Batch, Slots, Verdict, judge_duplicate, res
 from routed.service.neighbors import NeighborsFile
 from routed.service.peers import Peer, Subscriber
 from routed.service.pump import SessionProtocol
-from routed.service.refusal import Refusal, Stranger
+from routed.service.refusal import Refusals
 from routed.service.reports import Line, Reporter
 from routed.service.roster import Roster, standing_of
 from routed.service.send_hold import send_hold_time
 from routed.service.settings import ListenerSettings
-from routed.session.bgp_passive import BgpPassive
+from routed.session.bgp_passive import BgpPassive, State
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode
 from routed.wire.bgp.notification import Notification, cease
 from routed.wire.bgp.open import OpenMessage
@@ -95,6 +96,7 @@ class BgpListener(Service):
         self._subscriber, self._reporter, self._neighbors = audience.subscriber, audience.reporter, audience.neighbors
         self._make_session = make_session
         self._batch = Batch(settings.batch, settings.batch_interval)
+        self._refusals = Refusals(clock, on_bug=lambda bug: self.caught(bug, "a refusal"), on_gone=self.disconnected)
         self._port: IListeningPort | None = None
         self._connections = 0  # transports that exist, those of sessions that are over included
         self._idle: Deferred[None] | None = None
@@ -122,12 +124,16 @@ class BgpListener(Service):
             self._idle = Deferred()
             await self._idle
         if self._neighbors is not None:
-            self._neighbors.show(())
+            self._neighbors.show(lambda: ())
             self._neighbors.flush()
 
     def accept(self, host: str, port: int) -> SessionProtocol | None:
         """Decide about a connection; return what drives it, or None to close it without a word."""
-        pump = self._decide(parse_address(host), port)
+        try:
+            pump = self._decide(parse_address(host), port)
+        except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
+            self.caught(Failure(), f"acceptance of {host}")  # type: ignore[no-untyped-call]  # bare in Twisted
+            return None
         self._connections += pump is not None
         return pump
 
@@ -149,8 +155,17 @@ class BgpListener(Service):
         peer.down = down
         self.peers.remove(peer)
         self._show_neighbors()
-        self._reporter.down(peer.name, down, _errno(peer.pump.loss))
-        self._subscriber.closed(peer, down)
+        try:
+            self._tell_end(peer, down)
+        finally:
+            for successor in peer.successors:
+                successor.resume()
+
+    def _tell_end(self, peer: Peer, down: SessionDown) -> None:
+        try:
+            self._reporter.down(peer.name, down, _errno(peer.pump.loss))
+        finally:
+            self._subscriber.closed(peer, down)
 
     def event(self, peer: Peer, event: Event) -> None:
         """Pass an event on, and keep what the listener itself must know."""
@@ -174,7 +189,7 @@ class BgpListener(Service):
         if not slots.any_free:
             self.counters.connections_without_slot += 1
             self._reporter.say(Line.NO_SLOT, max_peers=slots.max_peers)
-            return self._refuse(_REJECTED)
+            return self._refusals.refuse(_REJECTED)
         if not self._admit_batch():
             return None
         return self._enrol(address, port)
@@ -192,10 +207,6 @@ class BgpListener(Service):
         self._throttling = not admitted
         return admitted
 
-    def _refuse(self, notification: Notification) -> SessionProtocol:
-        stranger = Stranger(lambda bug: self.caught(bug, "a refusal"), self.disconnected)
-        return SessionProtocol(Refusal(notification), self._clock, stranger)
-
     def _enrol(self, address: Address, port: int) -> SessionProtocol | None:
         """Give a connection its slot, then settle with the session that the peer may have already."""
         link = _Link(self)
@@ -206,36 +217,45 @@ class BgpListener(Service):
             slot=slot, address=address, port=port, connected_at=self._clock.seconds(), session=session, pump=pump
         )
         before = self.peers.add(peer)
+        is_welcome = False
         try:
-            self._subscriber.accepted(peer)
-            if before is not None and not self._may_replace(peer, before):
-                return self._refuse(_REJECTED)
-        except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
-            self.caught(Failure(), f"acceptance of {address}")  # type: ignore[no-untyped-call]  # bare in Twisted
-            if peer.down is None:
-                self.peers.remove(peer, reinstate=before)
-            return None
-        self._reporter.say(
-            Line.USAGE, peer=address, in_use=self.peers.slots.in_use, max_peers=self.peers.slots.max_peers
-        )
+            is_welcome = self._welcome(peer, before)
+        finally:
+            if not is_welcome:
+                self._strike(peer, before)
+        return pump if is_welcome else self._refusals.refuse(_REJECTED)
+
+    def _welcome(self, peer: Peer, before: Peer | None) -> bool:
+        """Tell that a peer is there; say whether it may stay."""
+        self._subscriber.accepted(peer)
+        if before is not None and not self._may_replace(peer, before):
+            return False
+        slots = self.peers.slots
+        self._reporter.say(Line.USAGE, peer=peer.address, in_use=slots.in_use, max_peers=slots.max_peers)
         self._show_neighbors()
-        return pump
+        return True
+
+    def _strike(self, peer: Peer, before: Peer | None) -> None:
+        """Take a peer off again that was accepted and may not stay."""
+        peer.down = SessionDown(reason="refused", notification_sent=_REJECTED)
+        self.peers.remove(peer, reinstate=before)
+        self._subscriber.closed(peer, peer.down)
 
     def _may_replace(self, peer: Peer, before: Peer) -> bool:
         """Replace the session a peer has, or refuse its new connection."""
+        if before.session.is_closed:  # a pause keeps the news back
+            peer.wait_for(before)
+            return True
         standing, now = standing_of(before), self._clock.seconds()
         verdict = judge_duplicate(standing, now)
         if verdict is not Verdict.REFUSE:
-            self._replace(before, verdict)
+            self._replace(peer, before, verdict)
             return True
         self.counters.connections_duplicate += 1
         self._reporter.say(Line.DUPLICATE, peer=peer.address, residual=residual_hold_time(standing, now))
-        peer.down = SessionDown(reason="the peer has a session already", notification_sent=_REJECTED)
-        self.peers.remove(peer, reinstate=before)
-        self._subscriber.closed(peer, peer.down)
         return False
 
-    def _replace(self, before: Peer, verdict: Verdict) -> None:
+    def _replace(self, peer: Peer, before: Peer, verdict: Verdict) -> None:
         """End a session in favour of a newer one; who restarts gracefully hears nothing (RFC 4724 section 5)."""
         self.counters.sessions_replaced += 1
         self._reporter.say(Line.REPLENISHING, peer=before.name)
@@ -243,6 +263,7 @@ class BgpListener(Service):
             before.pump.drop()
         else:
             before.reset(_COLLISION)
+        peer.wait_for(before)
 
     def admit(self, peer: Peer, message: OpenMessage) -> Notification | None:
         """Compare the Router-ID of an OPEN with those of the other peers; return what refuses it."""
@@ -252,11 +273,15 @@ class BgpListener(Service):
         holder = self.peers.holder(router_id)
         if holder is None or holder is peer:
             return None
+        if holder.session.is_closed:
+            peer.wait_for(holder)
+            return None
         verdict = judge_duplicate(standing_of(holder), self._clock.seconds())
-        if verdict is Verdict.REFUSE and holder.address != peer.address:
+        defends = holder.session.state is State.ESTABLISHED and holder.address != peer.address
+        if verdict is Verdict.REFUSE and defends:
             self._reporter.say(Line.DUPLICATE_ROUTER_ID, peer=peer.name)
             return _COLLISION
-        self._replace(holder, verdict)
+        self._replace(peer, holder, verdict)
         return None
 
     def _name(self, peer: Peer, message: OpenMessage) -> None:
@@ -268,7 +293,7 @@ class BgpListener(Service):
 
     def _show_neighbors(self) -> None:
         if self._neighbors is not None:
-            self._neighbors.show(str(peer.address) for peer in self.peers)
+            self._neighbors.show(lambda: (str(peer.address) for peer in self.peers))
 
 
 class _Door(protocol.ServerFactory):

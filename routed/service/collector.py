@@ -11,6 +11,7 @@ return in time; then the stale routes are swept. `log_close` is written when the
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections import deque
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,9 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
 from routed.plumbing.log import Level
+from routed.rib._attributes import ATTRIBUTES
 from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
-from routed.rib._update import Applied, apply
+from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.rib.families import INDEX
 from routed.service.records import PeerText
@@ -44,11 +46,13 @@ if TYPE_CHECKING:
 #: What tells one router from another: its address, and the port where many share one.
 Identity = tuple[IPv4Address | IPv6Address, int]
 
+ATTRIBUTE_NAMES: Final = {spec.code: spec.name for spec in ATTRIBUTES}
+
 #: Hold times that a peer has to come back after it fell silent.
 SILENT_HOLD_TIMES: Final = 2
 
-#: Octets of attribute sets that one turn may move to give memory back.
-COMPACTION: Final = 1 << 20
+#: How often memory that is not in use any more is given back. Units: seconds.
+TIDY_INTERVAL: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -76,6 +80,7 @@ class Neighbor:
     stream: Stream | None = None
     alarm: IDelayedCall | None = None  # the end of patience with stale routes
     sweeps: set[Deferred[None]] = field(default_factory=set)  # under way
+    runs: deque[Run] = field(default_factory=deque)  # UPDATEs that wait for their turn
     counters: RouteCounters = field(default_factory=RouteCounters)
     refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
 
@@ -101,6 +106,7 @@ class Collector:
         self._of_peer: dict[Peer, Neighbor] = {}
         self._streams: dict[Peer, Stream] = {}
         self._stopping = False
+        self._tidy_alarm: IDelayedCall | None = None
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
 
@@ -134,12 +140,31 @@ class Collector:
         if neighbor is None or self._stopping:
             finish_stream(stream)
             return
+        self._report_session(neighbor)
+        neighbor.runs.clear()
         neighbor.peer = None
         neighbor.stream = stream
         if down.graceful and self._settings.stale_time:
             self._retain(neighbor, peer, down)
         else:
             self._drop(neighbor)
+
+    def start(self) -> None:
+        """Begin to give memory back that is not in use any more."""
+        self._tidy_alarm = self._reactor.callLater(TIDY_INTERVAL, self._tidy)
+
+    def _tidy(self) -> None:
+        self._tidy_alarm = None
+
+        def steps() -> Iterator[None]:
+            while not self._stopping and self._rib.tidy():
+                yield
+
+        def again(_: object) -> None:
+            if not self._stopping:
+                self.start()
+
+        self._sweeper.walk(steps()).addBoth(again)
 
     # -- sessions ---------------------------------------------------------------------------------------------------
 
@@ -192,14 +217,41 @@ class Collector:
                 self._of_peer[peer].text = stream.text
 
     def _apply(self, peer: Peer, octets: bytes, count: int) -> None:
+        """Take a run of UPDATEs in; what is more than a few milliseconds of work goes on in slices."""
         neighbor = self._of_peer[peer]
         assert neighbor.table is not None, "UPDATEs follow PeerUp"
+        neighbor.counters.updates += count
+        run = Run(neighbor.table.rib, octets)
+        if neighbor.runs:
+            neighbor.runs.append(run)
+        elif not self._step(neighbor, peer, run):
+            neighbor.runs.append(run)
+            self._walk(neighbor, self._applying(neighbor, peer))
+
+    def _applying(self, neighbor: Neighbor, peer: Peer) -> Iterator[None]:
+        """Take in what waits; the peer is not read until that is done."""
+        while neighbor.runs and not self._stopping:
+            run = neighbor.runs[0]
+            if self._step(neighbor, peer, run) and neighbor.runs:
+                neighbor.runs.popleft()
+            yield
+
+    def _step(self, neighbor: Neighbor, peer: Peer, run: Run) -> bool:
+        """Go one step on with a run; whether it is over."""
         stream = self._streams.get(peer)
         rows = None if stream is None else stream.rows()
-        applied = apply(neighbor.table.rib, octets, rows)
-        if stream is not None:
-            stream.write(rows)
-        neighbor.counters.updates += count
+        try:
+            applied = run.step(rows)
+        finally:
+            if stream is not None:
+                stream.write(rows)
+        if applied is not None:
+            self._account(neighbor, peer, applied)
+        return applied is not None
+
+    def _account(self, neighbor: Neighbor, peer: Peer, applied: Applied) -> None:
+        """Count what a run came to, and draw the consequences."""
+        assert neighbor.table is not None
         self._count(neighbor, applied)
         for afi, safi in applied.end_of_rib:
             self._sweep_stale(neighbor, Family(afi, safi))
@@ -225,12 +277,18 @@ class Collector:
 
     def _report_refusals(self, neighbor: Neighbor, applied: Applied) -> None:
         first = applied.refusals[0]
-        total = sum(neighbor.refused.values())
-        self._warn(
-            neighbor,
-            "refused",
-            f"attribute {first.attribute}: {first.reason}, {first.verdict} (RFC 7606); {total} refused so far",
+        what, total = attribute_name(first.attribute), sum(neighbor.refused.values())
+        self._warn(neighbor, "refused", f"{what}: {first.reason}, {first.verdict} (RFC 7606); {total} refused so far")
+
+    def _report_session(self, neighbor: Neighbor) -> None:
+        """Say what a session came to."""
+        c, refused = neighbor.counters, sorted(neighbor.refused.items())
+        tally = "; ".join(f"{attribute_name(code)} {verdict} {count}" for (code, verdict), count in refused)
+        self._log.info(
+            f"[{neighbor.text.address}] {c.updates} UPDATEs: {c.announced} routes announced, {c.unchanged} again, "
+            f"{c.withdrawn} withdrawn" + (f"; refused: {tally}" if tally else "")
         )
+        neighbor.counters, neighbor.refused = RouteCounters(), Tally()
 
     def _warn(self, neighbor: Neighbor, kind: str, text: str) -> None:
         self._log.write_limited(f"{kind} {neighbor.identity}", 6, Level.WARN, f"[{neighbor.text.address}] {text}")
@@ -317,7 +375,7 @@ class Collector:
                 self._neighbors.pop(neighbor.identity, None)
 
         self._sweep_out(neighbor, tables, stream)
-        gatherResults(list(neighbor.sweeps)).addCallback(finish)  # all of them: each may write to the stream
+        gatherResults(list(neighbor.sweeps)).addBoth(finish)  # all of them: each may write to the stream
 
     def _sweep_out(self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None) -> None:
         """Empty tables that were taken out, in slices; the peer is not read until that is done."""
@@ -354,8 +412,6 @@ class Collector:
             if stream is not None:
                 stream.write(rows)
             yield
-        while not self._stopping and self._rib.paths.compact(COMPACTION):
-            yield
 
     def _renewing(self, neighbor: Neighbor, family: int, table: Table, number: int, which: int) -> Iterator[None]:
         """Remove stale routes until that is done, or until the table ages again or is taken out meanwhile."""
@@ -380,10 +436,20 @@ class Collector:
         Returns: fires when the sweeps that were under way have ended, and nothing is logged for them any more.
         """
         self._stopping = True
+        if self._tidy_alarm is not None:
+            self._tidy_alarm.cancel()
+            self._tidy_alarm = None
         for neighbor in self._neighbors.values():
             self._cancel_alarm(neighbor)
         sweeps = [walk for neighbor in self._neighbors.values() for walk in neighbor.sweeps]
         return gatherResults(sweeps).addCallback(lambda _: None)
+
+
+def attribute_name(code: int) -> str:
+    """Return what an attribute is called in a log line; code 0 stands for the fields of prefixes."""
+    if not code:
+        return "UPDATE"
+    return f"{ATTRIBUTE_NAMES[code]} ({code})" if code in ATTRIBUTE_NAMES else f"attribute {code}"
 
 
 def restart_time(up: PeerUp, down: SessionDown) -> int:

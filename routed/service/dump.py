@@ -2,25 +2,27 @@
 
 A thread renders and writes; the reactor only opens and closes snapshots, so sessions go on. Peers whose names expand to
 the same file share it, in the order of their slots. A file appears under its name when it is whole.
+
+What goes wrong with one file, a bug included, costs that file alone. A file that takes nothing for a minute (a hung
+disk) loses its dump, so that the snapshot does not stay open; no other dump begins while its thread is stuck.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from routed.plumbing.log import Level
-from routed.plumbing.sink import InThread, SinkError, log_bug
+from routed.plumbing.sink import InThread, SinkError, log_bug, reason_of
 from routed.rib._dump import Snapshot
 from routed.service.dump_schedule import Due, Schedule, slot_of
-from routed.service.message_log import new_rows
 from routed.service.mrt_dump import write_mrt
-from routed.service.records import TimeFormat, dump_event
+from routed.service.records import TimeFormat, dump_event, new_rows
 from routed.service.settings import DumpFormat
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from routed.plumbing.log import Log
     from routed.rib._rows import Rows
     from routed.service.collector import Neighbor
-    from routed.service.message_log import Counter
+    from routed.service.records import Counter
     from routed.service.settings import DumpSettings, RenderSettings
 
 #: Rows rendered in one go of the thread: a few milliseconds, and a buffer that stays in the processor's cache.
@@ -39,6 +41,10 @@ ROWS: Final = 2_048
 BUFFERS: Final = 8
 #: The longest wait for an event, so that a step of the wall clock is noticed. Units: seconds.
 LONGEST_WAIT: Final = 1.0
+#: How long a file may take nothing before its dump is given up: slow disks take megabytes meanwhile. Units: seconds.
+FILE_PATIENCE: Final = 60.0
+#: How long the end of the daemon waits for a dump to be given up. Units: seconds.
+STOP_PATIENCE: Final = 5.0
 
 #: Makes the file of a dump from its name and that of the link to the latest.
 OpenDump = Callable[[str, "str | None"], "DumpFile"]
@@ -95,13 +101,21 @@ class Dumper:
         self._wait()
 
     async def stop(self) -> None:
-        """Stop; a dump that is being written is given up, so that the last whole one stays."""
+        """Stop; a dump that is being written is given up, so that the last whole one stays.
+
+        A file that is stuck in its disk is not waited for.
+        """
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         self._stopping = True
         if self._running is not None:
-            await self._running
+            over: Deferred[None] = Deferred()
+            self._running.addBoth(over.callback)
+            await over.addTimeout(STOP_PATIENCE, self._reactor, self._leave)
+
+    def _leave(self, _: object, seconds: float) -> None:
+        self._log.warning(f"the table dump that is being written is stuck: not waited for after {seconds:.0f} s")
 
     def _wait(self) -> None:
         delay = min(LONGEST_WAIT, max(0.0, self._schedule.next.at - self._wall_clock()))
@@ -118,7 +132,7 @@ class Dumper:
         self._wait()
 
     def _begin(self, due: Due) -> None:
-        running = ensureDeferred(self._dump(due)).addErrback(log_bug)
+        running = ensureDeferred(self._dump(due)).addErrback(log_bug, "the table dumps of an event")
         if not running.called:  # an event without peers is over at once
             self._running = running.addBoth(self._done)
 
@@ -135,10 +149,7 @@ class Dumper:
         for name, neighbors in self._files(due).items():
             if self._stopping:
                 break
-            latest = self._settings.latest_file
-            first = neighbors[0].text
-            link = None if latest is None else latest.expand_for_peer(str(first.address), first.port)
-            entries += await self._write_file(self._open_dump(name, link), neighbors, due, sequence)
+            entries += await self._write_file(name, neighbors, due, sequence)
             tables += len(neighbors)
         seconds = round(time.monotonic() - began)
         self._log.info(
@@ -156,32 +167,51 @@ class Dumper:
                 files.setdefault(name, []).append(neighbor)
         return files
 
-    async def _write_file(self, file: DumpFile, neighbors: list[Neighbor], due: Due, sequence: int) -> int:
-        """Write one file; how many routes are in it."""
-        entries, is_whole = 0, False
+    async def _write_file(self, name: str, neighbors: list[Neighbor], due: Due, sequence: int) -> int:
+        """Write one file; how many routes are in it. It fails alone."""
+        latest, first = self._settings.latest_file, neighbors[0].text
+        link = None if latest is None else latest.expand_for_peer(str(first.address), first.port)
+        file = self._open_dump(name, link)
         try:
-            if self._settings.output is DumpFormat.MRT:
-                entries = await write_mrt(file, neighbors, due.at, self._in_thread)
-            else:
-                for neighbor in neighbors:
-                    if neighbor.table is not None:
-                        entries += await self._write_table(file, neighbor, due, sequence)
-            if self._stopping:
-                return 0
-            await file.commit()
-            is_whole = True
+            entries = await self._fill(file, neighbors, due, sequence)
+            if not self._stopping:
+                await file.commit()
+                self.counters.files += 1
+                self.counters.rows += entries
+                return entries
         except SinkError as error:
-            self.counters.files_failed += 1
-            self._log.write_limited("dump failed", 6, Level.ERROR, f"table dump not written: {error}")
-            return 0
-        finally:
-            if not is_whole:
-                await file.abort()
-        self.counters.files += 1
-        self.counters.rows += entries
+            self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 (the other files are as good as before)
+            self._fail(f"{name}: {reason_of(error)}")
+            log_bug(error, f"the table dump {name}")
+        await file.abort()
+        return 0
+
+    def _fail(self, problem: str) -> None:
+        self.counters.files_failed += 1
+        self._log.write_limited("dump failed", 6, Level.ERROR, f"table dump not written: {problem}")
+
+    async def _fill(self, file: DumpFile, neighbors: list[Neighbor], due: Due, sequence: int) -> int:
+        """Write the tables of some peers; how many routes they have."""
+
+        def give_up(_: object, seconds: float) -> NoReturn:
+            raise SinkError(f"{file.name}: nothing could be written for {seconds:.0f} s")
+
+        async def goes_on() -> bool:
+            await file.ready().addTimeout(FILE_PATIENCE, self._reactor, give_up)
+            return file.error is None and not self._stopping
+
+        if self._settings.output is DumpFormat.MRT:
+            return await write_mrt(file, neighbors, due.at, self._in_thread, goes_on)
+        entries = 0
+        for neighbor in neighbors:
+            if neighbor.table is not None:
+                entries += await self._write_table(file, neighbor, due, sequence, goes_on)
         return entries
 
-    async def _write_table(self, file: DumpFile, neighbor: Neighbor, due: Due, sequence: int) -> int:
+    async def _write_table(
+        self, file: DumpFile, neighbor: Neighbor, due: Due, sequence: int, goes_on: Callable[[], Awaitable[bool]]
+    ) -> int:
         """Write the records of one peer; how many routes it has."""
         assert neighbor.table is not None
         text, timestamp = neighbor.text, self._times.whole(due.at)
@@ -195,8 +225,7 @@ class Dumper:
             while buffers := await self._in_thread(lambda: render(snapshot, rows)):
                 for octets, count in buffers:
                     file.write(octets, count)
-                await file.ready()
-                if file.error is not None or self._stopping:
+                if not await goes_on():
                     break
         finally:
             snapshot.close()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from twisted.internet.defer import Deferred, gatherResults
 
 from routed.plumbing.sink import Sink, Watch
-from routed.rib._rows import Rows
-from routed.service.records import PeerText, TimeFormat, log_event
+from routed.service.records import Counter, PeerText, TimeFormat, log_event, new_rows
 
 if TYPE_CHECKING:
     from routed.plumbing.names import NameTemplate
+    from routed.rib._rows import Rows
     from routed.service.settings import RenderSettings
 
 #: Makes the sink of a file name.
@@ -34,18 +34,6 @@ class Pausable(Protocol):
         """Take that back."""
 
 
-class Counter:
-    """The sequence numbers of a daemon, shared by its message log and its dumps."""
-
-    def __init__(self) -> None:
-        self.next = 0
-
-    def take(self) -> int:
-        """Take the next number."""
-        self.next += 1
-        return self.next - 1
-
-
 class _Channel:
     """A sink and the peers that write to it."""
 
@@ -57,12 +45,12 @@ class _Channel:
 
     def on_full(self) -> None:
         self.is_full = True
-        for writer in self.writers:
+        for writer in tuple(self.writers):
             writer.pause()
 
     def on_drained(self) -> None:
         self.is_full = False
-        for writer in self.writers:
+        for writer in tuple(self.writers):  # who is resumed may be over with, and go
             writer.resume()
 
 
@@ -186,14 +174,3 @@ class MessageLog:
             self._closing.discard(closing)
 
         closing.addCallback(closed)
-
-
-def new_rows(render: RenderSettings) -> Rows:
-    """Make a buffer for rows in the operator's style."""
-    return Rows(
-        as_path_array=render.as_path_as_array,
-        communities_array=render.communities_as_array,
-        communities_numeric=render.communities_numeric,
-        origin_integer=render.origin_as_integer,
-        all_attributes=render.extra_attributes,
-    )

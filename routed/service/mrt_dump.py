@@ -21,6 +21,8 @@ from routed.wire.prefix import Prefix
 from routed.wire.rd import RouteDistinguisher
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from routed.plumbing.dump_file import DumpFile
     from routed.plumbing.sink import InThread
     from routed.service.collector import Neighbor
@@ -34,8 +36,18 @@ PLAIN: Final = (Safi.UNICAST, Safi.MULTICAST)
 Route = tuple[int, bytes, int, bytes, int | None, bytes, bytes, bytes]
 
 
-async def write_mrt(file: DumpFile, neighbors: list[Neighbor], when: int, in_thread: InThread) -> int:
-    """Write the tables of some peers; how many routes they have."""
+async def write_mrt(
+    file: DumpFile, neighbors: list[Neighbor], when: int, in_thread: InThread, goes_on: Callable[[], Awaitable[bool]]
+) -> int:
+    """Write the tables of some peers; how many routes they have.
+
+    Args:
+        file: where to.
+        neighbors: the peers.
+        when: the time of the dump.
+        in_thread: where routes become octets.
+        goes_on: waits for room in the file; false gives the dump up, whose file is of no use then.
+    """
     octets = bytearray()
     peers = [
         MrtPeer(
@@ -56,9 +68,8 @@ async def write_mrt(file: DumpFile, neighbors: list[Neighbor], when: int, in_thr
             while await in_thread(partial(put_routes, writer, index, snapshot, when)):
                 file.write(bytes(octets), 0)
                 octets.clear()
-                await file.ready()
-                if file.error is not None:
-                    break
+                if not await goes_on():
+                    return entries
         finally:
             snapshot.close()
     file.write(bytes(octets), 0)

@@ -23,13 +23,13 @@ class NeighborsFile:
     ) -> None:
         self._path, self._owner = path, owner
         self._later, self._on_error = later, on_error
-        self._addresses: tuple[str, ...] | None = None  # what waits to be written
+        self._addresses: Callable[[], Iterable[str]] | None = None  # of what waits to be written
         self._last_error = ""
 
-    def show(self, addresses: Iterable[str]) -> None:
-        """Write these addresses soon."""
+    def show(self, addresses: Callable[[], Iterable[str]]) -> None:
+        """Write these addresses soon; they are asked for then, once for a burst of changes."""
         waiting = self._addresses is not None
-        self._addresses = tuple(addresses)
+        self._addresses = addresses
         if not waiting:
             self._later(self.flush)
 
@@ -37,7 +37,7 @@ class NeighborsFile:
         """Write now what waits to be written."""
         if self._addresses is None:
             return
-        text = "".join(f"{address}\n" for address in self._addresses)
+        text = "".join(f"{address}\n" for address in self._addresses())
         self._addresses = None
         try:
             self._complain(replace_whole(self._path, text.encode(), self._owner))

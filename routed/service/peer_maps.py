@@ -36,9 +36,10 @@ class AllowList:
         return len(self._ipv4) + len(self._ipv6)
 
     def permits(self, address: Address) -> bool:
-        """Tell whether a row covers the address."""
+        """Tell whether a row covers the address; the scope of a link-local one (`%eth0`) does not matter."""
         trie = self._ipv4 if address.version == 4 else self._ipv6
-        return str(address) in trie
+        unscoped, _, _scope = str(address).partition("%")
+        return unscoped in trie
 
 
 def parse_allow_list(text: str, name: str) -> Loaded[AllowList]:

@@ -32,6 +32,7 @@ class Peer:
     up: PeerUp | None = None  # from Established on, and not taken back
     down: SessionDown | None = None
     holds: int = 0  # who paused it and did not resume it yet
+    successors: list["Peer"] = field(default_factory=list)  # paused until the end of this one is heard
     counters: PeerCounters = field(default_factory=PeerCounters)
 
     @property
@@ -40,32 +41,42 @@ class Peer:
         return str(self.router_id or self.address)
 
     def pause(self) -> None:
-        """Stop reading from the peer until everybody who paused it resumed it; its hold timer does not suffer."""
+        """Stop reading and hearing the peer until everybody who paused it resumed it; its hold timer does not suffer.
+
+        What its session says meanwhile, the end included, is told when it is resumed.
+        """
         self.counters.pauses += 1
         self.holds += 1
         if self.holds == 1:
             self.pump.pause()
 
     def resume(self) -> None:
-        """Take one `pause` back; with the last one the peer is read again."""
+        """Take one `pause` back; with the last one the peer is heard and read again."""
         self.holds -= 1
         if not self.holds:
             self.pump.resume()
 
     def reset(self, notification: Notification) -> None:
         """End the session with a NOTIFICATION, from inside an event's delivery or any other moment."""
-        self.pump.drive(lambda now: self.session.reset(notification, now))
+        self.pump.end(lambda now: self.session.reset(notification, now))
 
     def stop(self, text: str) -> None:
-        """End the session because we shut down, and say so in these words (RFC 9003)."""
-        self.pump.drive(lambda now: self.session.stop(now, text))
+        """End the session because we shut down, and say so in these words (RFC 9003); no pause keeps that back."""
+        self.pump.end(lambda now: self.session.stop(now, text))
+        self.pump.catch_up()
+
+    def wait_for(self, predecessor: "Peer") -> None:
+        """Pause until the end of another session is heard; a pause may keep that back."""
+        if predecessor.down is None:
+            predecessor.successors.append(self)
+            self.pause()
 
 
 class Subscriber(Protocol):
     """Who hears about peers. For one peer: `accepted`, then its events, then `closed`; each exactly once or in order.
 
     A peer that is refused as a duplicate is accepted and closed at once. One that replaces another is accepted before
-    the other one is closed. Slots are free again when `closed` is called.
+    the other one is closed, but has no event before. Slots are free again when `closed` is called.
     """
 
     def accepted(self, peer: Peer) -> None:

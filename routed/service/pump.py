@@ -11,13 +11,19 @@ How a stream ends:
 - the peer ended it, or nothing is to be said: closed at once;
 - a bug, or a peer that does not read (RFC 9687): reset at once.
 
-A peer that its subscriber paused keeps its hold timer: it may send a little with every alarm of its session (a
-KEEPALIVE is due three times per hold time), so what it said in time is not held against it.
+A paused peer is neither read nor heard: what its session says meanwhile, its end included, is kept in order and
+delivered when the peer is resumed, even if the stream is gone by then. When the owner itself ends the session, what it
+has not heard by then is void, but for the end.
+
+A paused peer keeps its hold timer: it may send a little with every alarm of its session (a KEEPALIVE is due three times
+per hold time), so what it said in time is not held against it.
 """
 
 # ruff: noqa: N802 (Twisted's names are camelCase)
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Final, Protocol, cast
 
@@ -33,6 +39,8 @@ from routed.session.contract import Session
 
 #: Seconds that a peer has to take our last words and to close.
 MAX_LINGER: Final = 2.0
+#: Octets that a paused peer may send, all of which are kept; a pause that outlasts them may cost it the session.
+MAX_SIPPED: Final = 1 << 20
 
 
 class Owner(Protocol):
@@ -79,6 +87,7 @@ class Phase(Enum):
     WAITING = auto()
     RUNNING = auto()
     CLOSING = auto()  # the session is down; what the peer still sends is discarded
+    LOST = auto()  # the connection no longer exists, and the owner does not know yet
     GONE = auto()
 
 
@@ -94,6 +103,9 @@ class SessionProtocol(protocol.Protocol):
         self._alarm: IDelayedCall | None = None
         self._abort: IDelayedCall | None = None
         self._paused = False
+        self._sipped = 0  # octets that a paused peer sent since something is kept
+        self._kept: deque[Event] = deque()  # what the owner has yet to hear
+        self._delivering = False
 
     def connectionMade(self) -> None:
         """Start the session."""
@@ -109,6 +121,7 @@ class SessionProtocol(protocol.Protocol):
         """Give the session what the peer sent."""
         if self._paused and self._phase is Phase.RUNNING:
             self._stream.pauseProducing()  # this was the sip of an alarm
+            self._sipped += len(data)
         self.last_heard = self._clock.seconds()
         self.drive(lambda now: self._session.receive(data, now))
 
@@ -126,34 +139,34 @@ class SessionProtocol(protocol.Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session if it has not ended itself."""
         self.loss = reason
-        if self._phase is Phase.RUNNING:
-            self.drive(self._session.end_of_stream)
-        self._phase = Phase.GONE
+        self.drive(self._session.end_of_stream)
+        self._phase = Phase.LOST
         self._outgoing.stopProducing()
         self._disarm()
         if self._abort is not None and self._abort.active():
             self._abort.cancel()
-        self._owner.gone()
+        self._part()
 
     def drive(self, step: Callable[[float], Iterable[Event]]) -> None:
-        """Let the session take a step, send what it has to say, then deliver what happened."""
-        if self._phase is not Phase.RUNNING:
-            return
-        try:
-            events = step(self._clock.seconds())
-            last_words = self._send()  # before the events: a NOTIFICATION leaves ahead of the close
-            if self._deliver(events):
-                self._close(last_words=last_words)
-            elif self._phase is Phase.RUNNING:
-                self._arm()
-        except Exception:  # noqa: BLE001 (the one place that contains our own bugs)
-            self._owner.caught(Failure())  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-            self.abort()
+        """Let the session take a step, send what it has to say, then deliver what happened, or keep it for `resume`."""
+        with self._contained():
+            self._take(step, is_void=False)
+
+    def end(self, step: Callable[[float], Iterable[Event]]) -> None:
+        """Let the session take its last step, because of which what is kept is void."""
+        with self._contained():
+            self._take(step, is_void=True)
 
     def drop(self) -> None:
         """End the session as if the stream had been lost, without a word to the peer."""
         self.drive(self._session.end_of_stream)
         self.abort()
+
+    def catch_up(self) -> None:
+        """Deliver what is kept, paused or not."""
+        with self._contained():
+            self._deliver(despite_pause=True)
+        self._part()
 
     def abort(self) -> None:
         """Reset the connection."""
@@ -165,31 +178,64 @@ class SessionProtocol(protocol.Protocol):
         self._outgoing.seconds = seconds
 
     def pause(self) -> None:
-        """Stop reading."""
+        """Stop reading and delivering; an event that is being delivered is the last one."""
         self._paused = True
         if self._phase is Phase.RUNNING:
             self._stream.pauseProducing()
 
     def resume(self) -> None:
-        """Read on."""
+        """Deliver what is kept, then read on."""
         self._paused = False
-        if self._phase is Phase.RUNNING:
-            self._stream.resumeProducing()
+        with self._contained():
+            if not self._delivering:  # else that goes on when the owner returns
+                self._deliver()
+            if self._phase is Phase.RUNNING and not self._paused:
+                self._stream.resumeProducing()
+        self._part()
 
-    def _deliver(self, events: Iterable[Event]) -> bool:
-        """Deliver events; say whether the last one of the session was among them.
+    def _take(self, step: Callable[[float], Iterable[Event]], *, is_void: bool) -> None:
+        if self._phase is not Phase.RUNNING:
+            return
+        events = tuple(step(self._clock.seconds()))
+        last_words = self._send()  # before the events: a NOTIFICATION leaves ahead of the close
+        is_over = bool(events) and isinstance(events[-1], SessionDown)
+        if is_over:
+            self._phase = Phase.CLOSING
+            if is_void:
+                self._kept.clear()
+        self._kept.extend(events)
+        self._deliver()
+        if is_over:
+            self._close(last_words=last_words)
+        elif self._phase is Phase.RUNNING:
+            self._arm()
 
-        The owner may answer an event by ending the session: what the session had said after it is void.
-        """
-        for event in events:
-            if self._phase is not Phase.RUNNING:
-                return False
-            if isinstance(event, SessionDown):
-                self._phase = Phase.CLOSING
-                self._owner.deliver(event)
-                return True
-            self._owner.deliver(event)
-        return False
+    def _deliver(self, *, despite_pause: bool = False) -> None:
+        """Deliver what is kept, in order, as far as the owner does not pause the peer."""
+        is_nested, self._delivering = self._delivering, True
+        try:
+            while self._kept and (despite_pause or not self._paused):
+                self._owner.deliver(self._kept.popleft())
+        finally:
+            self._delivering = is_nested
+        if not self._kept:
+            self._sipped = 0
+
+    def _part(self) -> None:
+        """Tell the owner that the connection is gone, once it has heard everything else."""
+        if self._phase is Phase.LOST and not self._kept:
+            self._phase = Phase.GONE
+            self._owner.gone()
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """Let a bug of our own cost this session, and nothing else."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 (the one place that contains our own bugs)
+            self._kept.clear()
+            self._owner.caught(Failure())  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+            self.abort()
 
     def _send(self) -> bool:
         """Send the outbox; say whether there was anything."""
@@ -222,7 +268,7 @@ class SessionProtocol(protocol.Protocol):
         if due is None or due > self._clock.seconds():
             self._arm()
             return
-        if self._paused:
+        if self._paused and self._sipped < MAX_SIPPED:
             self._stream.resumeProducing()
         self.drive(self._session.timeout)
 

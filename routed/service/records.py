@@ -1,4 +1,4 @@
-"""JSON texts around the bulk rows: times, the keys that name a peer, and the records that open and close a stream.
+"""What is around the bulk rows of records: their style and numbers, times, keys of a peer, openings and closings.
 
 Source: the record formats of pmacct's message logs and table dumps, key by key.
 """
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from routed.plumbing.names import format_offset
+from routed.rib._rows import Rows
 from routed.service.settings import RenderSettings, TimestampLayout
 
 if TYPE_CHECKING:
@@ -41,6 +42,18 @@ class PeerText:
         return text.encode()
 
 
+class Counter:
+    """The sequence numbers of a daemon, shared by its message log and its dumps."""
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def take(self) -> int:
+        """Take the next number."""
+        self.next += 1
+        return self.next - 1
+
+
 class TimeFormat:
     """Writes times as the operator wants them."""
 
@@ -70,6 +83,17 @@ class TimeFormat:
         if self._layout is TimestampLayout.RFC9557:
             return (moment.strftime(f"%Y-%m-%dT%H:%M:%S{fraction}") + format_offset(moment)).encode()
         return moment.strftime(f"%Y-%m-%d %H:%M:%S{fraction}").encode()
+
+
+def new_rows(render: RenderSettings) -> Rows:
+    """Make a buffer for rows in the operator's style."""
+    return Rows(
+        as_path_array=render.as_path_as_array,
+        communities_array=render.communities_as_array,
+        communities_numeric=render.communities_numeric,
+        origin_integer=render.origin_as_integer,
+        all_attributes=render.extra_attributes,
+    )
 
 
 def log_event(sequence: int, timestamp: bytes, peer: PeerText, event_type: bytes) -> bytes:

@@ -1,14 +1,39 @@
 """How a connection ends that never gets a session: with the NOTIFICATION that says why."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from routed.model.event import Event, SessionDown
 from routed.octets import Writer
+from routed.service.pump import SessionProtocol
 from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.header import encode_message
 from routed.wire.bgp.notification import Notification, encode_notification
+
+#: Refused connections that may take their time to close; those beyond are closed without a word.
+MAX_REFUSALS: Final = 128
+
+
+class Refusals:
+    """The connections that are being refused now: few, however many knock."""
+
+    def __init__(self, clock: IReactorTime, *, on_bug: Callable[[Failure], None], on_gone: Callable[[], None]) -> None:
+        self._clock, self._on_bug, self._on_gone = clock, on_bug, on_gone
+        self._under_way = 0
+
+    def refuse(self, notification: Notification) -> SessionProtocol | None:
+        """Return what refuses a connection, or None to close it without a word."""
+        if self._under_way == MAX_REFUSALS:
+            return None
+        self._under_way += 1
+        return SessionProtocol(Refusal(notification), self._clock, Stranger(self._on_bug, self._gone))
+
+    def _gone(self) -> None:
+        self._under_way -= 1
+        self._on_gone()
 
 
 class Refusal:

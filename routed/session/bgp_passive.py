@@ -112,6 +112,7 @@ class BgpPassive:
         self._stream = Stream()
         self._outbox = bytearray()
         self._events: list[Event] = []
+        self._requests: set[bytes] = set()  # for a refresh, in this turn
         self._is_up = False  # PeerUp was reported
         self._hold_until: float | None = None
         self._keepalive_at: float | None = None
@@ -138,6 +139,7 @@ class BgpPassive:
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take in octets, cut anywhere; whatever they break is answered here, in one place."""
+        self._requests.clear()
         try:
             self._read(octets, now)
         except ProtocolViolation as violation:
@@ -246,11 +248,18 @@ class BgpPassive:
         self._close(f"peer sent {received.reason}", notification_received=received, graceful=self._outlives(received))
 
     def _on_route_refresh(self, message: bytes, _count: int, _now: float) -> None:
-        """Report an agreed refresh; ignore any other, and unknown subtypes (RFC 7313 section 5)."""
+        """Report an agreed refresh; ignore any other, and unknown subtypes (RFC 7313 section 5).
+
+        A request that is repeated within one read asks for nothing new, and costs nothing.
+        """
+        if message in self._requests:
+            return
         refresh = decode_route_refresh(_body(message))
         agreement = self.agreement
         assert agreement is not None
         is_request = refresh.subtype == RefreshSubtype.REQUEST
+        if is_request:
+            self._requests.add(message)
         is_agreed = agreement.route_refresh if is_request else agreement.enhanced_route_refresh
         if not is_agreed or not refresh.subtype.is_assigned or refresh.family not in agreement.context.families:
             return

@@ -90,13 +90,16 @@ def instrument(tree: Path, sources: list[str]) -> None:
 
 
 def selection(tree: Path, sources: list[str]) -> list[str]:
-    """Choose the tests that run compiled code: corpus, properties, and the unit tests named after each module."""
+    """Choose the tests that run compiled code: corpus, properties, and the unit tests of each module.
+
+    Those are named after it; a module without any is covered by its folder.
+    """
     tests = ["tests/fuzz", "tests/properties"]
     for source in map(Path, sources):
         folder = Path("tests") / source.parent
         found = sorted((tree / folder).glob(f"test_{source.stem.lstrip('_')}*.py"))
-        tests += [str(test.relative_to(tree)) for test in found]
-    return tests
+        tests += [str(test.relative_to(tree)) for test in found] or [str(folder)]
+    return list(dict.fromkeys(tests))
 
 
 def environment(tree: Path) -> dict[str, str]:

@@ -20,6 +20,8 @@ HEADER_OCTETS = 19
 #: Where the address that counts stands in a next hop of this many octets; 32 and 48 add a link-local one.
 NEXT_HOPS = {4: slice(0, 4), 16: slice(0, 16), 32: slice(0, 16)}
 VPN_NEXT_HOPS = {12: slice(8, 12), 24: slice(8, 24), 48: slice(8, 24)}
+#: Lengths that hold an IPv4 address, which only IPv4 routes may have (RFC 4760 3, RFC 8950 3).
+IPV4_NEXT_HOPS = {4, 12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,7 @@ def _mp_reach(kept: list[Attribute], context: Context) -> MpReach | None:
     if family not in ADDRESS_OCTETS:
         return MpReach(family, next_hop, [], bool(nlri))
     known = VPN_NEXT_HOPS if family[1] == VPN_SAFI else NEXT_HOPS
+    known = {octets: where for octets, where in known.items() if family[0] == 1 or octets not in IPV4_NEXT_HOPS}
     if length not in known:
         raise ResetError(a.MP_REACH, "next hop length")
     return MpReach(

@@ -12,8 +12,11 @@ class Bench:
     def __init__(self) -> None:
         self.jobs: deque[tuple[Callable[[], Any], Deferred[Any]]] = deque()
         self.held = False
+        self.broken: Exception | None = None  # why no thread can be had
 
     def __call__(self, work: Callable[[], Any], /) -> Deferred[Any]:
+        if self.broken is not None:
+            raise self.broken
         if not self.held:
             return maybeDeferred(work)
         done: Deferred[Any] = Deferred()

@@ -144,3 +144,32 @@ def test_a_waiting_producer_is_released_when_the_dump_fails(path: Path, bench: A
     bench.run_all()
     assert ready.called
     assert isinstance(dump.error, SinkError)
+
+
+def test_a_bug_never_puts_a_part_of_a_dump_in_place(path: Path, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_fd: int, _buffers: list[bytes]) -> int:
+        raise MemoryError("no more")
+
+    dump = DumpFile(str(path), in_thread=bench)
+    dump.write(b"1\n", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(output_file.os, "writev", broken)
+        dump.write(b"2\n", 1)
+    dump.write(b"3\n", 1)
+    assert failure_text(commit(dump)) == f"{path}: MemoryError: no more"
+    assert path.read_bytes() == b"old\n"
+    assert [entry.name for entry in path.parent.iterdir()] == ["dump"]
+    assert (dump.counters.failures, dump.counters.rows_lost) == (1, 2)
+
+
+def test_without_threads_a_dump_can_be_committed_or_given_up_in_vain(path: Path, bench: Any) -> None:
+    for end in (DumpFile.commit, DumpFile.abort):
+        bench.broken = None
+        dump = DumpFile(str(path), in_thread=bench)
+        dump.write(b"1\n", 1)
+        bench.broken = RuntimeError("can't start new thread")
+        ended: Deferred[None] = ensureDeferred(end(dump))
+        ended.addErrback(lambda failure: failure.trap(SinkError) and None)
+        assert ended.called
+        assert str(dump.error) == f"{path}: RuntimeError: can't start new thread"
+        assert path.read_bytes() == b"old\n"

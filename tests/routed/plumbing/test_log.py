@@ -192,9 +192,9 @@ def test_no_text_can_forge_a_line(text: str, line: str) -> None:
 
 
 def test_lines_of_a_kind_are_limited_and_counted() -> None:
-    now = NOW
+    now = 5.0
     terminal = StringIO()
-    log = Log(settings(), Owner(), clock=lambda: now, terminal=terminal)
+    log = Log(settings(), Owner(), clock=lambda: NOW, monotonic=lambda: now, terminal=terminal)
     for _ in range(10):
         log.write_limited("kind", 2, Level.WARN, "x")
     log.write_limited("other", 2, Level.WARN, "y")
@@ -206,6 +206,17 @@ def test_lines_of_a_kind_are_limited_and_counted() -> None:
         "y",
         "z (8 more like this were not logged)",
     ]
+
+
+def test_a_wall_clock_that_is_set_back_silences_nothing() -> None:
+    wall, monotonic = NOW, 5.0
+    terminal = StringIO()
+    log = Log(settings(), Owner(), clock=lambda: wall, monotonic=lambda: monotonic, terminal=terminal)
+    log.write_limited("kind", 1, Level.WARN, "x")
+    wall -= 86_400
+    monotonic += WINDOW
+    log.write_limited("kind", 1, Level.WARN, "y")
+    assert [line.split(": ", 1)[1] for line in terminal.getvalue().splitlines()] == ["x", "y"]
 
 
 def test_kinds_are_limited_too() -> None:

@@ -233,3 +233,49 @@ def test_a_fifo_without_reader_is_said_once_and_counted(
     assert sink.counters.rows_written == got.count(b"\n") + 1
     assert sink.counters.rows_written + sink.counters.rows_lost == 200_001
     os.close(reader)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError("no more")])
+def test_whatever_goes_wrong_is_a_failure_that_is_tried_again(
+    tmp_path: Path, bench: Any, clock: Clock, witness: Witness, error: Exception
+) -> None:
+    sink = FileSink(str(tmp_path / "log"), clock=clock, in_thread=bench, watch=witness.watch)
+    bench.broken = error
+    sink.write(b"a\n", 1)
+    clock.advance(FIRST_RETRY)
+    sink.write(b"b\n", 1)
+    bench.broken = None
+    clock.advance(FIRST_RETRY * 2)
+    assert (tmp_path / "log").read_bytes() == b"a\nb\n"
+    reason = f"{type(error).__name__}: {error}"
+    assert [(state.failing, state.reason) for state in witness.states] == [(True, reason), (False, "")]
+    assert sink.counters.rows_lost == 0
+
+
+def test_close_comes_to_an_end_without_threads(open_sink: Any, bench: Any, witness: Witness) -> None:
+    sink = open_sink()
+    bench.broken = RuntimeError("can't start new thread")
+    sink.write(b"a\n", 1)
+    assert sink.close().called
+    assert sink.counters.rows_lost == 1
+    assert witness.states[-1].failing
+
+
+def test_an_idle_sink_closes_without_threads(open_sink: Any, bench: Any, witness: Witness) -> None:
+    sink = open_sink()
+    bench.broken = RuntimeError("can't start new thread")
+    assert sink.close().called
+    assert witness.states[-1].reason == "close: RuntimeError: can't start new thread"
+
+
+def test_a_watcher_that_fails_keeps_nobody_from_writing_and_closing(tmp_path: Path, bench: Any, clock: Clock) -> None:
+    def complain(_state: SinkState) -> None:
+        raise RuntimeError("bug")
+
+    (tmp_path / "log").mkdir()
+    sink = FileSink(str(tmp_path / "log"), clock=clock, in_thread=bench, watch=Watch(on_state=complain))
+    (tmp_path / "log").rmdir()
+    sink.write(b"a\n", 1)
+    closed = sink.close()
+    assert closed.called
+    assert (tmp_path / "log").read_bytes() == b"a\n"

@@ -18,9 +18,10 @@ from routed.rib._rib import Rib
 from routed.service import collector as module
 from routed.service import sweeper
 from routed.service.collector import Collector
-from routed.service.message_log import Counter, MessageLog
+from routed.service.message_log import MessageLog
 from routed.service.peers import Peer
 from routed.service.pump import SessionProtocol
+from routed.service.records import Counter
 from routed.service.settings import RenderSettings, SpeakerSettings, TimestampLayout
 from routed.service.tag_map import TagMap, parse_tag_map
 from routed.service.tagging import Tagging
@@ -88,7 +89,7 @@ class Pump:
         assert self.paused
         self.paused = False
 
-    def drive(self, step: Callable[[float], Any]) -> None:
+    def end(self, step: Callable[[float], Any]) -> None:
         step(0.0)
 
 
@@ -127,7 +128,11 @@ class Lines:
     """Takes the lines of a log."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines: list[str] = []  # warnings
+        self.facts: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.facts.append(text)
 
     def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
         assert level is Level.WARN

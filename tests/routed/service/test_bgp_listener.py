@@ -19,6 +19,7 @@ from routed.service.bgp_listener import ACCEPTS_PER_TURN, STOPS_PER_TURN, Audien
 from routed.service.neighbors import NeighborsFile
 from routed.service.peers import Peer
 from routed.service.pump import MAX_LINGER, SessionProtocol
+from routed.service.refusal import MAX_REFUSALS
 from routed.service.reports import Reporter
 from routed.service.settings import ListenerSettings
 from routed.session.bgp_passive import BgpPassive
@@ -77,7 +78,11 @@ class FakeLog:
     def __init__(self) -> None:
         self.lines: list[tuple[Level, str]] = []
 
+        self.bug_in = "no line has this"
+
     def write(self, level: Level, text: str) -> None:
+        if self.bug_in in text:
+            raise KeyError("bug")
         self.lines.append((level, text))
 
     def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
@@ -312,6 +317,87 @@ def test_a_router_id_of_a_silent_peer_is_taken_over() -> None:
     assert rig.history.story()[-2:] == [("closed", 0), ("PeerUp", 1)]
 
 
+def test_a_stranger_that_only_sent_an_open_locks_no_router_out() -> None:
+    rig = Rig()
+    link = rig.connect("192.0.2.66")
+    assert link is not None
+    link[0].dataReceived(open_message())
+    rig.establish("192.0.2.1")
+    assert link[1].notification == (CEASE, COLLISION)
+    assert rig.history.story() == [("accepted", 0), ("accepted", 1), ("closed", 0), ("PeerUp", 1)]
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "192.0.2.2"])
+def test_a_session_whose_end_a_pause_keeps_back_gives_way(host: str) -> None:
+    rig = Rig()
+    pump, _wire = rig.establish("192.0.2.1")
+    (peer,) = rig.listener.peers
+    peer.pause()
+    lose(pump)
+    assert peer.down is None
+    rig.establish(host, port=40001)
+    assert rig.history.story() == [("accepted", 0), ("PeerUp", 0), ("accepted", 1)]
+    assert not any("Replenishing" in text for text in rig.texts)
+    peer.resume()
+    assert rig.history.story()[3:] == [("closed", 0), ("PeerUp", 1)]
+
+
+@pytest.mark.parametrize("graceful", [False, True])
+def test_who_replaces_a_paused_session_waits_for_its_end(graceful: bool) -> None:
+    rig = Rig()
+    rig.establish(graceful=graceful)
+    (peer,) = rig.listener.peers
+    rig.clock.advance(91)
+    peer.pause()
+    _pump, wire = rig.establish(port=40001, graceful=graceful)
+    assert wire.producerState == "paused"
+    assert rig.history.story() == [("accepted", 0), ("PeerUp", 0), ("accepted", 1)]
+    peer.resume()
+    assert wire.producerState == "producing"
+    assert rig.history.story()[3:] == [("closed", 0), ("PeerUp", 1)]
+
+
+def test_who_waits_for_an_end_is_read_even_if_that_meets_a_bug(failures: list[Failure]) -> None:
+    rig = Rig()
+    pump, _wire = rig.establish()
+    (peer,) = rig.listener.peers
+    peer.pause()
+    lose(pump)
+    rig.establish(port=40001)
+    rig.history.bug_in = "closed"
+    peer.resume()
+    assert rig.history.story()[3:] == [("closed", 0), ("PeerUp", 1)]
+    assert len(failures) == 1
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_stop_does_not_wait_for_pauses(is_lost: bool) -> None:
+    rig = Rig()
+    pump, wire = rig.establish()
+    (peer,) = rig.listener.peers
+    peer.pause()
+    if is_lost:
+        lose(pump)
+    stopped = rig.listener.stopService()
+    assert peer.down is not None
+    if not is_lost:
+        assert wire.notification == (CEASE, SHUTDOWN)
+        lose(pump)
+    assert stopped.called
+
+
+def test_few_connections_are_refused_with_a_word_at_a_time() -> None:
+    rig = Rig(settings={"max_peers": 1})
+    rig.establish("192.0.2.1")
+    links = [rig.connect("192.0.2.2", port) for port in range(MAX_REFUSALS)]
+    assert None not in links
+    assert rig.connect("192.0.2.2") is None
+    assert links[0] is not None
+    lose(links[0][0])
+    assert rig.connect("192.0.2.2") is not None
+    assert rig.connect("192.0.2.2") is None
+
+
 def test_the_router_id_check_can_be_switched_off() -> None:
     rig = Rig(check_router_id=False)
     rig.establish("192.0.2.1")
@@ -413,6 +499,38 @@ def test_a_bug_at_the_end_of_a_session_still_frees_its_slot(failures: list[Failu
     assert len(rig.listener.peers) == 0
     assert len(failures) == 1
     assert rig.history.story().count(("closed", 0)) == 1
+
+
+def test_a_bug_of_the_reporter_does_not_keep_an_end_back(failures: list[Failure]) -> None:
+    rig = Rig()
+    pump, _wire = rig.establish()
+    rig.log.bug_in = "reset by peer"
+    lose(pump)
+    assert rig.history.story()[-1] == ("closed", 0)
+    assert len(failures) == 1
+
+
+def test_a_bug_in_a_policy_costs_that_connection_only(failures: list[Failure]) -> None:
+    def allows(address: Any) -> bool:
+        if str(address) == "192.0.2.9":
+            raise SystemError("bug")
+        return True
+
+    rig = Rig(allows=allows)
+    assert rig.connect("192.0.2.9") is None
+    rig.establish("192.0.2.1")
+    assert rig.history.story() == [("accepted", 0), ("PeerUp", 0)]
+    assert rig.listener.counters.bugs_total == 1
+    assert [failure.type for failure in failures] == [SystemError]
+
+
+def test_a_bug_behind_an_acceptance_leaves_no_peer(failures: list[Failure]) -> None:
+    rig = Rig()
+    rig.log.bug_in = "usage"
+    assert rig.connect() is None
+    assert len(rig.listener.peers) == 0
+    assert rig.history.story() == [("accepted", 0), ("closed", 0)]
+    assert len(failures) == 1
 
 
 def test_a_bug_at_acceptance_costs_that_connection_only(failures: list[Failure]) -> None:

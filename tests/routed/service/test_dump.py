@@ -1,6 +1,7 @@
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any, cast
@@ -16,15 +17,16 @@ from routed.plumbing.names import DATED_VARIABLES, parse_name
 from routed.plumbing.output_file import Owner
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions
+from routed.rib._dump import Snapshot
 from routed.rib._rib import Rib
+from routed.rib._rows import Rows
 from routed.rib._update import apply
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.service import dump as module
 from routed.service.collector import Neighbor
-from routed.service.dump import Dumper
+from routed.service.dump import Dumper, render
 from routed.service.dump_schedule import slot_of
-from routed.service.message_log import Counter
-from routed.service.records import PeerText
+from routed.service.records import Counter, PeerText
 from routed.service.settings import DumpFormat, DumpSettings, RenderSettings, TimestampLayout
 from routed.wire.bgp.context import DecodeContext
 from routed.wire.mrt.archive import read
@@ -346,30 +348,93 @@ def test_stopping_before_the_start_or_between_dumps_is_immediate(tmp_path: Path)
     assert rig.clock.calls == []
 
 
-def test_a_bug_costs_one_dump_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> list[tuple[bytes, int]]:
-        raise RuntimeError("bug")
-
-    failures: list[Any] = []
+@contextmanager
+def failures_logged() -> Iterator[list[tuple[str, type]]]:
+    """What Twisted's log is told meanwhile."""
+    failures: list[tuple[str, type]] = []
 
     def observe(event: Any) -> None:
         if "log_failure" in event:
-            failures.append(event["log_failure"].type)
+            failures.append((event["where"], event["log_failure"].type))
 
-    rig = Rig(tmp_path)
-    rig.add("192.0.2.1", 3)
-    rig.dumper.start()
     globalLogPublisher.addObserver(cast("Any", observe))
     try:
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "render", broken)
-            rig.wait(59)
+        yield failures
     finally:
         globalLogPublisher.removeObserver(cast("Any", observe))
-    assert failures == [RuntimeError]
-    assert rig.files == {}
+
+
+def test_a_bug_costs_one_file_and_not_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_of_peers = iter([RuntimeError("bug")])
+
+    def broken_once(snapshot: Snapshot, rows: Rows) -> list[tuple[bytes, int]]:
+        for error in rows_of_peers:
+            raise error
+        return render(snapshot, rows)
+
+    monkeypatch.setattr(module, "render", broken_once)
+    rig = Rig(tmp_path)
+    rig.add("192.0.2.1", 3)
+    rig.add("192.0.2.2", 3)
+    rig.dumper.start()
+    with failures_logged() as failures:
+        rig.wait(59)
+    name = tmp_path / "dump-192_0_2_1-1501"
+    assert failures == [(f"the table dump {name}", RuntimeError)]
+    assert rig.files.keys() == {"dump-192_0_2_2-1501"}
+    assert (rig.dumper.counters.files, rig.dumper.counters.files_failed) == (1, 1)
+    assert rig.lines.lines[1] == f"ERROR table dump not written: {name}: RuntimeError: bug"
+    assert "TABLES: 2 ENTRIES: 3" in rig.lines.lines[-1]
     rig.wait(60)
-    assert [name[-4:] for name in rig.files] == ["1502"]
+    assert rig.dumper.counters.files == 3
+
+
+def hang(rig: Rig) -> None:
+    """Let the first dump open its file and then be stuck, with one batch of rows on its way."""
+    rig.thread.held = True
+    rig.dumper.start()
+    rig.wait(59)
+    rig.thread.run(2)  # opens the file, renders a few rows; writing begins and does not end
+    work = rig.thread.jobs.popleft()
+    rig.thread.run()
+    rig.thread.jobs.append(work)
+
+
+@pytest.mark.parametrize("output", [DumpFormat.JSON, DumpFormat.MRT])
+def test_a_file_that_is_stuck_loses_its_dump(tmp_path: Path, output: DumpFormat) -> None:
+    rig = Rig(tmp_path, "dump", output=output, bounds=Bounds(limit=1_000_000, full=100, drained=5))
+    table = rig.add("192.0.2.1", 2000).table
+    assert table is not None
+    hang(rig)
+    everything = b"".join(prefix((10 << 24 | n).to_bytes(4, "big"), 32) for n in range(500))
+    apply(table.rib, update(withdrawn=everything))
+    rig.wait(59)
+    assert rig.dumper.counters.files_failed == 0
+    rig.wait(1)
+    assert rig.dumper.counters.files_failed == 1
+    [problem] = [line for line in rig.lines.lines if line.startswith("ERROR")]
+    assert problem == f"ERROR table dump not written: {tmp_path / 'dump'}: nothing could be written for 60 s"
+    rig.wait(60)
+    assert (rig.dumper.counters.events, rig.dumper.counters.skipped) == (1, 2)
+    rig.thread.held = False
+    rig.thread.run()
+    assert list(tmp_path.iterdir()) == []
+    assert "*** Dumping BGP tables - END" in rig.lines.lines[-1]
+    rig.wait(60)
+    assert rig.dumper.counters.files == 1
+
+
+def test_a_file_that_is_stuck_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "dump", bounds=Bounds(limit=1_000_000, full=100, drained=5))
+    rig.add("192.0.2.1", 2000)
+    hang(rig)
+    stopped: list[None] = []
+    ensureDeferred(rig.dumper.stop()).addCallback(stopped.append)
+    rig.wait(4)
+    assert stopped == []
+    rig.wait(1)
+    assert stopped == [None]
+    assert rig.lines.lines[-1].startswith("WARN the table dump that is being written is stuck")
 
 
 def test_rows_are_dumped_whatever_the_filter_of_the_message_log_keeps_back(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from routed.plumbing.names import PEER_VARIABLES, parse_name
 from routed.plumbing.sink import Watch
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._update import apply
-from routed.service.message_log import Counter, MessageLog, Stream
-from routed.service.records import PeerText
+from routed.service.message_log import MessageLog, Stream
+from routed.service.records import Counter, PeerText
 from routed.service.settings import RenderSettings, TimestampLayout
 from tests.oracles.build import MANDATORY, NET_10, update
 

@@ -26,6 +26,10 @@ RD = bytes([0, 0, 0, 1, 0, 0, 0, 9])
 WHEN = 1_795_186_800
 
 
+async def goes_on() -> bool:
+    return True
+
+
 def dumped(folder: Path, updates: bytes, add_path: frozenset[Family] = frozenset()) -> list[MrtRib]:
     """What an archive of one peer with these UPDATEs has behind its list of peers."""
     neighbor = Neighbor(
@@ -39,7 +43,7 @@ def dumped(folder: Path, updates: bytes, add_path: frozenset[Family] = frozenset
     file = DumpFile(str(folder / "dump"), in_thread=maybeDeferred)
 
     async def write() -> int:
-        entries = await write_mrt(file, [neighbor], WHEN, maybeDeferred)
+        entries = await write_mrt(file, [neighbor], WHEN, maybeDeferred, goes_on)
         await file.commit()
         return entries
 
@@ -110,6 +114,27 @@ def test_path_identifiers_are_kept(tmp_path: Path) -> None:
     nlri = prefix(HOP4, 24, path_id=7) + prefix(HOP4, 24, path_id=3)
     ribs = dumped(tmp_path, update(MANDATORY, nlri), frozenset({IPV4_UNICAST}))
     assert [rib.entries[0].path_id for rib in ribs] == [3, 7]
+
+
+def test_a_dump_that_is_given_up_reads_no_further_table(tmp_path: Path) -> None:
+    tables = [AdjRibIn(Rib(1), DecodeContext(as4=True)) for _ in range(2)]
+    neighbors = []
+    for slot, table in enumerate(tables):
+        apply(table.rib, update(MANDATORY, prefix(HOP4, 24)))
+        address = ip_address(f"192.0.2.{slot}")
+        neighbors.append(
+            Neighbor(identity=(address, 0), text=PeerText(address=address, port=179), slot=slot, table=table)
+        )
+    asked: list[bool] = []
+
+    async def gives_up() -> bool:
+        asked.append(False)
+        return False
+
+    file = DumpFile(str(tmp_path / "dump"), in_thread=maybeDeferred)
+    written: list[int] = []
+    ensureDeferred(write_mrt(file, neighbors, WHEN, maybeDeferred, gives_up)).addCallback(written.append)
+    assert (written, asked) == ([1], [False])
 
 
 def test_many_routes_take_several_turns(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_a_row_permits_what_it_covers(row: str, inside: list[str], outside: list
     assert [text for text in outside if permitted.permits(ip_address(text))] == []
 
 
+def test_the_scope_of_a_link_local_address_does_not_matter() -> None:
+    permitted = allowed("fe80::/64\n")
+    assert permitted.permits(ip_address("fe80::1%eth0"))
+    assert not permitted.permits(ip_address("fe80:1::1%eth0"))
+
+
 def test_any_row_will_do() -> None:
     permitted = allowed("192.0.2.1\n2001:db8::/32\n192.0.2.1\n")
     assert len(permitted) == 2

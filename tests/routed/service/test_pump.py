@@ -8,7 +8,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from routed.model.event import Event, SessionDown, UpdateRun
-from routed.service.pump import MAX_LINGER, SessionProtocol
+from routed.service.pump import MAX_LINGER, MAX_SIPPED, SessionProtocol
 from routed.service.send_hold import MAX_WAITING_OCTETS, MIN_SEND_HOLD_TIME, send_hold_time
 
 
@@ -89,7 +89,7 @@ class Keeper:
 
 
 DOWN = SessionDown(reason="over")
-RUN = UpdateRun(b"octets", 1)
+RUN, SECOND, THIRD = UpdateRun(b"octets", 1), UpdateRun(b"second", 1), UpdateRun(b"third", 1)
 
 
 class Rig:
@@ -217,7 +217,7 @@ def test_events_behind_an_end_that_the_owner_made_are_void(rig: Rig) -> None:
     def end(event: Event) -> None:
         if event is RUN:
             rig.session.events = [DOWN]
-            rig.pump.drive(rig.session.timeout)
+            rig.pump.end(rig.session.timeout)
 
     rig.owner.on_event = end
     rig.session.events = [RUN, UpdateRun(b"void", 1)]
@@ -285,6 +285,146 @@ def test_a_paused_peer_is_heard_out_at_its_end(rig: Rig) -> None:
     rig.pump.resume()
     rig.pump.pause()
     assert rig.wire.producerState == "producing"
+
+
+def pause_at(rig: Rig, *pauses: Event) -> None:
+    def pause(event: Event) -> None:
+        if event in pauses:
+            rig.pump.pause()
+
+    rig.owner.on_event = pause
+
+
+def test_a_pause_holds_from_the_event_on_at_which_it_was_made(rig: Rig) -> None:
+    pause_at(rig, RUN, SECOND)
+    rig.session.events = [RUN, SECOND, THIRD]
+    rig.pump.dataReceived(b"1")
+    assert rig.owner.heard == [RUN]
+    rig.pump.resume()
+    assert rig.owner.heard == [RUN, SECOND]
+    assert rig.wire.producerState == "paused"
+    rig.pump.resume()
+    assert rig.owner.heard == [RUN, SECOND, THIRD]
+    assert rig.wire.producerState == "producing"
+
+
+def test_a_pause_that_is_over_within_a_delivery_changes_nothing(rig: Rig) -> None:
+    def blink(event: Event) -> None:
+        rig.pump.pause()
+        rig.pump.resume()
+        assert rig.owner.heard[-1] is event, "delivered within another delivery"
+
+    rig.owner.on_event = blink
+    rig.session.events = [RUN, SECOND]
+    rig.pump.dataReceived(b"1")
+    assert rig.owner.heard == [RUN, SECOND]
+    assert rig.wire.producerState == "producing"
+
+
+def test_what_happens_in_a_pause_is_told_behind_what_is_kept(rig: Rig) -> None:
+    pause_at(rig, RUN)
+    rig.session.events = [RUN, SECOND]
+    rig.pump.dataReceived(b"1")
+    rig.session.outbox, rig.session.events = b"NOTIFICATION", [THIRD, DOWN]
+    rig.pump.drive(rig.session.timeout)
+    assert rig.wire.half_closed
+    assert rig.owner.heard == [RUN]
+    rig.pump.resume()
+    assert rig.owner.heard == [RUN, SECOND, THIRD, DOWN]
+
+
+def test_a_stream_that_is_lost_in_a_pause_is_gone_when_all_is_told(rig: Rig) -> None:
+    pause_at(rig, RUN)
+    rig.session.events = [RUN, SECOND]
+    rig.pump.dataReceived(b"1")
+    rig.session.events = [DOWN]
+    rig.lose()
+    assert rig.owner.heard == [RUN]
+    rig.pump.resume()
+    assert rig.owner.heard == [RUN, SECOND, DOWN, "gone"]
+    rig.pump.pause()
+    rig.pump.resume()
+    assert rig.owner.heard.count("gone") == 1
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_an_owner_that_ends_a_paused_session_hears_only_that_and_later(rig: Rig) -> None:
+    pause_at(rig, RUN)
+    rig.session.events = [RUN, SECOND]
+    rig.pump.dataReceived(b"1")
+    rig.session.events = [DOWN]
+    rig.pump.end(rig.session.timeout)
+    assert rig.owner.heard == [RUN]
+    rig.pump.resume()
+    assert rig.owner.heard == [RUN, DOWN]
+
+
+def test_an_owner_that_catches_up_hears_all_at_once(rig: Rig) -> None:
+    pause_at(rig, RUN)
+    rig.session.events = [RUN, SECOND]
+    rig.pump.dataReceived(b"1")
+    rig.session.events = [DOWN]
+    rig.lose()
+    rig.pump.end(rig.session.timeout)
+    rig.pump.catch_up()
+    assert rig.owner.heard == [RUN, SECOND, DOWN, "gone"]
+
+
+def test_an_end_in_a_delivery_voids_what_is_kept_even_of_a_paused_peer(rig: Rig) -> None:
+    def end(event: Event) -> None:
+        if event is RUN:
+            rig.pump.pause()
+            rig.session.events = [DOWN]
+            rig.pump.end(rig.session.timeout)
+
+    rig.owner.on_event = end
+    rig.session.events = [RUN, SECOND]
+    rig.pump.dataReceived(b"1")
+    rig.pump.resume()
+    assert rig.owner.heard == [RUN, DOWN]
+
+
+def test_an_end_that_comes_too_late_voids_nothing(rig: Rig) -> None:
+    rig.owner.on_event = lambda event: event is RUN and rig.pump.end(rig.session.timeout)
+    rig.session.events = [RUN, SECOND, DOWN]
+    rig.pump.dataReceived(b"1")
+    assert rig.owner.heard == [RUN, SECOND, DOWN]
+
+
+def test_our_bug_in_what_was_kept_costs_this_connection_only(rig: Rig) -> None:
+    def fail(event: Event) -> None:
+        if event is SECOND:
+            raise KeyError("bug")
+
+    rig.pump.pause()
+    rig.session.events = [RUN, SECOND, THIRD]
+    rig.pump.dataReceived(b"1")
+    rig.owner.on_event = fail
+    rig.pump.resume()
+    assert [bug.type for bug in rig.owner.bugs] == [KeyError]
+    assert rig.wire.disconnected
+    rig.lose()
+    assert rig.owner.heard == [RUN, SECOND, "gone"]
+
+
+def test_a_paused_peer_is_kept_alive_by_so_many_octets_only(rig: Rig) -> None:
+    def sip(size: int) -> bool:
+        rig.session.due = rig.clock.seconds()
+        rig.session.events = []
+        rig.pump.dataReceived(b"")
+        rig.clock.advance(0)
+        was_read = rig.wire.producerState == "producing"
+        rig.session.events = [RUN]
+        rig.pump.dataReceived(bytes(size))
+        return was_read
+
+    rig.pump.pause()
+    assert sip(MAX_SIPPED - 1)
+    assert sip(1)
+    assert not sip(1)
+    rig.pump.resume()
+    rig.pump.pause()
+    assert sip(1)
 
 
 def test_a_peer_that_takes_nothing_for_the_send_hold_time_is_reset(rig: Rig) -> None:

@@ -525,6 +525,17 @@ def test_other_refreshes_are_ignored(capabilities, body):
     assert session.state is State.ESTABLISHED
 
 
+def test_a_flood_of_requests_is_answered_once_a_read():
+    session = established(*REFRESHABLE)
+    session.take_outbox()
+    assert session.receive(REFRESH * 2_800, 1.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]
+    answer = session.take_outbox()
+    assert len(answer) == 2 * len(REFRESH)
+    assert session.received[MessageType.ROUTE_REFRESH] == 2_800
+    assert session.receive(REFRESH, 2.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]
+    assert session.take_outbox() == answer
+
+
 def test_a_plain_refresh_needs_no_answer():
     session = established(RouteRefreshCapability())
     assert session.receive(REFRESH, 1.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]

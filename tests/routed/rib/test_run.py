@@ -1,0 +1,92 @@
+"""Runs of UPDATEs in steps: bounded work and output, and nothing left behind by a run that is given up."""
+
+import gc
+from typing import Final
+
+import pytest
+
+from routed.rib._rib import PeerRib, Rib, sweep_all
+from routed.rib._rows import Rows
+from routed.rib._update import Run, apply
+
+FULL_ROWS: Final = 1 << 20
+ORIGIN_IGP: Final = b"\x40\x01\x01\x00"
+AS_PATH: Final = b"\x40\x02\x06\x02\x01\x00\x00\xfd\xe9"
+NEXT_HOP: Final = b"\x40\x03\x04\xc0\x00\x02\x01"
+
+
+def update(attributes: bytes, nlri: bytes) -> bytes:
+    body = b"\0\0" + len(attributes).to_bytes(2, "big") + attributes + nlri
+    return b"\xff" * 16 + (19 + len(body)).to_bytes(2, "big") + b"\x02" + body
+
+
+def communities(count: int) -> bytes:
+    value = b"".join((0xFDE90000 | n).to_bytes(4, "big") for n in range(count))
+    return b"\xd0\x08" + len(value).to_bytes(2, "big") + value
+
+
+def wide(first: int, count: int, community_count: int) -> bytes:
+    """One UPDATE whose rows are many times as long as it is."""
+    nlri = b"".join(bytes([24]) + n.to_bytes(3, "big") for n in range(first, first + count))
+    return update(ORIGIN_IGP + AS_PATH + NEXT_HOP + communities(community_count), nlri)
+
+
+def rows() -> Rows:
+    made = Rows()
+    made.log(b"now", b'"peer_ip_src": "192.0.2.1", ', b"")
+    return made
+
+
+def test_output_of_a_step_is_bounded_and_none_is_lost() -> None:
+    octets = b"".join(wide(1000 * n, 400, 500) for n in range(8))
+    at_once, in_steps = rows(), rows()
+    expected = apply(PeerRib(Rib(1)), octets, at_once)
+    run, taken, applied = Run(PeerRib(Rib(1)), octets), b"", None
+    while applied is None:
+        applied = run.step(in_steps)
+        assert len(in_steps) < FULL_ROWS + 10_000
+        taken += in_steps.take()
+    assert applied == expected
+    assert taken == at_once.take()
+    assert len(taken) > 10 * FULL_ROWS
+
+
+def test_work_of_a_step_is_bounded() -> None:
+    octets = b"".join(update(ORIGIN_IGP + AS_PATH + NEXT_HOP, bytes([8, 10]) * 1000) for _ in range(50))
+    run, steps = Run(PeerRib(Rib(1)), octets), 0
+    while (applied := run.step()) is None:
+        steps += 1
+    assert steps == 3
+    assert (applied.announced, applied.unchanged) == (1, 49_999)
+
+
+def test_runs_of_several_peers_may_be_under_way_at_once() -> None:
+    rib = Rib(1)
+    peers = [PeerRib(rib) for _ in range(3)]
+    runs = [Run(peer, wide(5000 * n, 900, 3) * 20) for n, peer in enumerate(peers)]
+    done: list[int] = []
+    while len(done) < 3:
+        for n, run in enumerate(runs):
+            if n not in done and run.step() is not None:
+                done.append(n)
+    assert [len(peer) for peer in peers] == [900, 900, 900]
+
+
+def test_a_run_that_is_given_up_leaves_no_references() -> None:
+    rib = Rib(1)
+    peer = PeerRib(rib)
+    run = Run(peer, wide(0, 400, 500) * 8)
+    assert run.step(rows()) is None
+    del run
+    gc.collect()
+    for family, table in peer.detach():
+        while not sweep_all(rib, family, table, 1000):
+            pass
+    assert len(rib.paths) == 0
+
+
+@pytest.mark.parametrize("kept", [1, 18, 22, 23, 40])
+def test_octets_that_are_no_whole_update_are_never_read(kept: int) -> None:
+    whole = wide(0, 3, 2)
+    with pytest.raises(ValueError, match=f"octet {len(whole)} starts no whole UPDATE"):
+        apply(PeerRib(Rib(1)), whole + whole[:kept])

@@ -1,0 +1,18 @@
+"""Facts about the project that no single module knows."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_compiled_module_is_built() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = [source for module in project["tool"]["setuptools"]["ext-modules"] for source in module["sources"]]
+    assert declared == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "routed").rglob("*.pyx"))
+
+
+def test_every_compiled_module_has_its_types() -> None:
+    private = {"_ids", "_routes", "_as4"}  # nothing in them is visible from Python
+    for path in (ROOT / "routed").rglob("*.pyx"):
+        assert path.with_suffix(".pyi").exists() or path.stem in private, path
