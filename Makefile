@@ -30,9 +30,9 @@ lint: build
 
 test: lint
 	$(PYTHON) tests/peers/install.py
-	$(PYTHON) -m pytest --cov --cov-report=term:skip-covered --ignore=tests/peers
+	$(PYTHON) -m pytest -n 2 --cov --cov-report=term:skip-covered --ignore=tests/peers
 	$(PYTHON) tests/fuzz/sanitized.py
-	$(PYTHON) -m pytest tests/peers
+	$(PYTHON) -m pytest tests/peers -n 3 --dist loadfile
 
 bench: build
 	$(PYTHON) tests/peers/install.py
