@@ -67,6 +67,7 @@ class RoutingPlane:
             tagging=tagging,
             message_log=self._message_log,
             compare_ports=settings.listener.compare_ports,
+            max_retained=settings.listener.max_peers,
         )
         self._listener = self._make_listener()
         self._dumper = self._make_dumper(sequence)
@@ -83,7 +84,9 @@ class RoutingPlane:
         swept = self._collector.stop()
         if self._dumper is not None:
             await self._dumper.stop()
-        await self._listener.stopService()
+        stopped = self._listener.stopService()
+        self._listening.close()  # or a successor on the same port would lose connections to it
+        await stopped
         await swept
         if self._message_log is not None:
             await self._message_log.close()
@@ -112,9 +115,7 @@ class RoutingPlane:
 
         def open_sink(name: str, watch: Watch) -> Sink:
             watch = Watch(on_state=self._report_sink, on_full=watch.on_full, on_drained=watch.on_drained)
-            sink = FileSink(name, clock=self._reactor, in_thread=self._in_thread, watch=watch, options=options)
-            self.metrics.add("sink", sink.counters, {"file": name})
-            return sink
+            return FileSink(name, clock=self._reactor, in_thread=self._in_thread, watch=watch, options=options)
 
         return MessageLog(settings.file, open_sink, self._settings.render, sequence)
 
@@ -150,7 +151,7 @@ class RoutingPlane:
             Line.WAITING, interface=settings.interface or "all", ip=settings.address or "::", port=settings.port
         )
         self._reporter.say(Line.MAX_PEERS, max_peers=settings.max_peers)
-        sock = listening.socket
+        self._listening = sock = listening.socket
 
         def listen(factory: Factory) -> IListeningPort:
             port: IListeningPort = self._reactor.adoptStreamPort(  # type: ignore[no-untyped-call]  # bare in Twisted

@@ -13,6 +13,7 @@ the UPDATEs after it are not looked at.
 
 from collections import namedtuple
 
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -693,6 +694,7 @@ cdef class Workspace:
         free(self.r.scratch)
 
 
+@cython.no_gc_clear                  # a run that is given up needs its peer to let its references go
 cdef class Run:
     """A run of UPDATE messages on its way into the tables of a peer, in steps of bounded work and output.
 

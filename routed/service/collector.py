@@ -98,11 +98,14 @@ class Collector:
         tagging: Tagging,
         message_log: MessageLog | None,
         compare_ports: bool,
+        max_retained: int,
     ) -> None:
         self._reactor, self._rib, self._settings, self._log = reactor, rib, settings, log
         self._tagging, self._message_log, self._compare_ports = tagging, message_log, compare_ports
         self._sweeper = Sweeper(reactor)
+        self._max_retained = max_retained
         self._neighbors: dict[Identity, Neighbor] = {}
+        self._retained: dict[Identity, Neighbor] = {}  # lost, their routes kept; the first lost first
         self._of_peer: dict[Peer, Neighbor] = {}
         self._streams: dict[Peer, Stream] = {}
         self._stopping = False
@@ -181,6 +184,7 @@ class Collector:
         if neighbor.table is None:
             neighbor.table = AdjRibIn(self._rib, up.context)
         else:
+            self._retained.pop(neighbor.identity, None)
             gone = neighbor.table.renew(up.context, preserved(up))
             self._sweep_out(neighbor, gone, self._streams.get(peer))
             if neighbor.stream is not None:
@@ -317,6 +321,9 @@ class Collector:
             self._sweep_stale(neighbor, family, DOOMED)
         patience = min(restart_time(up, down), self._settings.stale_time)
         self._set_alarm(neighbor, patience, lambda: self._begin_long_life(neighbor, up))
+        self._retained[neighbor.identity] = neighbor
+        if len(self._retained) > self._max_retained:  # tables of routers that are away are bounded like the others
+            self._drop(next(iter(self._retained.values())))
 
     def _begin_long_life(self, neighbor: Neighbor, up: PeerUp) -> None:
         """The peer did not return in time: keep what may live long (RFC 9494 section 4.2)."""
@@ -365,6 +372,7 @@ class Collector:
     def _drop(self, neighbor: Neighbor) -> None:
         """Let all routes of a peer go, then close its stream and forget it."""
         self._cancel_alarm(neighbor)
+        self._retained.pop(neighbor.identity, None)
         tables = [] if neighbor.table is None else neighbor.table.detach()
         neighbor.table = None
         stream, neighbor.stream = neighbor.stream, None

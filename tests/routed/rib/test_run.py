@@ -85,6 +85,22 @@ def test_a_run_that_is_given_up_leaves_no_references() -> None:
     assert len(rib.paths) == 0
 
 
+def test_a_run_in_a_cycle_of_garbage_leaves_no_references_either() -> None:
+    rib = Rib(1)
+    peer = PeerRib(rib)
+    run = Run(peer, wide(0, 400, 500) * 8)
+    run.step(rows())
+    cycle: list[object] = [run, peer]
+    cycle.append(cycle)
+    tables = peer.detach()
+    del run, peer, cycle
+    gc.collect()
+    for family, table in tables:
+        while not sweep_all(rib, family, table, 1000):
+            pass
+    assert len(rib.paths) == 0
+
+
 @pytest.mark.parametrize("kept", [1, 18, 22, 23, 40])
 def test_octets_that_are_no_whole_update_are_never_read(kept: int) -> None:
     whole = wide(0, 3, 2)

@@ -147,6 +147,7 @@ class Rig:
         tags: str | None = None,
         label_filter: tuple[str, ...] | None = None,
         compare_ports: bool = False,
+        max_retained: int = 100,
         log: bool = True,
         name: str = "log",
     ) -> None:
@@ -164,6 +165,7 @@ class Rig:
             tagging=Tagging(None if tags is None else self.tag_map, label_as_map=False, label_filter=label_filter),
             message_log=self.message_log if log else None,
             compare_ports=compare_ports,
+            max_retained=max_retained,
         )
         self.slot = 0
 

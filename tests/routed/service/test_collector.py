@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from routed.model.event import NotificationReceived, RouteRefresh
+from routed.model.event import NotificationReceived, RouteRefresh, UpdateRun
 from routed.service import collector as module
 from routed.wire.bgp.capability import GracefulRestart
 from routed.wire.bgp.codepoints import RefreshSubtype
@@ -365,6 +365,35 @@ def test_an_end_without_sweeps_is_immediate() -> None:
     ended: list[None] = []
     rig.collector.stop().addCallback(ended.append)
     assert ended == [None]
+
+
+def test_a_run_that_is_much_work_goes_on_in_later_turns_and_in_order() -> None:
+    rig = Rig()
+    peer = rig.connect()
+    communities = attribute(8, b"".join(n.to_bytes(4, "big") for n in range(500)))
+    nets = [prefix(n.to_bytes(4, "big"), 32) for n in range(3000)]
+    many = [update([*MANDATORY, communities], b"".join(nets[at : at + 300])) for at in range(0, 3000, 300)]
+    rig.send(peer, *many)
+    assert paused(peer)  # its next messages wait
+    assert 0 < rig.routes < 3000
+    rig.collector.event(peer, UpdateRun(update(withdrawn=nets[2999]), 1))  # and if one comes all the same, it is behind
+    rig.settle()
+    assert not paused(peer)
+    assert rig.routes == 2999
+    assert rig.rows()[-1].startswith("1000 withdraw")
+    assert len(rig.rows()) == 1 + 3000 + 1
+
+
+def test_a_session_that_ends_in_a_long_run_leaves_nothing_behind() -> None:
+    rig = Rig()
+    peer = rig.connect()
+    communities = attribute(8, b"".join(n.to_bytes(4, "big") for n in range(500)))
+    nets = [prefix(n.to_bytes(4, "big"), 32) for n in range(3000)]
+    rig.send(peer, *[update([*MANDATORY, communities], b"".join(nets[at : at + 300])) for at in range(0, 3000, 300)])
+    rig.collector.closed(peer, LOST)
+    rig.settle()
+    assert rig.is_empty
+    assert rig.rows()[-1] == "1000 log_close"
 
 
 def test_memory_is_given_back_behind_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

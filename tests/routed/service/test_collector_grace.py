@@ -164,6 +164,17 @@ def test_stale_routes_have_no_second_life() -> None:
     assert rig.is_empty
 
 
+def test_tables_of_routers_that_are_away_are_bounded() -> None:
+    rig = Rig(max_retained=2)
+    for number in (1, 2, 3):
+        peer = rig.connect(1000 * number, f"192.0.2.{number}", graceful=grace(IPV4_UNICAST))
+        rig.send(peer, announce(number))
+        rig.collector.closed(peer, KEPT)
+        rig.settle()
+    assert [row for row in rig.rows() if "delete" in row] == ["1000 delete 10.1.0.0/16"]
+    assert rig.routes == 2
+
+
 def test_a_second_loss_after_the_end_of_rib_keeps_routes_again() -> None:
     rig = Rig()
     for port in (1000, 2000, 3000):
