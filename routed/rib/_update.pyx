@@ -694,7 +694,7 @@ cdef class Workspace:
         free(self.r.scratch)
 
 
-@cython.no_gc_clear                  # a run that is given up needs its peer to let its references go
+@cython.no_gc_clear                  # a run that is given up still has to let its references go
 cdef class Run:
     """A run of UPDATE messages on its way into the tables of a peer, in steps of bounded work and output.
 
@@ -704,6 +704,7 @@ cdef class Run:
     """
 
     cdef PeerRib peer
+    cdef PathStore paths                 # of its own: in a cycle of garbage the peer may be cleared first
     cdef bytes octets
     cdef Workspace space
     cdef size_t at, end                  # in the octets: where the next block starts
@@ -715,6 +716,7 @@ cdef class Run:
     def __cinit__(self, PeerRib peer not None, bytes octets not None):
         cdef reader *r
         self.peer = peer
+        self.paths = peer.rib.paths
         self.octets = octets
         self.end = len(octets)
         self.ends = []
@@ -734,7 +736,7 @@ cdef class Run:
 
     def __dealloc__(self):
         if self.space is not None and self.in_block:
-            release_sets(&self.space.r, self.peer.rib.paths)
+            release_sets(&self.space.r, self.paths)
 
     def step(self, Rows rows=None):
         """Go on until the run is over, `STEP_OPERATIONS` routes are done, or the rows fill their buffer.
@@ -745,7 +747,6 @@ cdef class Run:
         Raises: MemoryError, ValueError for octets that are no whole UPDATEs; what was carried out stays.
         """
         cdef reader *r = &self.space.r
-        cdef PathStore paths = self.peer.rib.paths
         cdef size_t left = STEP_OPERATIONS, before
         while left and (rows is None or rows.used < rows.full_at):
             if self.operation == r.operation_count:
@@ -762,7 +763,7 @@ cdef class Run:
     cdef bint next_block(self, Rows rows) except -1:
         """Let the block that is done go and read the next one; whether there is one."""
         cdef reader *r = &self.space.r
-        cdef PathStore paths = self.peer.rib.paths
+        cdef PathStore paths = self.paths
         if self.in_block:
             self.in_block = False
             with nogil:
@@ -789,7 +790,7 @@ cdef class Run:
         cdef size_t at = self.operation
         cdef uint8_t family
         cdef uint32_t marker
-        cdef PathStore paths = self.peer.rib.paths
+        cdef PathStore paths = self.paths
         cdef PrefixIndex prefixes
         cdef Table table
         while at < end and (rows is None or rows.used < rows.full_at):
