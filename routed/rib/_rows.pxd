@@ -9,13 +9,6 @@ cdef enum:
     KEPT_ROOM = 4194304              # a larger buffer is given back once it is empty
     FAMILIES = 8                     # AFI 1 and 2, each with SAFI 1, 2, 4, 128: index = order in dumps
 
-cdef enum:                           # styles
-    AS_PATH_ARRAY = 1
-    COMMUNITIES_ARRAY = 2
-    COMMUNITIES_NUMERIC = 4
-    ORIGIN_INTEGER = 8
-    ALL_ATTRIBUTES = 16
-
 cdef enum:                           # kinds of rows
     ROW_UPDATE = 0
     ROW_WITHDRAW = 1
@@ -23,12 +16,6 @@ cdef enum:                           # kinds of rows
     ROW_END_OF_RIB = 3
     ROW_DUMP = 4
     ROW_KINDS = 5
-
-
-ctypedef struct attribute:           # one attribute of a checked attribute block
-    const uint8_t *at
-    size_t length
-    bint present
 
 
 cdef class Rows:
@@ -74,8 +61,3 @@ cdef class Rows:
     cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept
     cdef set_head(self, int kind, bytes head)
     cdef set_tag(self, bytes tag)
-    cdef char *put_columns(self, char *to, const uint8_t *at, const uint8_t *end) noexcept nogil
-    cdef char *put_communities(self, char *to, const attribute *a, bint array) noexcept nogil
-    cdef char *put_extended_communities(self, char *to, const attribute *a, bint array) noexcept nogil
-    cdef char *put_large_communities(self, char *to, const attribute *a, bint array) noexcept nogil
-    cdef char *put_others(self, char *to, const uint8_t *at, const uint8_t *end) noexcept nogil

@@ -1,0 +1,39 @@
+"""Path attributes as members of a JSON record.  See `_attribute_text.pyx`."""
+
+from libc.stdint cimport uint8_t
+
+cdef enum:                           # styles
+    AS_PATH_ARRAY = 1
+    COMMUNITIES_ARRAY = 2
+    COMMUNITIES_NUMERIC = 4
+    ORIGIN_INTEGER = 8
+    ALL_ATTRIBUTES = 16
+
+cdef enum:
+    WORST = 16                       # characters that an octet of an attribute may become, names of keys included
+    COMMUNITIES = 8
+
+ctypedef struct attribute:           # one attribute of a checked attribute block
+    const uint8_t *at
+    size_t length
+    bint present
+
+
+cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) noexcept nogil:
+    """One attribute of a checked attribute block; where the next one starts."""
+    code[0] = at[1]
+    if at[0] & 0x10:
+        a.length = <size_t>at[2] << 8 | at[3]
+        a.at = at + 4
+    else:
+        a.length = at[2]
+        a.at = at + 3
+    a.present = True
+    return a.at + a.length
+
+
+cdef char *put_key(char *to, const char *key) noexcept nogil
+cdef char *put_columns(
+    char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,
+) noexcept nogil
+cdef char *put_others(char *to, const uint8_t *at, const uint8_t *end, uint8_t *room) noexcept nogil

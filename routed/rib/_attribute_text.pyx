@@ -1,0 +1,462 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Path attributes as members of a JSON record: those that have a key in pmacct's records, and the others.
+
+The attributes were checked when they arrived, so nothing here looks at a length twice.  An attribute of n octets never
+needs more than `WORST * n` characters, whatever its octets are: that is how the caller makes room.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
+from libc.string cimport memcmp, memcpy, strlen
+from routed.rib._text cimport (
+    put, put_char, put_hex, put_ipv4, put_ipv6, put_u32, put_u64, u16_at, u32_at, u64_at,
+)
+
+cdef const char *HEX = b"0123456789abcdef"
+
+cdef enum:
+    SHORT_LIST = 32
+    ORIGIN = 1
+    AS_PATH = 2
+    MED = 4
+    LOCAL_PREF = 5
+    ATOMIC_AGGREGATE = 6
+    AGGREGATOR = 7
+    ORIGINATOR_ID = 9
+    CLUSTER_LIST = 10
+    EXTENDED_COMMUNITIES = 16
+    IPV6_EXTENDED_COMMUNITIES = 25
+    AIGP = 26
+    LARGE_COMMUNITIES = 32
+    OTC = 35
+    PREFIX_SID = 40
+
+
+# -- lists -------------------------------------------------------------------------------------------------------------
+
+
+cdef inline char *put_list(char *to, bint array) noexcept nogil:
+    """Open a list of values: an array, or one text."""
+    return put(to, b'["', 2) if array else put_char(to, c'"')
+
+
+cdef inline char *put_next(char *to, bint array) noexcept nogil:
+    """Between two values of a list."""
+    return put(to, b'", "', 4) if array else put_char(to, c" ")
+
+
+cdef inline char *put_list_end(char *to, bint array) noexcept nogil:
+    return put(to, b'"]', 2) if array else put_char(to, c'"')
+
+
+cdef int ascending_u32(const void *a, const void *b) noexcept nogil:
+    cdef uint32_t x = (<const uint32_t *>a)[0], y = (<const uint32_t *>b)[0]
+    return (x > y) - (x < y)
+
+
+cdef int ascending_u64(const void *a, const void *b) noexcept nogil:
+    cdef uint64_t x = (<const uint64_t *>a)[0], y = (<const uint64_t *>b)[0]
+    return (x > y) - (x < y)
+
+
+cdef int ascending_12(const void *a, const void *b) noexcept nogil:
+    return memcmp(a, b, 12)
+
+
+cdef int ascending_20(const void *a, const void *b) noexcept nogil:
+    return memcmp(a, b, 20)
+
+
+cdef void insert_sorted_u32(uint32_t *values, size_t n) noexcept nogil:
+    """Sort a short list, as nearly all are."""
+    cdef size_t i, j
+    cdef uint32_t value
+    for i in range(1, n):
+        value = values[i]
+        j = i
+        while j and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+
+
+cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil:
+    """Copy n 32-bit values in ascending order, each once; how many are left."""
+    cdef size_t i, kept
+    cdef bint ordered = True
+    for i in range(n):
+        target[i] = u32_at(at + 4 * i)
+        if i and target[i] <= target[i - 1]:
+            ordered = False
+    if ordered:
+        return n
+    if n <= SHORT_LIST:
+        insert_sorted_u32(target, n)
+    else:
+        qsort(target, n, sizeof(uint32_t), ascending_u32)
+    kept = 1
+    for i in range(1, n):
+        if target[i] != target[kept - 1]:
+            target[kept] = target[i]
+            kept += 1
+    return kept
+
+
+cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept nogil:
+    cdef size_t i, kept
+    cdef bint ordered = True
+    for i in range(n):
+        target[i] = u64_at(at + 8 * i)
+        if i and target[i] <= target[i - 1]:
+            ordered = False
+    if ordered:
+        return n
+    qsort(target, n, sizeof(uint64_t), ascending_u64)
+    kept = 1
+    for i in range(1, n):
+        if target[i] != target[kept - 1]:
+            target[kept] = target[i]
+            kept += 1
+    return kept
+
+
+cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *target) noexcept nogil:
+    """The same for values of 12 or 20 octets."""
+    cdef size_t i, kept = 1
+    memcpy(target, at, n * width)
+    if n == 1:
+        return 1
+    qsort(target, n, width, ascending_12 if width == 12 else ascending_20)
+    for i in range(1, n):
+        if memcmp(target + i * width, target + (kept - 1) * width, width):
+            memcpy(target + kept * width, target + i * width, width)
+            kept += 1
+    return kept
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+cdef char *put_as_set(char *to, const uint8_t *at, uint8_t n, char opening, char closing, uint32_t *room) noexcept nogil:
+    cdef size_t i, kept = sorted_u32(at, n, room)
+    to = put_char(to, opening)
+    for i in range(kept):
+        if i:
+            to = put_char(to, c",")
+        to = put_u32(to, room[i])
+    return put_char(to, closing)
+
+
+cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint array, uint32_t *room) noexcept nogil:
+    """AS_PATH in asplain: sequences plain, {sets}, (confederation sequences), [confederation sets]."""
+    cdef const uint8_t *start = at
+    cdef uint8_t kind, n, i
+    cdef uint8_t previous = 0
+    if at == end:
+        return put(to, b"[]" if array else b'""', 2)
+    to = put_list(to, array)
+    while at < end:
+        kind = at[0]
+        n = at[1]
+        if previous == 3:
+            to = put_char(to, c")")
+        if at != start:
+            to = put_next(to, array)
+        if kind == 1:
+            to = put_as_set(to, at + 2, n, c"{", c"}", room)
+        elif kind == 4:
+            to = put_as_set(to, at + 2, n, c"[", c"]", room)
+        else:
+            if kind == 3:
+                to = put_char(to, c"(")
+            for i in range(n):
+                if i:
+                    to = put_next(to, array)
+                to = put_u32(to, u32_at(at + 2 + 4 * <size_t>i))
+        previous = kind
+        at += 2 + 4 * <size_t>n
+    if previous == 3:
+        to = put_char(to, c")")
+    return put_list_end(to, array)
+
+
+cdef char *put_community(char *to, uint32_t value, bint numeric) noexcept nogil:
+    if not numeric:
+        if value == 0:
+            return put(to, b"internet", 8)
+        if value == 0xFFFFFF01U:
+            return put(to, b"no-export", 9)
+        if value == 0xFFFFFF02U:
+            return put(to, b"no-advertise", 12)
+        if value == 0xFFFFFF03U:
+            return put(to, b"local-AS", 8)
+    return put_u32(put_char(put_u32(to, value >> 16), c":"), value & 0xFFFF)
+
+
+cdef char *put_administrator(char *to, uint64_t value) noexcept nogil:
+    """The value of an extended community of type 0, 1 or 2 (RFC 4360 section 3, RFC 5668)."""
+    cdef unsigned int kind = <unsigned int>(value >> 56) & 0x3F
+    if kind == 0:
+        to = put_char(put_u32(to, <uint32_t>(value >> 32) & 0xFFFF), c":")
+        return put_u32(to, <uint32_t>value)
+    if kind == 1:
+        to = put_ipv4(to, <uint32_t>(value >> 16))
+    else:
+        to = put_u32(to, <uint32_t>(value >> 16))
+    return put_u32(put_char(to, c":"), <uint32_t>value & 0xFFFF)
+
+
+cdef char *put_extended(char *to, uint64_t value, bint numeric) noexcept nogil:
+    cdef unsigned int kind = <unsigned int>(value >> 56) & 0xBF
+    cdef unsigned int subtype = <unsigned int>(value >> 48) & 0xFF
+    cdef int i
+    if numeric:
+        to = put_char(put_u32(to, <uint32_t>(value >> 56)), c":")
+        to = put_char(put_u32(to, subtype), c":")
+        if kind <= 2:
+            return put_administrator(to, value)
+        to = put(to, b"0x", 2)
+        for i in range(44, -4, -4):
+            to = put_char(to, HEX[(value >> i) & 15])
+        return to
+    if kind <= 2 and subtype == 2:
+        return put_administrator(put(to, b"RT:", 3), value)
+    if kind <= 2 and subtype == 3:
+        return put_administrator(put(to, b"SoO:", 4), value)
+    return put_char(to, c"?")
+
+
+cdef char *put_large(char *to, const uint8_t *at) noexcept nogil:
+    to = put_char(put_u32(to, u32_at(at)), c":")
+    to = put_char(put_u32(to, u32_at(at + 4)), c":")
+    return put_u32(to, u32_at(at + 8))
+
+
+cdef bint aigp_of(const uint8_t *at, const uint8_t *end, uint64_t *metric) noexcept nogil:
+    """The accumulated metric of the first AIGP TLV (RFC 7311 section 3)."""
+    cdef size_t n
+    while end - at >= 3:
+        n = u16_at(at + 1)
+        if n < 3 or n > <size_t>(end - at):
+            return False
+        if at[0] == 1 and n == 11:
+            metric[0] = u64_at(at + 3)
+            return True
+        at += n
+    return False
+
+
+cdef uint32_t label_index_of(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """The label index of a BGP Prefix-SID attribute (RFC 8669 section 3.1), 0 when there is none."""
+    cdef size_t n
+    while end - at >= 3:
+        n = u16_at(at + 1)
+        if n + 3 > <size_t>(end - at):
+            return 0
+        if at[0] == 1 and n == 7:
+            return u32_at(at + 6)
+        at += 3 + n
+    return 0
+
+
+cdef char *put_origin(char *to, uint8_t origin, bint integer) noexcept nogil:
+    if integer:
+        return put_u32(put(to, b', "origin": ', 12), origin)
+    to = put(to, b', "origin": "', 13)
+    return put_char(put_char(to, b"ieu"[origin]), c'"')
+
+
+# -- pmacct's columns ---------------------------------------------------------------------------------------------------
+
+
+cdef char *put_communities(char *to, const attribute *a, unsigned int style, uint8_t *room) noexcept nogil:
+    cdef bint array = (style & COMMUNITIES_ARRAY) != 0
+    cdef uint32_t *values = <uint32_t *>room
+    cdef size_t i, n = sorted_u32(a.at, a.length // 4, values)
+    to = put_list(put(to, b', "comms": ', 11), array)
+    for i in range(n):
+        if i:
+            to = put_next(to, array)
+        to = put_community(to, values[i], (style & COMMUNITIES_NUMERIC) != 0)
+    return put_list_end(to, array)
+
+
+cdef char *put_extended_communities(char *to, const attribute *a, unsigned int style, uint8_t *room) noexcept nogil:
+    cdef bint array = (style & COMMUNITIES_ARRAY) != 0
+    cdef uint64_t *values = <uint64_t *>room
+    cdef size_t i, n = sorted_u64(a.at, a.length // 8, values)
+    to = put_list(put(to, b', "ecomms": ', 12), array)
+    for i in range(n):
+        if i:
+            to = put_next(to, array)
+        to = put_extended(to, values[i], (style & COMMUNITIES_NUMERIC) != 0)
+    return put_list_end(to, array)
+
+
+cdef char *put_large_communities(char *to, const attribute *a, unsigned int style, uint8_t *room) noexcept nogil:
+    cdef bint array = (style & COMMUNITIES_ARRAY) != 0
+    cdef size_t i, n = sorted_wide(a.at, a.length // 12, 12, room)
+    to = put_list(put(to, b', "lcomms": ', 12), array)
+    for i in range(n):
+        if i:
+            to = put_next(to, array)
+        to = put_large(to, room + 12 * i)
+    return put_list_end(to, array)
+
+
+cdef char *put_columns(
+    char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,
+) noexcept nogil:
+    """The attributes that have a key in pmacct's records, in its order.
+
+    Args:
+        room: as many octets as the attributes have, aligned for 64-bit words, to sort communities in.
+    """
+    cdef attribute found[41]
+    cdef attribute a
+    cdef uint8_t code = 0
+    cdef unsigned int i
+    cdef uint64_t metric = 0
+    cdef uint32_t number
+    for i in range(41):
+        found[i].present = False
+    while at < end:
+        at = step(at, &code, &a)
+        if code <= PREFIX_SID:
+            found[code] = a
+    a = found[AS_PATH]
+    to = put(to, b', "as_path": ', 13)
+    if not a.present:
+        a.at = end
+        a.length = 0
+    to = put_as_path(to, a.at, a.at + a.length, (style & AS_PATH_ARRAY) != 0, <uint32_t *>room)
+    if found[COMMUNITIES].present:
+        to = put_communities(to, &found[COMMUNITIES], style, room)
+    if found[EXTENDED_COMMUNITIES].present:
+        to = put_extended_communities(to, &found[EXTENDED_COMMUNITIES], style, room)
+    if found[LARGE_COMMUNITIES].present:
+        to = put_large_communities(to, &found[LARGE_COMMUNITIES], style, room)
+    if found[ORIGIN].present:
+        to = put_origin(to, found[ORIGIN].at[0], (style & ORIGIN_INTEGER) != 0)
+    if found[LOCAL_PREF].present:
+        to = put_u32(put(to, b', "local_pref": ', 16), u32_at(found[LOCAL_PREF].at))
+    if found[MED].present:
+        to = put_u32(put(to, b', "med": ', 9), u32_at(found[MED].at))
+    a = found[AIGP]
+    if a.present and aigp_of(a.at, a.at + a.length, &metric):
+        to = put_u64(put(to, b', "aigp": ', 10), metric)
+    a = found[PREFIX_SID]
+    if a.present:
+        number = label_index_of(a.at, a.at + a.length)
+        if number:
+            to = put_u32(put(to, b', "psid_li": ', 13), number)
+    if found[OTC].present and u32_at(found[OTC].at):
+        to = put_u32(put(to, b', "otc": ', 9), u32_at(found[OTC].at))
+    return to
+
+
+# -- the attributes that pmacct leaves out ------------------------------------------------------------------------------
+
+
+cdef char *put_key(char *to, const char *key) noexcept nogil:
+    cdef size_t n = strlen(key)
+    to = put(to, b', "', 3)
+    to = put(to, key, n)
+    return put(to, b'": ', 3)
+
+
+cdef char *put_srv6_sids(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """The SIDs of the SRv6 service TLVs of a Prefix-SID attribute (RFC 9252 sections 2 and 3.1)."""
+    cdef const uint8_t *sub
+    cdef const uint8_t *sub_end
+    cdef size_t n, m
+    cdef bint first = True
+    while end - at >= 3:
+        n = u16_at(at + 1)
+        if n + 3 > <size_t>(end - at):
+            break
+        if (at[0] == 5 or at[0] == 6) and n >= 1:
+            sub = at + 4
+            sub_end = at + 3 + n
+            while sub_end - sub >= 3:
+                m = u16_at(sub + 1)
+                if m + 3 > <size_t>(sub_end - sub):
+                    break
+                if sub[0] == 1 and m >= 21:
+                    to = put_key(to, b"srv6_sids") if first else put(to, b", ", 2)
+                    if first:
+                        to = put_char(to, c"[")
+                    first = False
+                    to = put_char(put_ipv6(put_char(to, c'"'), sub + 4), c'"')
+                sub += 3 + m
+        at += 3 + n
+    return to if first else put_char(to, c"]")
+
+
+cdef char *put_addresses(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
+    to = put_char(to, c"[")
+    while at < end:
+        to = put_char(put_ipv4(put_char(to, c'"'), u32_at(at)), c'"')
+        at += 4
+        if at < end:
+            to = put(to, b", ", 2)
+    return put_char(to, c"]")
+
+
+cdef char *put_ipv6_extended(char *to, const uint8_t *at, size_t n, uint8_t *room) noexcept nogil:
+    """IPv6 address specific extended communities (RFC 5701): RT, SoO or type:subtype, address, number."""
+    cdef size_t i, kept = sorted_wide(at, n, 20, room)
+    cdef const uint8_t *one
+    to = put_char(to, c"[")
+    for i in range(kept):
+        one = room + 20 * i
+        to = put(to, b', "' if i else b'"', 3 if i else 1)
+        if one[1] == 2:
+            to = put(to, b"RT:", 3)
+        elif one[1] == 3:
+            to = put(to, b"SoO:", 4)
+        else:
+            to = put_char(put_u32(put_char(put_u32(to, one[0]), c":"), one[1]), c":")
+        to = put_ipv6(to, one + 2)
+        to = put_char(put_u32(put_char(to, c":"), u16_at(one + 18)), c'"')
+    return put_char(to, c"]")
+
+
+cdef char *put_other(char *to, uint8_t code, const uint8_t *at, size_t n, uint8_t *room) noexcept nogil:
+    """One attribute that has no column in pmacct's records."""
+    if code == ATOMIC_AGGREGATE:
+        return put(put_key(to, b"atomic_aggregate"), b"true", 4)
+    if code == AGGREGATOR:
+        to = put_char(put_key(to, b"aggregator"), c'"')
+        to = put_u32(to, u32_at(at) if n == 8 else u16_at(at))
+        to = put_ipv4(put_char(to, c" "), u32_at(at + n - 4))
+        return put_char(to, c'"')
+    if code == ORIGINATOR_ID:
+        to = put_ipv4(put_char(put_key(to, b"originator_id"), c'"'), u32_at(at))
+        return put_char(to, c'"')
+    if code == CLUSTER_LIST:
+        return put_addresses(put_key(to, b"cluster_list"), at, at + n)
+    if code == IPV6_EXTENDED_COMMUNITIES:
+        return put_ipv6_extended(put_key(to, b"ipv6_ecomms"), at, n // 20, room)
+    if code == PREFIX_SID:
+        return put_srv6_sids(to, at, at + n)
+    to = put(to, b', "attribute_', 13)
+    to = put(put_u32(to, code), b'": "', 4)
+    return put_char(put_hex(to, at, n), c'"')
+
+
+cdef inline bint has_column(uint8_t code) noexcept nogil:
+    return code <= LOCAL_PREF or code == COMMUNITIES or (
+        code == EXTENDED_COMMUNITIES or code == LARGE_COMMUNITIES or code == AIGP or code == OTC
+    )
+
+
+cdef char *put_others(char *to, const uint8_t *at, const uint8_t *end, uint8_t *room) noexcept nogil:
+    """The attributes that pmacct has no key for."""
+    cdef attribute a
+    cdef uint8_t code = 0
+    while at < end:
+        at = step(at, &code, &a)
+        if not has_column(code):
+            to = put_other(to, code, a.at, a.length, room)
+    return to
