@@ -42,7 +42,7 @@ GROWTH: Final = 96 << 20
 ASN: Final = 65200
 SEED: Final = 7606
 #: Paths of one prefix that the daemon stores of one peer.
-MOST_PATHS: Final = 1024
+MOST_PATHS: Final = 256
 VICTIM: Final = "198.51.100.0/24"
 NLRI: Final = prefix(VICTIM)
 GOOD: Final = usual_attributes(ASN)
