@@ -232,13 +232,13 @@ class Collector:
             neighbor.runs.append(run)
             self._walk(neighbor, self._applying(neighbor, peer))
 
-    def _applying(self, neighbor: Neighbor, peer: Peer) -> Iterator[None]:
+    def _applying(self, neighbor: Neighbor, peer: Peer) -> Iterator[Deferred[None] | None]:
         """Take in what waits; the peer is not read until that is done."""
         while neighbor.runs and not self._stopping:
             run = neighbor.runs[0]
             if self._step(neighbor, peer, run) and neighbor.runs:
                 neighbor.runs.popleft()
-            yield
+            yield room(self._streams.get(peer))
 
     def _step(self, neighbor: Neighbor, peer: Peer, run: Run) -> bool:
         """Go one step on with a run; whether it is over."""
@@ -398,7 +398,7 @@ class Collector:
         number = table.begin_sweep()  # from now on: a sweep under way ends
         self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, number, which))
 
-    def _walk(self, neighbor: Neighbor, steps: Iterator[None]) -> None:
+    def _walk(self, neighbor: Neighbor, steps: Iterator[Deferred[None] | None]) -> None:
         if not neighbor.sweeps and neighbor.peer is not None:
             neighbor.peer.pause()
         walk = self._sweeper.walk(steps)
@@ -412,16 +412,18 @@ class Collector:
 
         walk.addBoth(done)
 
-    def _emptying(self, family: int, table: Table, stream: Stream | None) -> Iterator[None]:
+    def _emptying(self, family: int, table: Table, stream: Stream | None) -> Iterator[Deferred[None] | None]:
         done = False
         while not done and not self._stopping:
             rows = None if stream is None else stream.rows()
             done = sweep_all(self._rib, family, table, ROUTES, rows)
             if stream is not None:
                 stream.write(rows)
-            yield
+            yield room(stream)
 
-    def _renewing(self, neighbor: Neighbor, family: int, table: Table, number: int, which: int) -> Iterator[None]:
+    def _renewing(
+        self, neighbor: Neighbor, family: int, table: Table, number: int, which: int
+    ) -> Iterator[Deferred[None] | None]:
         """Remove stale routes until that is done, or until the table ages again or is taken out meanwhile."""
         done = False
         while not done and not self._stopping and table.sweep_number == number:
@@ -430,7 +432,7 @@ class Collector:
             done = sweep_stale(self._rib, family, table, ROUTES, rows, which=which)
             if stream is not None:
                 stream.write(rows)
-            yield
+            yield room(stream)
 
     # -- for dumps and the end --------------------------------------------------------------------------------------
 
@@ -472,6 +474,11 @@ def restart_time(up: PeerUp, down: SessionDown) -> int:
     if sent is not None and sent.code == ErrorCode.HOLD_TIMER_EXPIRED:
         return max(up.graceful_restart.restart_time, SILENT_HOLD_TIMES * up.hold_time)
     return up.graceful_restart.restart_time
+
+
+def room(stream: Stream | None) -> Deferred[None] | None:
+    """Return what a producer of rows waits for before the next ones; None for nothing."""
+    return None if stream is None else stream.drained()
 
 
 def finish_stream(stream: Stream | None) -> None:

@@ -42,6 +42,7 @@ class _Channel:
         self.writers: set[Pausable] = set()
         self.users = 0
         self.is_full = False
+        self._waiting: list[Deferred[None]] = []
 
     def on_full(self) -> None:
         self.is_full = True
@@ -52,6 +53,16 @@ class _Channel:
         self.is_full = False
         for writer in tuple(self.writers):  # who is resumed may be over with, and go
             writer.resume()
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(None)
+
+    def drained(self) -> Deferred[None] | None:
+        if not self.is_full:
+            return None
+        deferred: Deferred[None] = Deferred()
+        self._waiting.append(deferred)
+        return deferred
 
 
 class Stream:
@@ -75,6 +86,13 @@ class Stream:
         assert self._channel.sink is not None
         self._log.sequence.next, count = rows.sequence, rows.count
         self._channel.sink.write(rows.take(), count)
+
+    def drained(self) -> Deferred[None] | None:
+        """Return what fires when a slow file takes rows again; None when it does now.
+
+        Whoever makes many rows, a sweep for instance, waits for that; else the file's queue would lose some.
+        """
+        return self._channel.drained()
 
     def open(self) -> None:
         """Write the record that opens the stream."""

@@ -26,7 +26,10 @@ class Sweeper:
             terminationPredicateFactory=slice_of, scheduler=lambda turn: reactor.callLater(0, turn)
         )
 
-    def walk(self, steps: Iterator[None]) -> Deferred[None]:
-        """Walk to the end; each step is to be short. Fires when it is done, fails with what a step raised."""
+    def walk(self, steps: Iterator[Deferred[None] | None]) -> Deferred[None]:
+        """Walk to the end; each step is to be short, or says what to wait for. Fires when it is done.
+
+        Fails with what a step raised.
+        """
         done: Deferred[None] = self._cooperator.coiterate(steps).addCallback(lambda _: None)
         return done

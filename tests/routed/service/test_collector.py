@@ -262,6 +262,7 @@ def test_a_slow_file_and_a_sweep_both_have_to_be_over_before_a_peer_is_read() ->
     rig.settle()
     assert paused(new)
     watch.on_drained()
+    rig.settle()
     assert not paused(new)
     assert new.counters.pauses == 3
 
@@ -365,6 +366,25 @@ def test_an_end_without_sweeps_is_immediate() -> None:
     ended: list[None] = []
     rig.collector.stop().addCallback(ended.append)
     assert ended == [None]
+
+
+def test_a_sweep_waits_for_a_slow_file() -> None:
+    rig = Rig()
+    peer = rig.connect()
+    rig.send(peer, announce(*range(1, 10)))
+    rig.send(peer, announce(*range(10, 20)))
+    watch = rig.files["log"].watch
+    rig.collector.closed(peer, LOST)
+    watch.on_full()
+    rig.settle()
+    written = rig.files["log"].rows
+    assert written == 1 + 19 + 2  # what the first slice had to delete
+    rig.settle()
+    assert rig.files["log"].rows == written
+    watch.on_drained()
+    rig.settle()
+    assert rig.is_empty
+    assert rig.rows()[-1] == "1000 log_close"
 
 
 def test_a_run_that_is_much_work_goes_on_in_later_turns_and_in_order() -> None:
