@@ -24,7 +24,7 @@ from routed.rib._attributes import ATTRIBUTES
 from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
-from routed.rib.families import INDEX
+from routed.rib.families import FAMILIES, INDEX
 from routed.service.records import PeerText
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from routed.service.peers import Peer
     from routed.service.settings import SpeakerSettings
     from routed.service.tagging import Tagging
+    from routed.wire.bgp.capability import PreservedFamily
 
 #: What tells one router from another: its address, and the port where many share one.
 Identity = tuple[IPv4Address | IPv6Address, int]
@@ -311,11 +312,10 @@ class Collector:
         """Keep the routes of a peer that may come back."""
         up = peer.up
         assert up is not None
-        assert up.graceful_restart is not None
         assert neighbor.table is not None
         if neighbor.stream is not None:
             neighbor.stream.close()
-        families = [entry.family for entry in up.graceful_restart.families]
+        families = FAMILIES if fell_silent(down) else [entry.family for entry in restart_families(up)]
         self._sweep_out(neighbor, neighbor.table.age(families), neighbor.stream)
         for family in neighbor.table.doomed_families():
             self._sweep_stale(neighbor, family, DOOMED)
@@ -466,14 +466,22 @@ def restart_time(up: PeerUp, down: SessionDown) -> int:
     """Return how long a lost peer may take to come back. Units: seconds.
 
     Source: RFC 4724 section 4.2.
-    Departs: a peer that fell silent may not know that it was given up; it has two hold times to notice and to call
-    again, when that is longer than its restart time.
+    Departs: a peer that fell silent may not know that it was given up; whatever was agreed, it has two hold times to
+    notice and to call again.
     """
-    assert up.graceful_restart is not None
+    agreed = 0 if up.graceful_restart is None else up.graceful_restart.restart_time
+    return max(agreed, SILENT_HOLD_TIMES * up.hold_time) if fell_silent(down) else agreed
+
+
+def fell_silent(down: SessionDown) -> bool:
+    """Tell whether a session ended because nothing was heard for the hold time."""
     sent = down.notification_sent
-    if sent is not None and sent.code == ErrorCode.HOLD_TIMER_EXPIRED:
-        return max(up.graceful_restart.restart_time, SILENT_HOLD_TIMES * up.hold_time)
-    return up.graceful_restart.restart_time
+    return sent is not None and sent.code == ErrorCode.HOLD_TIMER_EXPIRED
+
+
+def restart_families(up: PeerUp) -> tuple[PreservedFamily, ...]:
+    """Return the families that a peer restarts gracefully in."""
+    return () if up.graceful_restart is None else up.graceful_restart.families
 
 
 def room(stream: Stream | None) -> Deferred[None] | None:
@@ -497,11 +505,7 @@ def over_limit(peer: Peer) -> Notification:
 
 def preserved(up: PeerUp) -> list[Family]:
     """Return the families whose forwarding state a returning peer says it preserved (RFC 4724 4.2, RFC 9494 4.2)."""
-    kept = (
-        []
-        if up.graceful_restart is None
-        else [e.family for e in up.graceful_restart.families if e.forwarding_preserved]
-    )
+    kept = [entry.family for entry in restart_families(up) if entry.forwarding_preserved]
     if up.long_lived is not None:
         kept += [entry.family for entry in up.long_lived.families if entry.forwarding_preserved]
     return kept

@@ -339,15 +339,17 @@ class BgpPassive:
         """Tell whether the peer's routes stay, stale, when the session ends with this NOTIFICATION or with none.
 
         Source: RFC 4724 section 4.2; RFC 8538 section 4 where both sides set the N bit (ours is the peer's).
-        Departs: silence until the hold timer expires is a loss like any other, N bit or not. RFC 4724 lets routes go
-        because they would attract traffic; a collector forwards nothing, and the peer took none of them back.
+        Departs: silence until the hold timer expires takes nothing back, whatever was agreed. RFC 4271 and 4724 let the
+        routes go because they would attract traffic; a collector forwards nothing, and its tables are for people.
         """
         if self.agreement is None or not self._is_up:
             return False
+        if notification is not None and notification.code == ErrorCode.HOLD_TIMER_EXPIRED:
+            return True
         grace = self.agreement.graceful_restart
         if grace is None or not grace.families:
             return False
-        if notification is None or notification.code == ErrorCode.HOLD_TIMER_EXPIRED:
+        if notification is None:
             return True
         return grace.notification and not notification.is_hard_reset
 

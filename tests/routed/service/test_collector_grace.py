@@ -313,9 +313,10 @@ def test_forwarding_that_only_the_long_lived_capability_says_is_preserved_counts
     assert rig.routes == 1
 
 
-def test_a_silent_peer_has_two_hold_times_to_call_again() -> None:
+@pytest.mark.parametrize("facts", [{}, {"graceful": grace(IPV4_UNICAST)}], ids=["no grace", "grace"])
+def test_a_silent_peer_has_two_hold_times_to_call_again(facts: dict[str, Any]) -> None:
     rig = Rig()
-    peer = rig.connect(graceful=grace(IPV4_UNICAST, notification=True))
+    peer = rig.connect(**facts)
     rig.send(peer, announce(1))
     rig.collector.closed(peer, SessionDown(reason="silent", notification_sent=Notification(4), graceful=True))
     rig.clock.advance(359)

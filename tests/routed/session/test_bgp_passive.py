@@ -464,10 +464,14 @@ def test_who_keeps_routes_when_a_session_ends(capability, end, graceful):
     assert events[-1].graceful is graceful
 
 
-@pytest.mark.parametrize("notification", [False, True])
-def test_a_silent_peer_keeps_its_grace(notification):
+@pytest.mark.parametrize(
+    "capabilities",
+    [[], [GracefulRestart(families=PRESERVED)], [GracefulRestart(notification=True, families=PRESERVED)]],
+    ids=["no grace", "grace", "grace after notifications"],
+)
+def test_a_silent_peer_takes_nothing_back(capabilities):
     """RFC 8538 section 4 asks for the N bit; we do not: see `_outlives`."""
-    session = established(GracefulRestart(notification=notification, families=PRESERVED))
+    session = established(*capabilities)
     assert session.timeout(90.0)[-1].graceful
 
 
