@@ -14,7 +14,7 @@ from routed.rib._ids cimport prefetch
 from routed.rib._paths cimport (
     IS_LABELLED, PathStore, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, path_view, set_of,
 )
-from routed.rib._prefixes cimport PrefixIndex, length_of, prefix_page, prefix_view, words_of
+from routed.rib._prefixes cimport PrefixIndex, length_at, length_of, prefix_page, prefix_view, words_of
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._rows cimport FAMILIES, ROW_DUMP, Rows
 from routed.rib._table cimport CELL_PAGE, CELL_PAGE_BITS, PATH_ID, Table, TableSnapshot, node_of, table_view
@@ -222,6 +222,7 @@ cdef class Snapshot:
                 prefetch(set_of(&self.paths, items[i + AHEAD].path))
                 prefetch(<const uint8_t *>set_of(&self.paths, items[i + AHEAD].path) + 64)
                 prefetch(words_of(prefixes, items[i + AHEAD].prefix))
+                prefetch(length_at(prefixes, items[i + AHEAD].prefix))
             rows.route(
                 ROW_DUMP, self.family, prefixes, items[i].prefix, &self.paths, items[i].path, self.add_path,
                 items[i].path_identifier,

@@ -203,9 +203,15 @@ cdef class Lookups:
         return found
 
     def prefix(self, int family, uint32_t id):
-        """Address octets, length and route distinguisher octets of a prefix id that a look-up gave."""
+        """Address octets, length and route distinguisher octets of a prefix id that a look-up gave.
+
+        Raises: KeyError for an id that names nothing any more.
+        """
         cdef PrefixIndex index = self.rib.prefixes[family]
-        cdef const uint32_t *words = words_of(&index.view, id)
+        cdef const uint32_t *words
+        if not 0 < id < index.next_id or length_of(&index.view, id) == FREE_ID:
+            raise KeyError(id)
+        words = words_of(&index.view, id)
         cdef uint8_t octets[24]
         cdef uint32_t i
         for i in range(4 * index.view.words):
@@ -219,10 +225,18 @@ cdef class Lookups:
         )
 
     def path(self, uint32_t id):
-        """Next hop, label and attribute octets of a path id that a look-up gave."""
-        cdef const path_entry *entry = entry_of(&self.rib.paths.view, id)
-        cdef const path_set *labelled = set_of(&self.rib.paths.view, id)
-        cdef const path_set *s = set_of(&self.rib.paths.view, entry.base) if entry.flags & IS_LABELLED else labelled
+        """Next hop, label and attribute octets of a path id that a look-up gave.
+
+        Raises: KeyError for an id that names nothing any more.
+        """
+        cdef const path_entry *entry
+        cdef const path_set *labelled
+        cdef const path_set *s
+        if not self.rib.paths.has(id):
+            raise KeyError(id)
+        entry = entry_of(&self.rib.paths.view, id)
+        labelled = set_of(&self.rib.paths.view, id)
+        s = set_of(&self.rib.paths.view, entry.base) if entry.flags & IS_LABELLED else labelled
         return (
             PyBytes_FromStringAndSize(<const char *>next_hop_of(s), s.next_hop_length),
             PyBytes_FromStringAndSize(<const char *>labels_of(labelled), 3 * labelled.label_count),

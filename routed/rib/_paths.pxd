@@ -85,6 +85,7 @@ cdef class PathStore:
     cdef uint64_t hash(self, const path_set *candidate) noexcept nogil
     cdef uint32_t intern(self, path_set *candidate, uint64_t hash) noexcept nogil
     cdef uint32_t intern_labelled(self, uint32_t base, const uint8_t *labels, uint8_t label_count) noexcept nogil
+    cdef bint has(self, uint32_t id) noexcept nogil
     cdef void hold(self, uint32_t id) noexcept nogil
     cdef void release(self, uint32_t id) noexcept nogil
     cdef void pin(self) noexcept

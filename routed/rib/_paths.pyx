@@ -225,6 +225,20 @@ cdef class PathStore:
         self.count += 1
         return id
 
+    cdef bint has(self, uint32_t id) noexcept nogil:
+        """Whether an id names a set: the hash leads back to it."""
+        cdef const bucket *b
+        cdef uint64_t hash
+        cdef uint32_t i
+        if not 0 < id < self.next_id:
+            return False
+        hash = entry_of(&self.view, id).hash
+        b = bucket_of(&self.ids, hash)
+        i = home_of(hash)
+        while b.slots[i] and b.slots[i] & ID_MASK != id:
+            i = after(i)
+        return b.slots[i] != 0
+
     cdef void hold(self, uint32_t id) noexcept nogil:
         entry_of(&self.view, id).references += 1
 

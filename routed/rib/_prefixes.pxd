@@ -45,8 +45,12 @@ cdef inline const uint32_t *words_of(const prefix_view *view, uint32_t id) noexc
     return view.pages[id >> PREFIX_PAGE_BITS].words + <size_t>(id & PREFIX_PAGE_MASK) * view.words
 
 
+cdef inline const uint8_t *length_at(const prefix_view *view, uint32_t id) noexcept nogil:
+    return view.pages[id >> PREFIX_PAGE_BITS].lengths + (id & PREFIX_PAGE_MASK)
+
+
 cdef inline uint8_t length_of(const prefix_view *view, uint32_t id) noexcept nogil:
-    return view.pages[id >> PREFIX_PAGE_BITS].lengths[id & PREFIX_PAGE_MASK]
+    return length_at(view, id)[0]
 
 
 cdef class PrefixIndex:

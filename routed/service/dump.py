@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from routed.service.settings import DumpSettings, RenderSettings
 
 #: Rows rendered in one go of the thread: a few milliseconds, and a buffer that stays in the processor's cache.
-ROWS: Final = 2_048
+ROWS: Final = 512
 #: Buffers handed to the file in one go.
-BUFFERS: Final = 8
+BUFFERS: Final = 32
 #: The longest wait for an event, so that a step of the wall clock is noticed. Units: seconds.
 LONGEST_WAIT: Final = 1.0
 #: How long a file may take nothing before its dump is given up: slow disks take megabytes meanwhile. Units: seconds.

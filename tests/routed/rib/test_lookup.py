@@ -192,3 +192,22 @@ def test_questions_that_make_no_sense_are_refused() -> None:
         lookups.exact(INDEX[VPN], bytes(4), 8)
     with pytest.raises(TypeError):
         Lookups(None)  # type: ignore[arg-type]
+
+
+def test_ids_that_name_nothing_are_refused() -> None:
+    rib = Rib(1)
+    peer = PeerRib(rib)
+    lookups = Lookups(rib)
+    apply(peer, announce("10.0.0.0/8"))
+    [known] = lookups.longest_match(INDEX[IPV4], ip("10.0.0.1"))
+    [(_, path)] = lookups.routes(peer, INDEX[IPV4], known)
+    for unknown in (0, known + 1, 1 << 27, (1 << 32) - 1):
+        with pytest.raises(KeyError):
+            lookups.prefix(INDEX[IPV4], unknown)
+        with pytest.raises(KeyError):
+            lookups.path(unknown)
+    apply(peer, announce("11.0.0.0/8", hop=bytes([192, 0, 2, 2])) + withdraw("10.0.0.0/8"))
+    with pytest.raises(KeyError):
+        lookups.prefix(INDEX[IPV4], known)
+    with pytest.raises(KeyError):
+        lookups.path(path)
