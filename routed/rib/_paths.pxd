@@ -11,10 +11,11 @@ cdef enum:
     SEGMENT_OCTETS = 262144
     UNIT_BITS = 15
     UNIT_MASK = 32767
+    MAX_MARKS = 512                  # octets that a route may have
 
 ctypedef enum path_flag:
     HAS_LOCAL_PREF = 1
-    IS_LABELLED = 2                  # a label stack over another path: `base` names it
+    IS_LABELLED = 2                     # labels and marks over another path: `base` names it
     HAS_NO_LLGR = 4                  # carries the community NO_LLGR (RFC 9494 section 4.2)
 
 ctypedef struct path_entry:          # 32 octets
@@ -23,7 +24,7 @@ ctypedef struct path_entry:          # 32 octets
     uint32_t where                   # in the arena: segment << 15 | unit
     uint32_t origin_as               # 0: none, or the path ends in an AS_SET
     uint32_t neighbour_as
-    uint32_t base                    # of a labelled path; else LOCAL_PREF
+    uint32_t base                    # of a layer; else LOCAL_PREF
     uint16_t path_length             # RFC 4271 section 9.1.2.2 a: a set counts one, a confederation none
     uint8_t origin
     uint8_t flags
@@ -33,7 +34,8 @@ ctypedef struct path_set:            # in the arena; the octets follow
     uint16_t length                  # of the attributes
     uint8_t next_hop_length          # 0, 4, 16 or 32 (global and link-local, RFC 2545 section 3)
     uint8_t label_count
-    # octets: next hop, labels (3 octets each), attributes as on the wire without NEXT_HOP and MP_(UN)REACH_NLRI
+    # octets: next hop, labels (3 octets each), attributes as on the wire without NEXT_HOP and MP_(UN)REACH_NLRI;
+    # in a layer there is no next hop, and the id of the base and the marks stand for the attributes
 
 ctypedef struct path_view:           # what a reader needs; a snapshot has a copy of its own
     path_entry **pages
@@ -61,6 +63,14 @@ cdef inline const uint8_t *attributes_of(const path_set *s) noexcept nogil:
     return labels_of(s) + 3 * <size_t>s.label_count
 
 
+cdef inline const uint8_t *marks_of(const path_set *layer) noexcept nogil:
+    return attributes_of(layer) + 4
+
+
+cdef inline uint16_t mark_octets_of(const path_set *layer) noexcept nogil:
+    return layer.length - 4
+
+
 cdef inline size_t octets_of(const path_set *s) noexcept nogil:
     return sizeof(path_set) + s.next_hop_length + 3 * <size_t>s.label_count + s.length
 
@@ -84,7 +94,9 @@ cdef class PathStore:
 
     cdef uint64_t hash(self, const path_set *candidate) noexcept nogil
     cdef uint32_t intern(self, path_set *candidate, uint64_t hash) noexcept nogil
-    cdef uint32_t intern_labelled(self, uint32_t base, const uint8_t *labels, uint8_t label_count) noexcept nogil
+    cdef uint32_t intern_layer(
+        self, uint32_t base, const uint8_t *labels, uint8_t label_count, const uint8_t *marks, uint16_t mark_octets,
+    ) noexcept nogil
     cdef bint has(self, uint32_t id) noexcept nogil
     cdef void hold(self, uint32_t id) noexcept nogil
     cdef void release(self, uint32_t id) noexcept nogil

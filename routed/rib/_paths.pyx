@@ -2,8 +2,8 @@
 """The path store: each attribute set is stored once, for all routes that carry it, and named by a dense id.
 
 An attribute set is a next hop and the path attributes as on the wire (four-octet AS paths; the next hop folded
-in, NLRI left out).  A path of a labelled family is a label stack over another path, so that routes which differ
-only by label still share their attributes.  Ids are reference-counted.
+in, NLRI left out).  What else a route has, a label stack and the marks that a router puts on paths (BMP), is a layer
+over another path, so that routes which differ only by that still share their attributes.  Ids are reference-counted.
 
 The octets live in an arena of segments that are filled from the front.  A set that goes leaves a hole; a segment
 of holes alone is freed, and `compact` moves the last sets out of segments that are mostly holes.  Moving is safe
@@ -26,7 +26,7 @@ cdef enum:
     AS_SEQUENCE = 2
     NO_LLGR = 0xFFFF0007
     NO_SEGMENT = 0xFFFFFFFF
-    LABELLED_OCTETS = 784       # a path_set with 255 labels and the id of its base
+    LAYER_OCTETS = 780 + MAX_MARKS   # a path_set with 255 labels, the id of its base and marks
 
 
 cdef inline uint64_t word_at(const uint8_t *at) noexcept nogil:
@@ -176,18 +176,26 @@ cdef class PathStore:
             self.hold(id)
         return id
 
-    cdef uint32_t intern_labelled(self, uint32_t base, const uint8_t *labels, uint8_t label_count) noexcept nogil:
-        """The id of a label stack (3 octets a label) over a path, with one more reference; 0 without memory."""
-        cdef uint8_t octets[LABELLED_OCTETS]
+    cdef uint32_t intern_layer(
+        self, uint32_t base, const uint8_t *labels, uint8_t label_count, const uint8_t *marks, uint16_t mark_octets,
+    ) noexcept nogil:
+        """The id of a label stack (3 octets a label) and at most `MAX_MARKS` octets of marks over a path.
+
+        It has one more reference; 0 without memory.
+        """
+        cdef uint8_t octets[LAYER_OCTETS]
         cdef path_set *candidate = <path_set *>octets
+        cdef uint8_t *to = octets + sizeof(path_set)
         cdef uint64_t hash
         cdef uint32_t id
         cdef path_entry *entry
         memset(octets, 0, sizeof(path_set))
         candidate.label_count = label_count
-        candidate.length = 4
-        memcpy(octets + sizeof(path_set), labels, 3 * <size_t>label_count)
-        memcpy(octets + sizeof(path_set) + 3 * <size_t>label_count, &base, 4)
+        candidate.length = 4 + mark_octets
+        memcpy(to, labels, 3 * <size_t>label_count)
+        to += 3 * <size_t>label_count
+        memcpy(to, &base, 4)
+        memcpy(to + 4, marks, mark_octets)
         hash = self.hash(candidate)
         id = self.find(candidate, hash)
         if not id:

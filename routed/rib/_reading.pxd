@@ -7,6 +7,9 @@ from routed.rib._prefixes cimport MAX_WORDS
 
 cdef enum:
     MAX_REFUSALS = 64            # reported in full for a run; all are counted
+    SHORTEST_UPDATE = 23         # octets of an UPDATE without anything
+    BLOCK_OPERATIONS = 512
+    BLOCK_SCRATCH = 131072
 
 cdef enum:                       # what an operation does
     WITHDRAW = 0
@@ -56,4 +59,5 @@ ctypedef struct reader:          # one block
     uint8_t reset_subcode        # of an UPDATE error that ends the session; 0: none
 
 
+cdef void read_update(reader *r, PathStore paths, const uint8_t *at, const uint8_t *end) noexcept nogil
 cdef size_t read_block(reader *r, PathStore paths, size_t at, size_t end) noexcept nogil

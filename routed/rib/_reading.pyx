@@ -26,10 +26,7 @@ from routed.rib._text cimport u16_at, u32_at
 
 cdef enum:
     HEADER = 19
-    SHORTEST = 23                # octets of an UPDATE without anything
     LONGEST_SET = 65535          # octets of attributes that the path store takes
-    BLOCK_OPERATIONS = 512
-    BLOCK_SCRATCH = 131072
     FRONT = 40                   # room before the attributes for a path_set and the longest next hop
     NO_PATH = 0xFFFFFFFF
     AS_TRANS = 23456
@@ -533,8 +530,8 @@ cdef size_t read_block(reader *r, PathStore paths, size_t at, size_t end) noexce
     cdef size_t n
     r.operation_count = r.set_count = r.scratch_used = 0
     while at < end and r.operation_count < BLOCK_OPERATIONS and r.scratch_used < BLOCK_SCRATCH:
-        n = u16_at(r.run + at + 16) if end - at >= SHORTEST else 0
-        if n < SHORTEST or n > end - at:
+        n = u16_at(r.run + at + 16) if end - at >= SHORTEST_UPDATE else 0
+        if n < SHORTEST_UPDATE or n > end - at:
             r.cut = True                     # our mistake, not the peer's: nothing is read beyond the run
             break
         read_update(r, paths, r.run + at, r.run + at + n)

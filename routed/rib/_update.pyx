@@ -15,7 +15,7 @@ from libc.string cimport memset
 from routed.rib._paths cimport PathStore, path_set
 from routed.rib._prefixes cimport PrefixIndex
 from routed.rib._reading cimport ANNOUNCE, operation, read_block, reader
-from routed.rib._rib cimport PeerRib
+from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS, announce, withdraw
 from routed.rib._rows cimport FAMILIES, ROW_UPDATE, ROW_WITHDRAW, Rows
 from routed.rib._table cimport Table
@@ -49,14 +49,15 @@ cdef void release_sets(reader *r, PathStore paths) noexcept nogil:
 
 
 cdef int announce_one(
-    reader *r, PathStore paths, PrefixIndex prefixes, Table table, const operation *o, Rows rows,
+    Intake run, reader *r, PathStore paths, PrefixIndex prefixes, Table table, const operation *o, Rows rows,
 ) noexcept nogil:
     cdef uint32_t path = r.sets[o.set].path, prefix
+    cdef bint is_layered = o.label_count or run.mark_octets
     cdef int result = NO_MEMORY
     if not path:
         return NO_MEMORY
-    if o.label_count:
-        path = paths.intern_labelled(path, r.run + o.labels, o.label_count)
+    if is_layered:
+        path = paths.intern_layer(path, r.run + o.labels, o.label_count, run.marks, run.mark_octets)
         if not path:
             return NO_MEMORY
     prefix = prefixes.intern(o.words, o.length, o.hash)
@@ -66,7 +67,7 @@ cdef int announce_one(
             rows.route(
                 ROW_UPDATE, o.family, &prefixes.view, prefix, &paths.view, path, table.view.add_path, o.path_identifier
             )
-    if o.label_count:
+    if is_layered:
         paths.release(path)
     return result
 
@@ -77,16 +78,17 @@ cdef int withdraw_one(PathStore paths, PrefixIndex prefixes, Table table, const 
 
 
 cdef size_t carry_out(
-    reader *r, size_t at, size_t end, PathStore paths, PrefixIndex prefixes, Table table, Rows rows, uint64_t *outcomes,
+    Intake run, reader *r, size_t at, size_t end, PathStore paths, PrefixIndex prefixes, Table table, Rows rows,
 ) noexcept nogil:
     """Carry out operations of one family from `at` on; where another family starts, or the rows are many."""
     cdef uint8_t family = r.operations[at].family
+    cdef uint64_t *outcomes = run.outcomes
     cdef operation *o
     cdef int result
     while at < end and r.operations[at].family == family and (rows is None or rows.used < rows.full_at):
         o = &r.operations[at]
         if o.kind == ANNOUNCE:
-            result = announce_one(r, paths, prefixes, table, o, rows)
+            result = announce_one(run, r, paths, prefixes, table, o, rows)
         else:
             result = withdraw_one(paths, prefixes, table, o, rows)
         outcomes[result] += 1
@@ -97,8 +99,6 @@ cdef size_t carry_out(
 cdef class Workspace:
     """The buffers of one run; they go from run to run."""
 
-    cdef reader r
-
     def __dealloc__(self):
         free(self.r.operations)
         free(self.r.sets)
@@ -106,56 +106,54 @@ cdef class Workspace:
 
 
 @cython.no_gc_clear                  # a run that is given up still has to let its references go
-cdef class Run:
-    """A run of UPDATE messages on its way into the tables of a peer, in steps of bounded work and output.
+cdef class Intake:
+    """UPDATEs on their way into tables, in steps of bounded work and output.
 
-    Args:
-        peer: whose UPDATEs they are.
-        octets: whole messages, headers included; each at least 23 octets, as the stream cutter checks.
+    What the octets are besides UPDATEs, and whose they are, is up to the kinds of intakes.
     """
 
-    cdef PeerRib peer
-    cdef PathStore paths                 # of its own: in a cycle of garbage the peer may be cleared first
-    cdef bytes octets
-    cdef Workspace space
-    cdef size_t at, end                  # in the octets: where the next block starts
-    cdef size_t operation                # in the block: the next one to carry out
-    cdef bint in_block                   # the block's attribute sets hold references
-    cdef uint64_t outcomes[OUTCOMES]
-    cdef list ends
-
-    def __cinit__(self, PeerRib peer not None, bytes octets not None):
+    cdef int begin(self, Rib rib, bytes octets) except -1:
         cdef reader *r
-        self.peer = peer
-        self.paths = peer.rib.paths
+        self.rib = rib
+        self.paths = rib.paths
         self.octets = octets
         self.end = len(octets)
-        self.ends = []
-        self.space = peer.rib.workspaces.pop() if peer.rib.workspaces else Workspace()
+        self.space = rib.workspaces.pop() if rib.workspaces else Workspace()
         r = &self.space.r
         r.run = octets
-        r.seed = peer.rib.seed
-        r.prefix_ids = peer.rib.prefix_ids
-        r.add_path = peer.add_path
-        r.as4, r.external = peer.as4, peer.external
+        r.seed = rib.seed
+        r.prefix_ids = rib.prefix_ids
         r.refusal_count = r.operation_count = r.set_count = 0
         r.reset_subcode = 0
         r.out_of_memory = r.cut = False
         if r.any_refused:
             memset(r.refused, 0, sizeof(r.refused))
             r.any_refused = False
+        return 0
 
     def __dealloc__(self):
         if self.space is not None and self.in_block:
             release_sets(&self.space.r, self.paths)
+
+    cdef size_t read(self) except? 0:
+        """Read the next block; where the one after it starts."""
+        raise NotImplementedError
+
+    cdef size_t stretch(self, size_t at, Rows rows) except? 0:
+        """Set `peer`, `outcomes`, `ends` and `marks`, and the rows' source, for the operation `at`; up to which."""
+        raise NotImplementedError
+
+    cdef object report(self):
+        """What the run came to."""
+        raise NotImplementedError
 
     def step(self, Rows rows=None):
         """Go on until the run is over, `STEP_OPERATIONS` routes are done, or the rows fill their buffer.
 
         Args:
             rows: where message-log rows go, or None; to be emptied before the next step.
-        Returns: the `Applied` of the whole run when it is over, else None.
-        Raises: MemoryError, ValueError for octets that are no whole UPDATEs; what was carried out stays.
+        Returns: what the whole run came to when it is over, else None.
+        Raises: MemoryError, ValueError for octets that are no whole messages; what was carried out stays.
         """
         cdef reader *r = &self.space.r
         cdef size_t left = STEP_OPERATIONS, before
@@ -183,9 +181,8 @@ cdef class Run:
                 rows.forget_tail()
         if self.at >= self.end or r.reset_subcode:
             return False
-        with nogil:
-            self.at = read_block(r, paths, self.at, self.end)
-        self.operation = 0
+        self.operation = r.operation_count = r.set_count = r.scratch_used = 0
+        self.at = self.read()
         if r.out_of_memory:
             raise MemoryError
         if r.cut:
@@ -195,16 +192,18 @@ cdef class Run:
         self.in_block = True
         return True
 
-    cdef carry_out(self, Rows rows, size_t end):
+    cdef int carry_out(self, Rows rows, size_t end) except -1:
         """Carry out operations of the block up to `end`, or until the rows fill their buffer."""
         cdef reader *r = &self.space.r
-        cdef size_t at = self.operation
+        cdef size_t at = self.operation, until = at
         cdef uint8_t family
         cdef uint32_t marker
         cdef PathStore paths = self.paths
         cdef PrefixIndex prefixes
         cdef Table table
         while at < end and (rows is None or rows.used < rows.full_at):
+            if at == until:
+                until = min(end, self.stretch(at, rows))
             family = r.operations[at].family
             if family == FAMILIES:
                 marker = r.operations[at].path_identifier
@@ -213,34 +212,75 @@ cdef class Run:
                     rows.end_of_rib(marker >> 8, marker & 0xFF)
                 at += 1
             else:
-                prefixes = self.peer.rib.prefixes[family]
+                prefixes = self.rib.prefixes[family]
                 table = self.peer.table(family)
                 with nogil:
-                    at = carry_out(r, at, end, paths, prefixes, table, rows, self.outcomes)
+                    at = carry_out(self, r, at, until, paths, prefixes, table, rows)
             self.operation = at
+        return 0
 
     cdef object finish(self):
         """What the run came to; its buffers are for the next one."""
-        applied = report(&self.space.r, self.outcomes, self.ends)
-        self.peer.rib.workspaces.append(self.space)
+        result = self.report()
+        self.rib.workspaces.append(self.space)
         self.space = None
-        return applied
+        return result
 
 
-cdef object report(reader *r, uint64_t *outcomes, list ends):
-    refusals = [
+@cython.no_gc_clear
+cdef class Run(Intake):
+    """A run of UPDATE messages of one peer.
+
+    Args:
+        peer: whose UPDATEs they are.
+        octets: whole messages, headers included; each at least 23 octets, as the stream cutter checks.
+    """
+
+    cdef uint64_t counts[OUTCOMES]
+
+    def __cinit__(self, PeerRib peer not None, bytes octets not None):
+        cdef reader *r
+        self.begin(peer.rib, octets)
+        self.peer = peer
+        self.ends = []
+        self.outcomes = self.counts
+        r = &self.space.r
+        r.add_path = peer.add_path
+        r.as4, r.external = peer.as4, peer.external
+
+    cdef size_t read(self) except? 0:
+        cdef reader *r = &self.space.r
+        cdef PathStore paths = self.paths
+        cdef size_t at
+        with nogil:
+            at = read_block(r, paths, self.at, self.end)
+        return at
+
+    cdef size_t stretch(self, size_t at, Rows rows) except? 0:
+        return self.space.r.operation_count
+
+    cdef object report(self):
+        cdef reader *r = &self.space.r
+        return Applied(
+            self.counts[0], self.counts[1], self.counts[2], self.counts[3],
+            self.counts[<int>NO_MEMORY] + self.counts[<int>TOO_MANY_PATHS],
+            self.ends, refusals_of(r), refused_by(r), r.reset_subcode or None,
+        )
+
+
+cdef object refusals_of(reader *r):
+    """The first refusals of a run, in full."""
+    return [
         Refusal(one.offset, one.code, VERDICTS[one.verdict], REASONS[one.reason])
         for one in r.refusals[:r.refusal_count]
     ]
-    refused = {}
-    if r.any_refused:
-        refused = {
-            (i & 0xFF, VERDICTS[1 + (i >> 8)]): r.refused[i] for i in range(3 * 256) if r.refused[i]
-        }
-    return Applied(
-        outcomes[0], outcomes[1], outcomes[2], outcomes[3], outcomes[<int>NO_MEMORY] + outcomes[<int>TOO_MANY_PATHS],
-        ends, refusals, refused, r.reset_subcode or None,
-    )
+
+
+cdef dict refused_by(reader *r):
+    """How many UPDATEs of a run were refused by (attribute, verdict)."""
+    if not r.any_refused:
+        return {}
+    return {(i & 0xFF, VERDICTS[1 + (i >> 8)]): r.refused[i] for i in range(3 * 256) if r.refused[i]}
 
 
 def apply(PeerRib peer not None, bytes octets not None, Rows rows=None):
