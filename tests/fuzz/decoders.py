@@ -28,6 +28,7 @@ from routed.wire.bgp.update import decode_update
 from routed.wire.family import STORABLE
 from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
+from routed.wire.proxy_protocol import PrefaceReader
 from tests.fuzz.mutate import mutate, mutate_update, with_true_length
 from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
@@ -177,6 +178,7 @@ DECODERS: Final = (
     Decoder(name="capability", decode=lambda octets: decode_capability(Cursor(octets)), seeds=capabilities),
     Decoder(name="update value", decode=decode_update_in_every_context, seeds=updates, mutate=mutate_update, raises=()),
     Decoder(name="mrt", decode=lambda octets: list(read_mrt(octets)), seeds=partial(corpus, "mrt"), raises=()),
+    Decoder(name="proxy header", decode=lambda octets: PrefaceReader().receive(octets), seeds=partial(corpus, "proxy")),
     Decoder(
         name="configuration",
         decode=read_configuration,
