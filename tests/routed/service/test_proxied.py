@@ -110,7 +110,7 @@ def test_who_is_not_accepted_is_closed_and_no_longer_heard() -> None:
 def test_a_malformed_header_resets_the_connection(rig: Rig) -> None:
     rig.feed(b"PROXY TCP9 1 2 3 4\r\n")
     rig.feed(HEADER)
-    assert rig.wire.aborting
+    assert rig.wire.disconnected
     assert rig.accepted == []
     ((host, reason),) = rig.refused
     assert host == "10.0.0.1"
