@@ -1,0 +1,168 @@
+"""Route Monitoring: an UPDATE of a peer, and in version 4 what else is known of its routes.
+
+Implements RFC 7854 section 4.6 and draft-ietf-grow-bmp-tlv section 5.2, with the code points of `MonitoringType`.
+This is the slow, obvious reading; tables are filled by compiled code that reads the same layouts.
+
+Octets of version 3: common header 6, per-peer header 42, one BGP UPDATE message with its header.
+Octets of version 4: common header 6, per-peer header 42, indexed TLVs in any order to the end of the message:
+
+    type u16 (top bit: E)   length u16   index u16 (top bit: G)   value[length]
+
+    1 stateless parsing   BGP capabilities as in an OPEN: n x (code u8, length u8, value[length]); index 0. With any
+                          of these, the capabilities of the Peer Up say nothing about this UPDATE. ADD-PATH (69) for a
+                          family: its prefixes have path identifiers, whichever direction the capability names
+    2 group               n x index u16: the prefixes of a group; the index of the TLV itself, G set, names the group
+    3 VRF/table name      UTF-8 text of 1 to 255 octets; index 0
+    4 BGP PDU             one BGP UPDATE message with its header; exactly one such TLV, index 0
+    5 path marking        status u32, then reason u16 or nothing, for the prefix or the group that the index names
+                          (draft-ietf-grow-bmp-path-marking-tlv section 2)
+
+A TLV with E set is an enterprise's, whatever its number; it and one of an unknown type are kept. The length never
+counts the index.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from routed.octets import Cursor, WireError, Writer
+from routed.wire.bgp import header as bgp
+from routed.wire.bgp.capability import Capability, decode_capability
+from routed.wire.bgp.codepoints import MessageType
+from routed.wire.bmp.codepoints import PATH_STATUS_NAMES, MonitoringType
+from routed.wire.bmp.peer import PeerHeader, decode_peer_header, encode_peer_header
+from routed.wire.bmp.tlv import G_BIT, IndexedTlv, decode_indexed_tlv, encode_indexed_tlv
+
+_TLVS_SINCE: Final = 4
+_SOURCE: Final = "draft-ietf-grow-bmp-tlv 5.2"
+
+UNKNOWN_STATUS: Final = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PathMarking:
+    """What a router does with a path, and why."""
+
+    status: int
+    reason: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name the bits of the status, lowest first, as records do; bits without a name together in hexadecimal."""
+        if self.status == 0:
+            return (UNKNOWN_STATUS,)
+        names = [name for bit, name in PATH_STATUS_NAMES.items() if self.status & bit]
+        unnamed = self.status & ~sum(PATH_STATUS_NAMES)
+        return (*names, f"0x{unnamed:08x}") if unnamed else tuple(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteMonitoring:
+    """An UPDATE of a peer."""
+
+    peer: PeerHeader
+    update: bytes  # a whole BGP message
+    tlvs: tuple[IndexedTlv, ...] = ()  # all but the BGP PDU, in wire order, repeated ones kept
+    capabilities: tuple[Capability, ...] | None = None  # of stateless parsing; None: those of the Peer Up hold
+
+    @property
+    def vrf(self) -> bytes | None:
+        """Return the first VRF or table name."""
+        return next((tlv.octets for tlv in self.tlvs if _is(tlv, MonitoringType.VRF_TABLE_NAME)), None)
+
+    @property
+    def groups(self) -> Mapping[int, tuple[int, ...]]:
+        """Return the prefixes of each group, by its index with the G bit; of one that comes twice, the last."""
+        return {
+            tlv.index: tuple(int.from_bytes(tlv.octets[at : at + 2], "big") for at in range(0, len(tlv.octets) - 1, 2))
+            for tlv in self.tlvs
+            if _is(tlv, MonitoringType.GROUP)
+        }
+
+    def markings(self, prefix: int) -> tuple[PathMarking, ...]:
+        """Return what is said about one prefix, from 1: alone, in its groups, or as one of all."""
+        groups = self.groups
+        found = []
+        for tlv in self.tlvs:
+            named = groups.get(tlv.index, ()) if tlv.index & G_BIT else (tlv.index or prefix,)
+            if prefix in named and (marking := path_marking(tlv)) is not None:
+                found.append(marking)
+        return tuple(found)
+
+
+def path_marking(tlv: IndexedTlv) -> PathMarking | None:
+    """Return the path marking that a TLV holds, None when it holds none of 4 or 6 octets."""
+    if not _is(tlv, MonitoringType.PATH_MARKING):
+        return None
+    match len(tlv.octets):
+        case 4:
+            return PathMarking(int.from_bytes(tlv.octets, "big"))
+        case 6:
+            return PathMarking(int.from_bytes(tlv.octets[:4], "big"), int.from_bytes(tlv.octets[4:], "big"))
+        case _:
+            return None
+
+
+def decode_route_monitoring(c: Cursor, version: int) -> RouteMonitoring:
+    """Decode the body of a Route Monitoring message; see the module for its octets.
+
+    Raises: WireError when what should be an UPDATE is something else or not alone, when there is not exactly one in
+    version 4, and when a capability of stateless parsing is malformed. The UPDATE itself is not looked into.
+    """
+    peer = decode_peer_header(c)
+    if version < _TLVS_SINCE:
+        return RouteMonitoring(peer=peer, update=_decode_update(c))
+    offset = c.offset
+    updates: list[bytes] = []
+    tlvs: list[IndexedTlv] = []
+    capabilities: list[Capability] | None = None
+    while c.remaining:
+        tlv, at = decode_indexed_tlv(c)
+        if _is(tlv, MonitoringType.BGP_PDU):
+            updates.append(_decode_update(Cursor(tlv.octets, at)))
+            continue
+        tlvs.append(tlv)
+        if _is(tlv, MonitoringType.STATELESS_PARSING):
+            capabilities = [*(capabilities or ()), *_decode_capabilities(Cursor(tlv.octets, at))]
+    if len(updates) != 1:
+        raise WireError(f"{len(updates)} BGP PDUs are not 1", offset, _SOURCE)
+    return RouteMonitoring(
+        peer=peer,
+        update=updates[0],
+        tlvs=tuple(tlvs),
+        capabilities=None if capabilities is None else tuple(capabilities),
+    )
+
+
+def encode_route_monitoring(w: Writer, message: RouteMonitoring, version: int) -> None:
+    """Encode the body of a Route Monitoring message, the UPDATE last; version 3 has no room for TLVs."""
+    encode_peer_header(w, message.peer)
+    if version < _TLVS_SINCE:
+        assert not message.tlvs
+        w.octets(message.update)
+        return
+    for tlv in (*message.tlvs, IndexedTlv(MonitoringType.BGP_PDU, 0, message.update)):
+        encode_indexed_tlv(w, tlv)
+
+
+def _is(tlv: IndexedTlv, kind: MonitoringType) -> bool:
+    return tlv.enterprise is None and tlv.kind == kind
+
+
+def _decode_update(c: Cursor) -> bytes:
+    """Take an UPDATE that fills the cursor."""
+    offset, octets = c.offset, c.rest()
+    whole = Cursor(octets, offset)
+    kind, _ = bgp.decode_message(whole)
+    if kind != MessageType.UPDATE:
+        raise WireError(f"BGP message type {kind} is in place of an UPDATE", offset, "RFC 7854 4.6")
+    if whole.remaining:
+        raise WireError(f"{whole.remaining} octets behind the UPDATE", whole.offset, "RFC 7854 4.6")
+    return octets
+
+
+def _decode_capabilities(c: Cursor) -> list[Capability]:
+    capabilities = []
+    while c.remaining:
+        capabilities.append(decode_capability(c))
+    return capabilities
