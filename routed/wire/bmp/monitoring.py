@@ -8,9 +8,11 @@ Octets of version 4: common header 6, per-peer header 42, indexed TLVs in any or
 
     type u16 (top bit: E)   length u16   index u16 (top bit: G)   value[length]
 
-    1 stateless parsing   BGP capabilities as in an OPEN: n x (code u8, length u8, value[length]); index 0. With any
-                          of these, the capabilities of the Peer Up say nothing about this UPDATE. ADD-PATH (69) for a
-                          family: its prefixes have path identifiers, whichever direction the capability names
+    1 stateless parsing   one BGP capability, code u8, length u8, value[length], as in the OPEN that the router sent,
+                          or several; index 0. ADD-PATH (69) holds n x (AFI u16, SAFI u8, direction u8): prefixes of
+                          that family have path identifiers in an Adj-RIB-In when the direction is 1 (receive) or 3,
+                          in an Adj-RIB-Out when it is 2 (send) or 3, in a Loc-RIB for any of them; other families
+                          have none. Without any such TLV, what the OPENs of the Peer Up agreed holds
     2 group               n x index u16: the prefixes of a group; the index of the TLV itself, G set, names the group
     3 VRF/table name      UTF-8 text of 1 to 255 octets; index 0
     4 BGP PDU             one BGP UPDATE message with its header; exactly one such TLV, index 0
@@ -18,7 +20,8 @@ Octets of version 4: common header 6, per-peer header 42, indexed TLVs in any or
                           (draft-ietf-grow-bmp-path-marking-tlv section 2)
 
 A TLV with E set is an enterprise's, whatever its number; it and one of an unknown type are kept. The length never
-counts the index.
+counts the index. AS numbers have 4 octets unless the A flag of the per-peer header is set or, where a router leaves
+that out, the OPENs of the Peer Up disagree.
 """
 
 from collections.abc import Mapping
@@ -27,14 +30,19 @@ from typing import Final
 
 from routed.octets import Cursor, WireError, Writer
 from routed.wire.bgp import header as bgp
-from routed.wire.bgp.capability import Capability, decode_capability
-from routed.wire.bgp.codepoints import MessageType
+from routed.wire.bgp.capability import AddPath, Capability, decode_capability
+from routed.wire.bgp.codepoints import MessageType, SendReceive
 from routed.wire.bmp.codepoints import PATH_STATUS_NAMES, MonitoringType
 from routed.wire.bmp.peer import PeerHeader, decode_peer_header, encode_peer_header
 from routed.wire.bmp.tlv import G_BIT, IndexedTlv, decode_indexed_tlv, encode_indexed_tlv
+from routed.wire.family import Family
 
 _TLVS_SINCE: Final = 4
 _SOURCE: Final = "draft-ietf-grow-bmp-tlv 5.2"
+
+_RECEIVED: Final = frozenset({SendReceive.RECEIVE, SendReceive.BOTH})
+_SENT: Final = frozenset({SendReceive.SEND, SendReceive.BOTH})
+_ANY: Final = _RECEIVED | _SENT
 
 UNKNOWN_STATUS: Final = "Unknown"
 
@@ -64,6 +72,20 @@ class RouteMonitoring:
     update: bytes  # a whole BGP message
     tlvs: tuple[IndexedTlv, ...] = ()  # all but the BGP PDU, in wire order, repeated ones kept
     capabilities: tuple[Capability, ...] | None = None  # of stateless parsing; None: those of the Peer Up hold
+
+    @property
+    def add_path(self) -> frozenset[Family] | None:
+        """Return the families whose prefixes have path identifiers; None when that is for the Peer Up to say."""
+        if self.capabilities is None:
+            return None
+        directions = _ANY if self.peer.is_loc else _SENT if self.peer.is_out else _RECEIVED
+        return frozenset(
+            offer.family
+            for capability in self.capabilities
+            if isinstance(capability, AddPath)
+            for offer in capability.offers
+            if offer.send_receive in directions
+        )
 
     @property
     def vrf(self) -> bytes | None:
