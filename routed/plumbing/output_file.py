@@ -16,6 +16,9 @@ from typing import Final, Protocol
 
 #: Buffers that one writev() takes (IOV_MAX on Linux).
 IOV_MAX: Final = 1024
+#: Octets after which a writev() takes no further buffer. For longer ones Linux wants memory in large pieces, which
+#: a busy or a virtual machine has to come by first.
+WRITE_OCTETS: Final = 256 << 10
 #: Modes before the process's umask.
 FILE_MODE: Final = 0o666
 DIRECTORY_MODE: Final = 0o777
@@ -88,9 +91,7 @@ class RegularFile:
         """Write buffers of whole rows; stop at the first refusal."""
         done = 0
         while done < len(buffers):
-            vector: list[bytes | memoryview] = list(buffers[done : done + IOV_MAX])
-            if self._torn:
-                vector[0] = memoryview(buffers[done])[self._torn :]
+            vector = self._next(buffers, done)
             try:
                 written = os.writev(self._fd, vector)
             except OSError as error:
@@ -102,6 +103,17 @@ class RegularFile:
     def close(self) -> None:
         """Close the descriptor."""
         os.close(self._fd)
+
+    def _next(self, buffers: Sequence[bytes], done: int) -> list[bytes | memoryview]:
+        """Return what the next writev() takes: a buffer, or the rest of it, and some that follow."""
+        vector: list[bytes | memoryview] = [memoryview(buffers[done])[self._torn :]]
+        octets = len(vector[0])
+        for buffer in buffers[done + 1 : done + IOV_MAX]:
+            if octets >= WRITE_OCTETS:
+                break
+            vector.append(buffer)
+            octets += len(buffer)
+        return vector
 
     def _advance(self, vector: Sequence[bytes | memoryview], written: int) -> int:
         """Count the whole buffers in what writev() took and remember the head of a cut one."""

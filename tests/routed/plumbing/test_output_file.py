@@ -54,6 +54,23 @@ def test_buffers_are_appended_in_order_past_one_writev(tmp_path: Path) -> None:
     assert path.read_bytes() == b"".join(buffers)
 
 
+def test_large_buffers_are_written_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writev, lengths = os.writev, []
+
+    def noted(fd: int, buffers: list[Any]) -> int:
+        lengths.append([len(buffer) for buffer in buffers])
+        return writev(fd, buffers)
+
+    monkeypatch.setattr(output_file.os, "writev", noted)
+    whole, half = output_file.WRITE_OCTETS, output_file.WRITE_OCTETS // 2
+    buffers = [bytes([n]) * octets for n, octets in enumerate((half, half, half, whole, 2 * whole, 1))]
+    output = open_output(tmp_path / "rows", NOBODY)
+    assert output.append(buffers) == Written(len(buffers))
+    output.close()
+    assert lengths == [[half, half], [half, whole], [2 * whole], [1]]
+    assert (tmp_path / "rows").read_bytes() == b"".join(buffers)
+
+
 def test_a_file_that_exists_is_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"old\n")
