@@ -24,9 +24,10 @@ cdef extern from "<stdlib.h>" nogil:
     void qsort_r(void *base, size_t count, size_t size, compare_with compare, void *context)
 
 cdef enum:
-    DIGIT_BITS = 10
-    DIGITS = 1024
-    KEY_BITS = 40                # of an IPv4 key: address and length
+    DIGIT_BITS = 11
+    DIGITS = 2048
+    IPV4_PASSES = 4              # over the 40 bits of a key; even, so that the sorted routes end where they began
+    IPV6_PASSES = 6              # over 64 bits
     AHEAD = 12                   # rows between asking for a path and writing it
 
 ctypedef struct item:            # a route to be written
@@ -61,17 +62,18 @@ cdef int by_prefix(const void *a, const void *b, void *prefixes) noexcept nogil:
     return (x.path_identifier > y.path_identifier) - (x.path_identifier < y.path_identifier)
 
 
-cdef int sort_by_key(item *items, size_t n) noexcept nogil:
-    """Radix sort by the whole key, for IPv4 routes that it tells apart; 0, or -1 without memory."""
+cdef int sort_by_key(item *items, size_t n, unsigned int passes) noexcept nogil:
+    """Radix sort by key; 0, or -1 without memory."""
     cdef item *other = <item *>malloc(n * sizeof(item))
     cdef item *source = items
     cdef item *target = other
     cdef size_t starts[DIGITS]
     cdef size_t i, sum, count
-    cdef unsigned int shift = 0
+    cdef unsigned int one, shift
     if other == NULL:
         return -1
-    while shift < KEY_BITS:
+    for one in range(passes):
+        shift = one * DIGIT_BITS
         memset(starts, 0, sizeof(starts))
         for i in range(n):
             starts[(source[i].key >> shift) & (DIGITS - 1)] += 1
@@ -84,8 +86,22 @@ cdef int sort_by_key(item *items, size_t n) noexcept nogil:
             target[starts[(source[i].key >> shift) & (DIGITS - 1)]] = source[i]
             starts[(source[i].key >> shift) & (DIGITS - 1)] += 1
         source, target = target, source
-        shift += DIGIT_BITS
-    free(other)                      # four passes: the result is back in items
+    free(other)
+    return 0
+
+
+cdef int sort(item *items, size_t n, const prefix_view *prefixes) noexcept nogil:
+    """Put routes in the order of dumps: by key, then the few that share one; 0, or -1 without memory."""
+    cdef size_t i = 0, end
+    if sort_by_key(items, n, IPV4_PASSES if prefixes.address_words == 1 else IPV6_PASSES):
+        return -1
+    while i < n:
+        end = i + 1
+        while end < n and items[end].key == items[i].key:
+            end += 1
+        if end - i > 1:
+            qsort_r(items + i, end - i, sizeof(item), by_prefix, <void *>prefixes)
+        i = end
     return 0
 
 
@@ -179,19 +195,12 @@ cdef class Snapshot:
             self.add_path = table.view.add_path
             with nogil:
                 self.item_count = collect(&table.view, &self.prefixes[self.family], self.items, n)
-                failed = self.sort()
+                failed = sort(self.items, self.item_count, &self.prefixes[self.family])
             if failed:
                 raise MemoryError
             return True
         self.family = FAMILIES
         return False
-
-    cdef int sort(self) noexcept nogil:
-        cdef prefix_view *prefixes = &self.prefixes[self.family]
-        if prefixes.words == 1 and not self.add_path:
-            return sort_by_key(self.items, self.item_count)
-        qsort_r(self.items, self.item_count, sizeof(item), by_prefix, prefixes)
-        return 0
 
     def render(self, Rows rows not None, size_t most):
         """Add the rows of the next routes.
