@@ -13,25 +13,39 @@ cdef const char *DIGIT_PAIRS = (
     b"5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
 )
 cdef const char *HEX = b"0123456789abcdef"
+cdef char DOTTED[256][4]             # every octet of a dotted quad with its dot, and how long that is
+cdef uint8_t DOTTED_USED[256]
+
+
+cdef void make_dotted() noexcept:
+    cdef uint32_t octet
+    for octet in range(256):
+        DOTTED_USED[octet] = <uint8_t>(put_char(put_u32(DOTTED[octet], octet), c".") - DOTTED[octet])
+
+
+make_dotted()
+
+
+cdef inline int digits_of(uint32_t value) noexcept nogil:
+    """How many decimal digits a number has."""
+    cdef int n = 1 + (value >= 10) + (value >= 100) + (value >= 1000) + (value >= 10000)
+    if value >= 100000:
+        n += 1 + (value >= 1000000) + (value >= 10000000) + (value >= 100000000) + (value >= 1000000000)
+    return n
 
 
 cdef char *put_u32(char *to, uint32_t value) noexcept nogil:
-    cdef char digits[10]
-    cdef int at = 10
-    cdef uint32_t pair
+    cdef char *end = to + digits_of(value)
+    cdef char *at = end
     while value >= 100:
-        pair = value % 100
+        at -= 2
+        memcpy(at, DIGIT_PAIRS + 2 * (value % 100), 2)
         value //= 100
-        at -= 2
-        memcpy(digits + at, DIGIT_PAIRS + 2 * pair, 2)
     if value >= 10:
-        at -= 2
-        memcpy(digits + at, DIGIT_PAIRS + 2 * value, 2)
+        memcpy(to, DIGIT_PAIRS + 2 * value, 2)
     else:
-        at -= 1
-        digits[at] = <char>(48 + value)
-    memcpy(to, digits + at, 10 - at)
-    return to + 10 - at
+        to[0] = <char>(48 + value)
+    return end
 
 
 cdef char *put_u64(char *to, uint64_t value) noexcept nogil:
@@ -55,11 +69,17 @@ cdef char *put_hex(char *to, const uint8_t *at, size_t n) noexcept nogil:
     return to + 2 * n
 
 
+cdef inline char *put_octet(char *to, uint8_t octet) noexcept nogil:
+    """An octet of a dotted quad with the dot behind it; writes four characters, whatever it needs."""
+    memcpy(to, DOTTED[octet], 4)
+    return to + DOTTED_USED[octet]
+
+
 cdef char *put_ipv4(char *to, uint32_t address) noexcept nogil:
-    to = put_char(put_u32(to, address >> 24), c".")
-    to = put_char(put_u32(to, address >> 16 & 255), c".")
-    to = put_char(put_u32(to, address >> 8 & 255), c".")
-    return put_u32(to, address & 255)
+    to = put_octet(to, <uint8_t>(address >> 24))
+    to = put_octet(to, <uint8_t>(address >> 16))
+    to = put_octet(to, <uint8_t>(address >> 8))
+    return put_octet(to, <uint8_t>address) - 1
 
 
 cdef inline char *put_hextet(char *to, uint32_t value) noexcept nogil:
