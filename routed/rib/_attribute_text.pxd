@@ -16,7 +16,6 @@ cdef enum:
 ctypedef struct attribute:           # one attribute of a checked attribute block
     const uint8_t *at
     size_t length
-    bint present
 
 
 cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) noexcept nogil:
@@ -28,7 +27,6 @@ cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) 
     else:
         a.length = at[2]
         a.at = at + 3
-    a.present = True
     return a.at + a.length
 
 

@@ -232,8 +232,10 @@ cdef char *put_large(char *to, const uint8_t *at) noexcept nogil:
     return put_u32(to, u32_at(at + 8))
 
 
-cdef bint aigp_of(const uint8_t *at, const uint8_t *end, uint64_t *metric) noexcept nogil:
+cdef bint aigp_of(const attribute *a, uint64_t *metric) noexcept nogil:
     """The accumulated metric of the first AIGP TLV (RFC 7311 section 3)."""
+    cdef const uint8_t *at = a.at
+    cdef const uint8_t *end = at + a.length
     cdef size_t n
     while end - at >= 3:
         n = u16_at(at + 1)
@@ -246,8 +248,10 @@ cdef bint aigp_of(const uint8_t *at, const uint8_t *end, uint64_t *metric) noexc
     return False
 
 
-cdef uint32_t label_index_of(const uint8_t *at, const uint8_t *end) noexcept nogil:
+cdef uint32_t label_index_of(const attribute *a) noexcept nogil:
     """The label index of a BGP Prefix-SID attribute (RFC 8669 section 3.1), 0 when there is none."""
+    cdef const uint8_t *at = a.at
+    cdef const uint8_t *end = at + a.length
     cdef size_t n
     while end - at >= 3:
         n = u16_at(at + 1)
@@ -312,45 +316,42 @@ cdef char *put_columns(
     Args:
         room: as many octets as the attributes have, aligned for 64-bit words, to sort communities in.
     """
-    cdef attribute found[41]
+    cdef attribute found[PREFIX_SID + 1]
     cdef attribute a
+    cdef uint64_t present = 0            # bit by code
     cdef uint8_t code = 0
-    cdef unsigned int i
     cdef uint64_t metric = 0
     cdef uint32_t number
-    for i in range(41):
-        found[i].present = False
     while at < end:
         at = step(at, &code, &a)
         if code <= PREFIX_SID:
             found[code] = a
-    a = found[AS_PATH]
+            present |= <uint64_t>1 << code
+    a.at = end
+    a.length = 0
+    if present >> AS_PATH & 1:
+        a = found[AS_PATH]
     to = put(to, b', "as_path": ', 13)
-    if not a.present:
-        a.at = end
-        a.length = 0
     to = put_as_path(to, a.at, a.at + a.length, (style & AS_PATH_ARRAY) != 0, <uint32_t *>room)
-    if found[COMMUNITIES].present:
+    if present >> COMMUNITIES & 1:
         to = put_communities(to, &found[COMMUNITIES], style, room)
-    if found[EXTENDED_COMMUNITIES].present:
+    if present >> EXTENDED_COMMUNITIES & 1:
         to = put_extended_communities(to, &found[EXTENDED_COMMUNITIES], style, room)
-    if found[LARGE_COMMUNITIES].present:
+    if present >> LARGE_COMMUNITIES & 1:
         to = put_large_communities(to, &found[LARGE_COMMUNITIES], style, room)
-    if found[ORIGIN].present:
+    if present >> ORIGIN & 1:
         to = put_origin(to, found[ORIGIN].at[0], (style & ORIGIN_INTEGER) != 0)
-    if found[LOCAL_PREF].present:
+    if present >> LOCAL_PREF & 1:
         to = put_u32(put(to, b', "local_pref": ', 16), u32_at(found[LOCAL_PREF].at))
-    if found[MED].present:
+    if present >> MED & 1:
         to = put_u32(put(to, b', "med": ', 9), u32_at(found[MED].at))
-    a = found[AIGP]
-    if a.present and aigp_of(a.at, a.at + a.length, &metric):
+    if present >> AIGP & 1 and aigp_of(&found[AIGP], &metric):
         to = put_u64(put(to, b', "aigp": ', 10), metric)
-    a = found[PREFIX_SID]
-    if a.present:
-        number = label_index_of(a.at, a.at + a.length)
+    if present >> PREFIX_SID & 1:
+        number = label_index_of(&found[PREFIX_SID])
         if number:
             to = put_u32(put(to, b', "psid_li": ', 13), number)
-    if found[OTC].present and u32_at(found[OTC].at):
+    if present >> OTC & 1 and u32_at(found[OTC].at):
         to = put_u32(put(to, b', "otc": ', 9), u32_at(found[OTC].at))
     return to
 
