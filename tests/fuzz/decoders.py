@@ -25,6 +25,8 @@ from routed.wire.bgp.notification import decode_notification
 from routed.wire.bgp.open import decode_open
 from routed.wire.bgp.refresh import decode_route_refresh
 from routed.wire.bgp.update import decode_update
+from routed.wire.bmp import _stream as bmp_stream
+from routed.wire.bmp import message as bmp
 from routed.wire.family import STORABLE
 from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
@@ -100,6 +102,10 @@ def bodies(octets: Sequence[bytes]) -> Sequence[bytes]:
     return tuple(message[19:] for message in octets)
 
 
+def bmp_messages() -> Sequence[bytes]:
+    return corpus("bmp")
+
+
 def of_type(kind: int) -> Sequence[bytes]:
     return bodies([message for message in corpus("message") if message[18] == kind])
 
@@ -125,6 +131,26 @@ def feed_stream(octets: bytes) -> object:
     while stream.is_held and stream.error is None:
         found += stream.feed(b"")
     return found, stream.error
+
+
+def feed_bmp_stream(octets: bytes) -> object:
+    """As `feed_stream`, for BMP; a low limit lets real messages be too long."""
+    middle = len(octets) // 2
+    for limit in (100, 262_144):
+        stream = bmp_stream.Stream(limit)
+        found = [*stream.feed(octets[:middle]), *stream.feed(octets[middle:]), *stream.feed(octets)]
+        assert sum(len(run) if kind >= 0 else count for kind, run, count in found) <= 2 * len(octets)
+    return found, stream.error
+
+
+def decode_bmp(octets: bytes) -> object:
+    """Decode, and read what is worked out when asked for."""
+    message = bmp.decode_message(octets)
+    for name in ("messages", "information", "reason", "groups", "vrf", "add_path"):
+        getattr(message, name, None)
+    if isinstance(message, bmp.RouteMonitoring):
+        message.markings(1)
+    return message
 
 
 def decode_update_in_every_context(octets: bytes) -> object:
@@ -177,6 +203,8 @@ DECODERS: Final = (
     Decoder(name="refresh", decode=lambda octets: decode_route_refresh(Cursor(octets)), seeds=partial(of_type, 5)),
     Decoder(name="capability", decode=lambda octets: decode_capability(Cursor(octets)), seeds=capabilities),
     Decoder(name="update value", decode=decode_update_in_every_context, seeds=updates, mutate=mutate_update, raises=()),
+    Decoder(name="bmp", decode=decode_bmp, seeds=bmp_messages),
+    Decoder(name="bmp stream", decode=feed_bmp_stream, seeds=bmp_messages, raises=()),
     Decoder(name="mrt", decode=lambda octets: list(read_mrt(octets)), seeds=partial(corpus, "mrt"), raises=()),
     Decoder(name="proxy header", decode=lambda octets: PrefaceReader().receive(octets), seeds=partial(corpus, "proxy")),
     Decoder(
