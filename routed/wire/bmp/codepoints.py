@@ -109,7 +109,7 @@ PEER_TYPE_NAMES: Final[Mapping[int, str]] = {
     PeerType.LOC_RIB_INSTANCE: "Loc-RIB Instance Peer",
 }
 
-#: Keys of records; the part of pmacct's names behind `bmp_init_info_`. It calls 3 and 4 reserved, as RFC 9736 does.
+#: What records call TLVs, behind `bmp_init_info_`, as in pmacct; so 3 and 4 are reserved although routers send them.
 INITIATION_NAMES: Final[Mapping[int, str]] = {
     InitiationType.STRING: "string",
     InitiationType.SYS_DESCR: "sysdescr",
