@@ -11,9 +11,10 @@ from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions, PoolThreads, Sink, SinkState, Watch
 from routed.plumbing.sink_file import FileSink
 from routed.rib._rib import Rib
-from routed.service.bgp_listener import Audience, BgpListener, Policy
+from routed.service.bgp_listener import Audience, BgpListener
 from routed.service.collector import Collector
 from routed.service.dump import Dumper
+from routed.service.listener import Policy
 from routed.service.message_log import MessageLog
 from routed.service.neighbors import NeighborsFile
 from routed.service.peer_maps import parse_allow_list, parse_md5_keys

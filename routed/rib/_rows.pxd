@@ -9,17 +9,33 @@ cdef enum:
     KEPT_ROOM = 4194304              # a larger buffer is given back once it is empty
     FAMILIES = 8                     # AFI 1 and 2, each with SAFI 1, 2, 4, 128: index = order in dumps
 
+cdef enum:
+    LONGEST_TIME = 64
+
 cdef enum:                           # kinds of rows
     ROW_UPDATE = 0
     ROW_WITHDRAW = 1
     ROW_DELETE = 2
     ROW_END_OF_RIB = 3
     ROW_DUMP = 4
-    ROW_KINDS = 5
+
+cdef enum:                           # what rows have in common
+    KEYS = 0                         # whose they are
+    VPN_KEYS = 1                     # ... in families whose prefixes have a route distinguisher
+    MARKS = 2                        # of the last path
+    TAG = 3
+    ARRIVAL = 4
+    END = 5                          # the last keys
+    ROW_END = 6
+    TEXTS = 7
+
+ctypedef struct text:
+    const char *at
+    size_t used
 
 
 cdef class Rows:
-    cdef char *text                  # the rows so far
+    cdef char *rows                  # so far
     cdef size_t used, room
     cdef size_t full_at              # octets
     cdef char *lead                  # what all rows of a kind and family begin with, behind the sequence number
@@ -32,15 +48,17 @@ cdef class Rows:
     cdef uint8_t *scratch            # for sorting communities
     cdef size_t scratch_room
     cdef unsigned int style
-    cdef bytes row_end
-    cdef bytes peer_tag, tag
-    cdef list heads                  # keeps the octets of head_text alive
-    cdef const char *head_text[ROW_KINDS]
-    cdef size_t head_used[ROW_KINDS]
-    cdef const char *tag_text
-    cdef size_t tag_used
-    cdef const char *row_end_text
-    cdef size_t row_end_used
+    cdef size_t event_used           # of the lead, up to the AFI
+    cdef char time[LONGEST_TIME]
+    cdef size_t time_used
+    cdef bint is_stamped             # `stamp_*` hold the router's time
+    cdef uint32_t stamp_seconds, stamp_microseconds
+    cdef bytes stamp_before, stamp_after     # text around the fraction
+    cdef text texts[TEXTS]
+    cdef list kept                   # what keeps the octets of `texts` alive
+    cdef bytes peer_tag
+    cdef public object clock         # seconds since 1970 -> text before and behind the fraction
+    cdef public object marker        # octets of a path's marks -> their keys, as text; None leaves them out
     cdef object tagger
     cdef bint suppressed             # the label filter leaves this path out
     cdef bint numbered               # each row takes the next sequence number (a dump's rows share one)
@@ -59,5 +77,12 @@ cdef class Rows:
     cdef int need(self, size_t octets) noexcept nogil
     cdef int need_tail(self, size_t octets) noexcept nogil
     cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept
-    cdef set_head(self, int kind, bytes head)
+    cdef void ask(self, const path_view *paths, uint32_t path) noexcept
+    cdef bint other_marks(self, const path_view *paths, uint32_t path) noexcept nogil
+    cdef size_t room_for_row(self, size_t tail) noexcept nogil
+    cdef void close_row(self, char *to) noexcept nogil
+    cdef begin(self, bytes timestamp, bint numbered)
+    cpdef source(self, bytes keys, bytes vpn_keys, bytes tag, object tagger, bytes end)
+    cdef int stamp(self, uint32_t seconds, uint32_t microseconds) except -1
+    cdef set_text(self, int which, bytes octets)
     cdef set_tag(self, bytes tag)

@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 class Rows:
     sequence: int
+    clock: Callable[[int], tuple[bytes, bytes]] | None
+    marker: Callable[[bytes], bytes] | None
     def __init__(
         self,
         *,
@@ -23,6 +25,15 @@ class Rows:
         peer: bytes,
         tag: bytes | None,
         tagger: Callable[[bytes], bytes | None] | None = None,
+    ) -> None: ...
+    def log_monitored(self, timestamp: bytes, arrival: bytes) -> None: ...
+    def source(
+        self,
+        keys: bytes,
+        vpn_keys: bytes,
+        tag: bytes | None,
+        tagger: Callable[[bytes], bytes | None] | None,
+        end: bytes,
     ) -> None: ...
     def dump(
         self,

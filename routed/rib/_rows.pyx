@@ -1,28 +1,30 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Routes as JSON rows, written in bulk straight from the stores.
 
-One row: head (sequence number, event, time, peer, tag), family and prefix, tail.  The tail is the text of the
+One row: lead (sequence number, event, time, peer, tag, family), prefix, tail, end.  The tail is the text of the
 path's attributes; it is rendered once for all consecutive routes that share the path.  Separators and key order
-are those of pmacct's records.
+are those of pmacct's records: of a BGP peer all keys are in the lead, of a peer that a BMP router monitors some.
 
 What a row needs is known before it is written, so the writers need no checks.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from routed.rib._attribute_text cimport (
     ALL_ATTRIBUTES, AS_PATH_ARRAY, COMMUNITIES, COMMUNITIES_ARRAY, COMMUNITIES_NUMERIC, ORIGIN_INTEGER, WORST, attribute,
     put_columns, put_key, put_others, step,
 )
 from routed.rib._paths cimport (
-    IS_LABELLED, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, path_view, set_of,
+    IS_LABELLED, attributes_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, path_entry, path_set, path_view, set_of,
 )
 from routed.rib._prefixes cimport prefix_view, words_of
 from routed.rib._text cimport put, put_char, put_ipv4, put_ipv6, put_prefix, put_rd, put_u32, put_u64, u32_at
 
 cdef enum:
     FIXED = 2048            # characters that a row may need besides its attributes and what all rows begin with
+    FIXED_LEAD = 256        # ... and that its lead may need besides keys and tag
     NO_KIND = -1
 
 
@@ -46,19 +48,17 @@ cdef class Rows:
             | COMMUNITIES_NUMERIC * communities_numeric | ORIGIN_INTEGER * origin_integer
             | ALL_ATTRIBUTES * all_attributes
         )
-        self.heads = [b""] * ROW_KINDS
         self.full_at = FULL_ROWS
-        self.row_end = row_end
-        self.row_end_text = PyBytes_AS_STRING(row_end)
-        self.row_end_used = PyBytes_GET_SIZE(row_end)
         self.scratch_room = 65536 + 64
         self.scratch = <uint8_t *>malloc(self.scratch_room)
         if self.scratch == NULL:
             raise MemoryError
+        self.kept = [b""] * TEXTS
+        self.set_text(ROW_END, row_end)
         self.set_tag(b"")
 
     def __dealloc__(self):
-        free(self.text)
+        free(self.rows)
         free(self.lead)
         free(self.tail)
         free(self.scratch)
@@ -73,54 +73,93 @@ cdef class Rows:
             tagger: when tags depend on communities: called with the COMMUNITIES octets of each path, returns the
                 tag text, or None where the row shall not be written.
         """
-        cdef bytes times = b'", "timestamp": "' + timestamp + b'", ' + peer
-        self.set_head(ROW_UPDATE, b', "log_type": "update' + times)
-        self.set_head(ROW_WITHDRAW, b', "log_type": "withdraw' + times)
-        self.set_head(ROW_DELETE, b', "log_type": "delete' + times)
-        self.set_head(ROW_END_OF_RIB, b', "log_type": "end-of-rib' + times)
-        self.numbered = True
-        self.tagger = tagger
-        self.peer_tag = tag
-        self.set_tag(tag)
-        self.forget_tail()
+        self.begin(timestamp, True)
+        self.source(peer, peer, tag, tagger, b"")
+
+    def log_monitored(self, bytes timestamp not None, bytes arrival not None):
+        """Let the rows that follow be message-log rows of monitored peers, which `source` names.
+
+        Args:
+            timestamp: text of the time, for rows that no message of the router causes.
+            arrival: when the router's messages came: a key with a comma and a blank in front, as JSON text.
+        """
+        self.begin(timestamp, True)
+        self.set_text(ARRIVAL, arrival)
 
     def dump(self, bytes timestamp not None, bytes peer not None, bytes tag, object tagger=None):
         """Let the rows that follow be dump rows of one peer, all with the sequence number `sequence`."""
-        self.set_head(ROW_DUMP, b', "timestamp": "' + timestamp + b'", ' + peer)
-        self.numbered = False
+        self.begin(timestamp, False)
+        self.source(peer, peer, tag, tagger, b"")
+
+    cdef begin(self, bytes timestamp, bint numbered):
+        self.time_used = min(len(timestamp), LONGEST_TIME)
+        memcpy(self.time, PyBytes_AS_STRING(timestamp), self.time_used)
+        self.is_stamped = False
+        self.numbered = numbered
+        self.set_text(ARRIVAL, b"")
+        self.forget_tail()
+
+    cpdef source(self, bytes keys, bytes vpn_keys, bytes tag, object tagger, bytes end):
+        """Say whose the rows that follow are.
+
+        Args:
+            keys: as `peer` of `log`; `vpn_keys` take their place in families whose prefixes have a distinguisher.
+            tag, tagger: as of `log`.
+            end: the last keys, each with a comma and a blank in front.
+        """
+        self.set_text(KEYS, keys)
+        self.set_text(VPN_KEYS, vpn_keys)
+        self.set_text(END, end)
         self.tagger = tagger
         self.peer_tag = tag
         self.set_tag(tag)
-        self.forget_tail()
+        if tagger is not None:
+            self.forget_tail()
+
+    cdef int stamp(self, uint32_t seconds, uint32_t microseconds) except -1:
+        """Let the rows that follow have another time: that of the router."""
+        cdef bytes before, after
+        if not self.is_stamped or seconds != self.stamp_seconds:
+            before, after = self.clock(seconds)
+            self.stamp_before, self.stamp_after = before[:LONGEST_TIME // 2], after[:LONGEST_TIME // 4]
+            self.stamp_seconds = seconds
+            self.is_stamped = True
+        elif microseconds == self.stamp_microseconds:
+            return 0
+        self.stamp_microseconds = microseconds
+        to = put(self.time, PyBytes_AS_STRING(self.stamp_before), PyBytes_GET_SIZE(self.stamp_before))
+        to = put_six(put_char(to, c"."), microseconds % 1000000 if seconds else 0)
+        to = put(to, PyBytes_AS_STRING(self.stamp_after), PyBytes_GET_SIZE(self.stamp_after))
+        self.time_used = to - self.time
+        self.lead_kind = NO_KIND
+        return 0
 
     def take(self):
         """The rows so far, which the buffer forgets."""
-        cdef bytes rows = PyBytes_FromStringAndSize(self.text, self.used)
+        cdef bytes rows = PyBytes_FromStringAndSize(self.rows, self.used)
         self.used = 0
         self.count = 0
         if self.room > KEPT_ROOM:
-            free(self.text)
-            self.text = NULL
+            free(self.rows)
+            self.rows = NULL
             self.room = 0
         return rows
 
     def __len__(self):
         return self.used
 
-    cdef set_head(self, int kind, bytes head):
-        self.heads[kind] = head
-        self.head_text[kind] = PyBytes_AS_STRING(head)
-        self.head_used[kind] = PyBytes_GET_SIZE(head)
+    cdef set_text(self, int which, bytes octets):
+        self.kept[which] = octets
+        self.texts[which].at = PyBytes_AS_STRING(octets)
+        self.texts[which].used = PyBytes_GET_SIZE(octets)
         self.lead_kind = NO_KIND
 
     cdef set_tag(self, bytes tag):
         self.suppressed = tag is None
-        self.tag = tag or b""
-        self.tag_text = PyBytes_AS_STRING(self.tag)
-        self.tag_used = PyBytes_GET_SIZE(self.tag)
-        self.lead_kind = NO_KIND
+        self.set_text(TAG, tag or b"")
 
     cdef void forget_tail(self) noexcept nogil:
+        """Render the next path anew, whatever it is."""
         self.tail_path = 0
 
     cdef int need(self, size_t octets) noexcept nogil:
@@ -130,11 +169,11 @@ cdef class Rows:
             return 0
         while room - self.used < octets:
             room = 2 * room + 65536
-        wider = <char *>realloc(self.text, room)
+        wider = <char *>realloc(self.rows, room)
         if wider == NULL:
             self.out_of_memory = True
             return -1
-        self.text = wider
+        self.rows = wider
         self.room = room
         return 0
 
@@ -152,7 +191,8 @@ cdef class Rows:
 
     cdef int make_lead(self, int kind, int family) noexcept nogil:
         """Write what rows of a kind and family have between the sequence number and the prefix."""
-        cdef size_t octets = self.head_used[kind] + self.tag_used + 128
+        cdef const text *keys = &self.texts[VPN_KEYS if family & 3 == 3 else KEYS]
+        cdef size_t octets = keys.used + self.texts[MARKS].used + self.texts[TAG].used + FIXED_LEAD
         cdef char *to
         if self.lead_room < octets:
             to = <char *>realloc(self.lead, octets)
@@ -161,19 +201,38 @@ cdef class Rows:
                 return -1
             self.lead = to
             self.lead_room = octets
-        to = put(self.lead, self.head_text[kind], self.head_used[kind])
-        to = put(to, self.tag_text, self.tag_used)
+        to = put_kind(self.lead, kind)
+        to = put(to, self.time, self.time_used)
+        to = put_text(put(to, b'", ', 3), keys)
+        to = put_text(put_text(to, &self.texts[MARKS]), &self.texts[TAG])
         if kind == ROW_DUMP:
             to = put(to, b'"event_type": "dump", "afi": ', 29)
         else:
             to = put(to, b'"event_type": "log", "afi": ', 28)
-        to = put_char(to, <char>(49 + (family >> 2)))
-        to = put_safi(put(to, b', "safi": ', 10), family)
-        to = put(to, b', "ip_prefix": "', 16)
+        self.event_used = to - self.lead
+        if kind != ROW_END_OF_RIB:
+            to = put_char(to, <char>(49 + (family >> 2)))
+            to = put_safi(put(to, b', "safi": ', 10), family)
+            to = put(to, b', "ip_prefix": "', 16)
         self.lead_used = to - self.lead
         self.lead_kind = kind
         self.lead_family = family
         return 0
+
+    cdef inline bint other_marks(self, const path_view *paths, uint32_t path) noexcept nogil:
+        """Whether a path has marks to be written, or those of the last one are to be forgotten."""
+        return self.marker is not None and (self.texts[MARKS].used or has_marks(paths, path))
+
+    cdef void ask(self, const path_view *paths, uint32_t path) noexcept:
+        """Ask for what Python says about a path: the text of its marks, and its tag."""
+        cdef const path_set *layer = set_of(paths, path)
+        if has_marks(paths, path) and self.marker is not None:
+            marks = PyBytes_FromStringAndSize(<const char *>marks_of(layer), mark_octets_of(layer))
+            self.set_text(MARKS, self.marker(marks))
+        elif self.texts[MARKS].used:
+            self.set_text(MARKS, b"")
+        if self.tagger is not None:
+            self.apply_tagger(paths, path)
 
     cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept:
         """Ask for the tag of a path.  A tagger that fails is our bug; the peer's constant tag stands in."""
@@ -201,16 +260,16 @@ cdef class Rows:
             if self.render_tail(paths, path):
                 return
             self.tail_path = path
-            if self.tagger is not None:
+            if self.tagger is not None or self.other_marks(paths, path):
                 with gil:
-                    self.apply_tagger(paths, path)
+                    self.ask(paths, path)
         if self.suppressed:
             return
         if (kind != self.lead_kind or family != self.lead_family) and self.make_lead(kind, family):
             return
-        if self.need(self.tail_used + self.lead_used + self.row_end_used + FIXED):
+        if self.need(self.room_for_row(self.tail_used)):
             return
-        to = self.text + self.used
+        to = self.rows + self.used
         to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
         to = put(to, self.lead, self.lead_used)
         to = put_char(put_prefix(to, prefixes, prefix), c'"')
@@ -222,27 +281,31 @@ cdef class Rows:
             to = put(to, b', "rd": "', 9)
             to = put_rd(to, words[prefixes.address_words], words[prefixes.address_words + 1])
             to = put(to, b'", "rd_origin": "bgp"', 21)
-        to = put(to, self.tail + self.tail_split, self.tail_used - self.tail_split)
-        to = put(to, self.row_end_text, self.row_end_used)
-        self.used = to - self.text
-        self.count += 1
-        self.sequence += self.numbered
+        self.close_row(put(to, self.tail + self.tail_split, self.tail_used - self.tail_split))
 
     cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept:
         """Add the row of an End-of-RIB marker (RFC 4724 section 2), with the tag of the peer."""
         cdef char *to
         self.set_tag(self.peer_tag)
         self.forget_tail()
-        if self.suppressed or self.need(self.head_used[ROW_END_OF_RIB] + self.tag_used + self.row_end_used + FIXED):
+        if self.suppressed or self.make_lead(ROW_END_OF_RIB, 0) or self.need(self.room_for_row(0)):
             return
-        to = self.text + self.used
+        to = self.rows + self.used
         to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
-        to = put(to, self.head_text[ROW_END_OF_RIB], self.head_used[ROW_END_OF_RIB])
-        to = put(to, self.tag_text, self.tag_used)
-        to = put_u32(put(to, b'"event_type": "log", "afi": ', 28), afi)
+        to = put(to, self.lead, self.event_used)
+        to = put_u32(to, afi)
         to = put_u32(put(to, b', "safi": ', 10), safi)
-        to = put(to, self.row_end_text, self.row_end_used)
-        self.used = to - self.text
+        self.close_row(to)
+
+    cdef inline size_t room_for_row(self, size_t tail) noexcept nogil:
+        return (
+            tail + self.lead_used + self.texts[ARRIVAL].used + self.texts[END].used + self.texts[ROW_END].used + FIXED
+        )
+
+    cdef inline void close_row(self, char *to) noexcept nogil:
+        """End the row that was written up to `to`."""
+        to = put_text(put_text(put_text(to, &self.texts[ARRIVAL]), &self.texts[END]), &self.texts[ROW_END])
+        self.used = to - self.rows
         self.count += 1
         self.sequence += self.numbered
 
@@ -274,6 +337,39 @@ cdef inline uint32_t base_of(const path_view *paths, uint32_t path) noexcept nog
     """The path that holds the attributes: the path itself, or the one below a label stack."""
     cdef const path_entry *entry = entry_of(paths, path)
     return entry.base if entry.flags & IS_LABELLED else path
+
+
+cdef inline bint has_marks(const path_view *paths, uint32_t path) noexcept nogil:
+    return (entry_of(paths, path).flags & IS_LABELLED) != 0 and mark_octets_of(set_of(paths, path)) != 0
+
+
+cdef inline char *put_text(char *to, const text *t) noexcept nogil:
+    return put(to, t.at, t.used)
+
+
+cdef inline char *put_six(char *to, uint32_t value) noexcept nogil:
+    """Six digits."""
+    cdef int i
+    for i in range(5, -1, -1):
+        to[i] = <char>(48 + value % 10)
+        value //= 10
+    return to + 6
+
+
+cdef char *put_kind(char *to, int kind) noexcept nogil:
+    """What follows the sequence number, up to the time."""
+    if kind == ROW_DUMP:
+        return put(to, b', "timestamp": "', 16)
+    to = put(to, b', "log_type": "', 15)
+    if kind == ROW_UPDATE:
+        to = put(to, b'update', 6)
+    elif kind == ROW_WITHDRAW:
+        to = put(to, b'withdraw', 8)
+    elif kind == ROW_DELETE:
+        to = put(to, b'delete', 6)
+    else:
+        to = put(to, b'end-of-rib', 10)
+    return put(to, b'", "timestamp": "', 17)
 
 
 cdef inline uint32_t label_at(const path_set *s, size_t i) noexcept nogil:

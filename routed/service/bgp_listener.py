@@ -11,25 +11,20 @@ gives way to the next one, so that a stranger locks no router out.
 """
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from typing import Final, TypeAlias
 
-from twisted.application.service import Service
-from twisted.internet import address as twisted_address
 from twisted.internet import protocol
-from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime
-from twisted.internet.task import deferLater
-from twisted.logger import Logger
+from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.python.failure import Failure
 
 from routed.model.event import Event, OpenReceived, PeerUp, SessionDown, UpdateRun
 from routed.plumbing.metrics import DaemonCounters
-from routed.plumbing.values import parse_address
-from routed.service.admission import Batch, Slots, Verdict, judge_duplicate, residual_hold_time
+from routed.service.admission import Slots, Verdict, judge_duplicate, residual_hold_time
+from routed.service.listener import Address, Listener, Policy
 from routed.service.neighbors import NeighborsFile
 from routed.service.peers import Peer, Subscriber
 from routed.service.pump import SessionProtocol
@@ -37,35 +32,16 @@ from routed.service.refusal import Refusals
 from routed.service.reports import Line, Reporter
 from routed.service.roster import Roster, standing_of
 from routed.service.send_hold import send_hold_time
-from routed.service.settings import ListenerSettings
 from routed.session.bgp_passive import BgpPassive, State
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode
 from routed.wire.bgp.notification import Notification, cease
 from routed.wire.bgp.open import OpenMessage
 
-Address: TypeAlias = IPv4Address | IPv6Address
 Admit: TypeAlias = Callable[[OpenMessage], Notification | None]
-
-SHUTDOWN_TEXT: Final = "pmacct received SIGINT - shutting down"
-#: Connections accepted in one turn of the reactor; Twisted's own number grows with every burst.
-ACCEPTS_PER_TURN: Final = 8
-#: Sessions shut down in one turn.
-STOPS_PER_TURN: Final = 32
 
 _REJECTED: Final = cease(CeaseSubcode.CONNECTION_REJECTED)
 _COLLISION: Final = cease(CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
 _SEND_HOLD_EXPIRED: Final = Notification(ErrorCode.SEND_HOLD_TIMER_EXPIRED)
-
-_log = Logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Who may connect, and how one speaker is told from another. The allow file may change between two connections."""
-
-    settings: ListenerSettings
-    allows: Callable[[Address], bool] = lambda _address: True
-    check_router_id: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +54,7 @@ class Audience:
     counters: DaemonCounters = field(default_factory=DaemonCounters)
 
 
-class BgpListener(Service):
+class BgpListener(Listener):
     """Accepts peers from its start to its stop."""
 
     def __init__(
@@ -89,64 +65,26 @@ class BgpListener(Service):
         audience: Audience,
         make_session: Callable[[Admit], BgpPassive],
     ) -> None:
-        settings = policy.settings
-        self.counters = audience.counters
-        self.peers = Roster(Slots(settings.max_peers), compare_ports=settings.compare_ports)
-        self._clock, self._listen, self._policy = clock, listen, policy
-        self._subscriber, self._reporter, self._neighbors = audience.subscriber, audience.reporter, audience.neighbors
+        slots = Slots(policy.settings.max_peers)
+        super().__init__(clock, listen, policy, reporter=audience.reporter, slots=slots, counters=audience.counters)
+        self.peers = Roster(slots, compare_ports=policy.settings.compare_ports)
+        self._subscriber, self._neighbors = audience.subscriber, audience.neighbors
         self._make_session = make_session
-        self._batch = Batch(settings.batch, settings.batch_interval)
         self._refusals = Refusals(clock, on_bug=lambda bug: self.caught(bug, "a refusal"), on_gone=self.disconnected)
-        self._port: IListeningPort | None = None
-        self._connections = 0  # transports that exist, those of sessions that are over included
-        self._idle: Deferred[None] | None = None
-        self._throttling = False
 
-    def startService(self) -> None:  # noqa: N802 (Twisted's name)
-        """Begin to accept."""
-        super().startService()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-        self._port = self._listen(_Door(self))
-        self._limit_accepts()
+    def sessions(self) -> Iterable[Peer]:
+        """Return the peers that are to be told that we shut down."""
+        return self.peers
 
-    def stopService(self) -> Deferred[None]:  # noqa: N802 (Twisted's name)
-        """Tell every peer that we shut down; fires when all know or had the time to."""
-        super().stopService()  # type: ignore[no-untyped-call]  # the same
-        return ensureDeferred(self._stop())
-
-    async def _stop(self) -> None:
-        if self._port is not None:
-            await maybeDeferred(self._port.stopListening)
-        for number, peer in enumerate(self.peers, start=1):
-            peer.stop(SHUTDOWN_TEXT)
-            if not number % STOPS_PER_TURN:
-                await deferLater(self._clock, 0)
-        if self._connections:
-            self._idle = Deferred()
-            await self._idle
+    def stopped(self) -> None:
+        """Leave an empty neighbours file behind."""
         if self._neighbors is not None:
             self._neighbors.show(lambda: ())
             self._neighbors.flush()
 
-    def accept(self, host: str, port: int) -> SessionProtocol | None:
-        """Decide about a connection; return what drives it, or None to close it without a word."""
-        try:
-            pump = self._decide(parse_address(host), port)
-        except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
-            self.caught(Failure(), f"acceptance of {host}")  # type: ignore[no-untyped-call]  # bare in Twisted
-            return None
-        self._connections += pump is not None
-        return pump
-
-    def caught(self, bug: Failure, where: str) -> None:
-        """Count an exception from our own code and log it with its traceback."""
-        self.counters.bugs_total += 1
-        _log.failure("bug in {where}", bug, where=where)
-
-    def disconnected(self) -> None:
-        """Take note of the end of a transport."""
-        self._connections -= 1
-        if not self._connections and self._idle is not None:
-            self._idle.callback(None)
+    def refuse(self) -> SessionProtocol | None:
+        """Say that there is no slot, as far as refusals can be afforded."""
+        return self._refusals.refuse(_REJECTED)
 
     def close(self, peer: Peer, down: SessionDown) -> None:
         """Strike a peer off; its transport may live on until our last words are sent."""
@@ -178,36 +116,7 @@ class BgpListener(Service):
             self._reporter.event(peer.name, event)
         self._subscriber.event(peer, event)
 
-    def _decide(self, address: Address, port: int) -> SessionProtocol | None:
-        self._limit_accepts()
-        self.counters.connections_accepted += 1
-        if not self._policy.allows(address):
-            self.counters.connections_not_allowed += 1
-            self._reporter.say(Line.NOT_ALLOWED, peer=address)
-            return None
-        slots = self.peers.slots
-        if not slots.any_free:
-            self.counters.connections_without_slot += 1
-            self._reporter.say(Line.NO_SLOT, max_peers=slots.max_peers)
-            return self._refusals.refuse(_REJECTED)
-        if not self._admit_batch():
-            return None
-        return self._enrol(address, port)
-
-    def _limit_accepts(self) -> None:
-        if self._port is not None:
-            self._port.numberAccepts = ACCEPTS_PER_TURN  # type: ignore[attr-defined]  # of twisted.internet.tcp.Port
-
-    def _admit_batch(self) -> bool:
-        admitted = self._batch.admit(self._clock.seconds())
-        if not admitted:
-            self.counters.connections_throttled += 1
-            if not self._throttling:
-                self._reporter.say(Line.THROTTLING, slot=self.peers.slots.in_use)
-        self._throttling = not admitted
-        return admitted
-
-    def _enrol(self, address: Address, port: int) -> SessionProtocol | None:
+    def enrol(self, address: Address, port: int) -> SessionProtocol | None:
         """Give a connection its slot, then settle with the session that the peer may have already."""
         link = _Link(self)
         session = self._make_session(link.admit)
@@ -294,20 +203,6 @@ class BgpListener(Service):
     def _show_neighbors(self) -> None:
         if self._neighbors is not None:
             self._neighbors.show(lambda: (str(peer.address) for peer in self.peers))
-
-
-class _Door(protocol.ServerFactory):
-    """Twisted's side of the listener."""
-
-    noisy = False
-
-    def __init__(self, listener: BgpListener) -> None:
-        self._listener = listener
-
-    def buildProtocol(self, addr: IAddress | None) -> SessionProtocol | None:  # noqa: N802 (Twisted's name)
-        """Ask the listener."""
-        assert isinstance(addr, twisted_address.IPv4Address | twisted_address.IPv6Address), "only TCP is listened on"
-        return self._listener.accept(addr.host, addr.port)
 
 
 class _Link:

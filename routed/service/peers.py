@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol
+from typing import Final, Protocol
 
 from routed.model.event import Event, PeerUp, SessionDown
 from routed.service.pump import SessionProtocol
 from routed.session.bgp_passive import BgpPassive
 from routed.wire.bgp.notification import Notification
+
+SHUTDOWN_TEXT: Final = "pmacct received SIGINT - shutting down"
 
 
 @dataclass(slots=True)
@@ -19,26 +21,17 @@ class PeerCounters:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Peer:
+class Connection:
     """One accepted connection, from its first moment (before any octet) to its last."""
 
     slot: int
     address: IPv4Address | IPv6Address
     port: int
     connected_at: float  # by the reactor's clock
-    session: BgpPassive
     pump: SessionProtocol
-    router_id: IPv4Address | None = None  # from the OPEN on
-    up: PeerUp | None = None  # from Established on, and not taken back
     down: SessionDown | None = None
     holds: int = 0  # who paused it and did not resume it yet
-    successors: list["Peer"] = field(default_factory=list)  # paused until the end of this one is heard
     counters: PeerCounters = field(default_factory=PeerCounters)
-
-    @property
-    def name(self) -> str:
-        """The name that log lines begin with: the Router-ID once it is known, the address before."""
-        return str(self.router_id or self.address)
 
     def pause(self) -> None:
         """Stop reading and hearing the peer until everybody who paused it resumed it; its hold timer does not suffer.
@@ -56,13 +49,28 @@ class Peer:
         if not self.holds:
             self.pump.resume()
 
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Peer(Connection):
+    """A BGP speaker's connection."""
+
+    session: BgpPassive
+    router_id: IPv4Address | None = None  # from the OPEN on
+    up: PeerUp | None = None  # from Established on, and not taken back
+    successors: list["Peer"] = field(default_factory=list)  # paused until the end of this one is heard
+
+    @property
+    def name(self) -> str:
+        """The name that log lines begin with: the Router-ID once it is known, the address before."""
+        return str(self.router_id or self.address)
+
     def reset(self, notification: Notification) -> None:
         """End the session with a NOTIFICATION, from inside an event's delivery or any other moment."""
         self.pump.end(lambda now: self.session.reset(notification, now))
 
-    def stop(self, text: str) -> None:
-        """End the session because we shut down, and say so in these words (RFC 9003); no pause keeps that back."""
-        self.pump.end(lambda now: self.session.stop(now, text))
+    def stop(self) -> None:
+        """End the session because we shut down, and say so (RFC 9003); no pause keeps that back."""
+        self.pump.end(lambda now: self.session.stop(now, SHUTDOWN_TEXT))
         self.pump.catch_up()
 
     def wait_for(self, predecessor: "Peer") -> None:

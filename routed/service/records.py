@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from routed.plumbing.names import format_offset
 from routed.rib._rows import Rows
@@ -21,12 +21,24 @@ if TYPE_CHECKING:
 Tagger = "Callable[[bytes], bytes | None]"
 
 
+class AddressKeys(NamedTuple):
+    """The keys that name the other end of a connection."""
+
+    address: bytes
+    port: bytes
+
+
+BGP_PEER: Final = AddressKeys(b"peer_ip_src", b"peer_tcp_port")
+BMP_ROUTER: Final = AddressKeys(b"bmp_router", b"bmp_router_port")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerText:
     """How a peer shows in records. `tag` ends in a comma and a blank; None keeps its route rows back."""
 
     address: IPv4Address | IPv6Address
     port: int
+    names: AddressKeys = BGP_PEER
     router_id: IPv4Address | None = None
     tag: bytes | None = b""
     stream_tag: bytes = b""  # of the records that open and close a stream, which no filter keeps back
@@ -78,6 +90,22 @@ class TimeFormat:
         utc = datetime.fromtimestamp(when, UTC)
         return utc if self._utc else utc.astimezone()
 
+    def second(self, when: int) -> tuple[bytes, bytes]:
+        """Write a time of a router in seconds; the text in front of a fraction and behind it. 0 is no time."""
+        if self._layout is TimestampLayout.SINCE_EPOCH:
+            return b"%d" % when, b""
+        if not when:
+            return (b"0000-00-00T00:00:00" if self._layout is TimestampLayout.RFC9557 else b"0000-00-00 00:00:00"), b""
+        moment = self.moment(when)
+        if self._layout is TimestampLayout.RFC9557:
+            return moment.strftime("%Y-%m-%dT%H:%M:%S").encode(), format_offset(moment).encode()
+        return moment.strftime("%Y-%m-%d %H:%M:%S").encode(), b""
+
+    def of_router(self, seconds: int, microseconds: int) -> bytes:
+        """Write a time that a router states."""
+        before, after = self.second(seconds)
+        return b"%s.%06d%s" % (before, microseconds % 1_000_000 if seconds else 0, after)
+
     def _text(self, when: float, fraction: str) -> bytes:
         moment = self.moment(when)
         if self._layout is TimestampLayout.RFC9557:
@@ -98,24 +126,28 @@ def new_rows(render: RenderSettings) -> Rows:
 
 def log_event(sequence: int, timestamp: bytes, peer: PeerText, event_type: bytes) -> bytes:
     """Write a `log_init` or `log_close` record."""
-    return b'{"seq": %d, "timestamp": "%s", "peer_ip_src": "%s", %s"peer_tcp_port": %d, "event_type": "%s"}\n' % (
+    return b'{"seq": %d, "timestamp": "%s", "%s": "%s", %s"%s": %d, "event_type": "%s"}\n' % (
         sequence,
         timestamp,
+        peer.names.address,
         str(peer.address).encode(),
         peer.stream_tag,
+        peer.names.port,
         peer.port,
         event_type,
     )
 
 
 def dump_event(sequence: int, timestamp: bytes, peer: PeerText, event_type: bytes, facts: bytes) -> bytes:
-    """Write a `dump_init` or `dump_close` record; `facts` are its own keys."""
-    return b'{"timestamp": "%s", "peer_ip_src": "%s", "peer_tcp_port": %d, %s"event_type": "%s", %s, "seq": %d}\n' % (
+    """Write a `dump_init` or `dump_close` record; `facts` are its own keys, if it has any."""
+    return b'{"timestamp": "%s", "%s": "%s", "%s": %d, %s"event_type": "%s", %s"seq": %d}\n' % (
         timestamp,
+        peer.names.address,
         str(peer.address).encode(),
+        peer.names.port,
         peer.port,
         peer.stream_tag,
         event_type,
-        facts,
+        facts + b", " if facts else b"",
         sequence,
     )

@@ -50,6 +50,9 @@ class Line(Enum):
     RESET_BY_PEER = auto()
     CLOSED = auto()
     CLOSED_ON_ERROR = auto()
+    NO_HEADER = auto()
+    TERMINATED = auto()
+    DISCARDED = auto()
     NEIGHBORS_FILE = auto()
     MD5 = auto()
     LONGEST_PAUSE = auto()
@@ -64,13 +67,13 @@ class Report(NamedTuple):
 
 
 REPORTS: Final[Mapping[Line, Report]] = {
-    Line.WAITING: Report(Level.INFO, "waiting for BGP data on interface={interface} ip={ip} port={port}/tcp"),
-    Line.MAX_PEERS: Report(Level.INFO, "maximum BGP peers allowed: {max_peers}"),
+    Line.WAITING: Report(Level.INFO, "waiting for {protocol} data on interface={interface} ip={ip} port={port}/tcp"),
+    Line.MAX_PEERS: Report(Level.INFO, "maximum {protocol} peers allowed: {max_peers}"),
     Line.NOT_ALLOWED: Report(Level.INFO, "peer '{peer}' not allowed. close()", 60),
-    Line.THROTTLING: Report(Level.INFO, "throttling at BGP peer #{slot}", 60),
+    Line.THROTTLING: Report(Level.INFO, "throttling at {protocol} peer #{slot}", 60),
     Line.NO_SLOT: Report(
         Level.WARN,
-        "Insufficient number of BGP peers has been configured by 'bgp_daemon_max_peers' ({max_peers})",
+        "Insufficient number of {protocol} peers has been configured by '{prefix}_daemon_max_peers' ({max_peers})",
         6,
     ),
     Line.DUPLICATE: Report(
@@ -78,7 +81,7 @@ REPORTS: Final[Mapping[Line, Report]] = {
     ),
     Line.DUPLICATE_ROUTER_ID: Report(Level.WARN, "[{peer}] Refusing new connection from existing Router-ID.", 60),
     Line.REPLENISHING: Report(Level.INFO, "[{peer}] Replenishing stale connection by peer."),
-    Line.USAGE: Report(Level.INFO, "[{peer}] BGP peers usage: {in_use}/{max_peers}"),
+    Line.USAGE: Report(Level.INFO, "[{peer}] {protocol} peers usage: {in_use}/{max_peers}"),
     Line.CAPABILITY: Report(Level.INFO, "[{peer}] Capability: {capability}"),
     Line.OPEN: Report(
         Level.INFO, "[{peer}] BGP_OPEN: Local AS: {local_as} Remote AS: {remote_as} HoldTime: {hold_time}"
@@ -87,11 +90,14 @@ REPORTS: Final[Mapping[Line, Report]] = {
     Line.SHUTDOWN_RECEIVED: Report(
         Level.INFO, "[{peer}] BGP_NOTIFICATION received ({code}, {subcode}). Shutdown Message: '{text}'"
     ),
-    Line.RESET_BY_PEER: Report(Level.INFO, "[{peer}] BGP connection reset by peer ({errno})."),
+    Line.RESET_BY_PEER: Report(Level.INFO, "[{peer}] {protocol} connection reset by peer ({errno})."),
     Line.CLOSED: Report(Level.INFO, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}"),
     Line.CLOSED_ON_ERROR: Report(Level.WARN, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}", 600),
+    Line.NO_HEADER: Report(Level.INFO, "[{peer}] no PROXY header: {reason}. close()", 60),
+    Line.TERMINATED: Report(Level.INFO, "[{peer}] {reason}. Closing up."),
+    Line.DISCARDED: Report(Level.INFO, "[{peer}] [{message}] packet discarded: {reason}", 60),
     Line.NEIGHBORS_FILE: Report(Level.WARN, "bgp_neighbors_file: {problem}", 6),
-    Line.MD5: Report(Level.WARN, "bgp_daemon_md5_file: {problem}"),
+    Line.MD5: Report(Level.WARN, "{prefix}_daemon_md5_file: {problem}"),
     Line.LONGEST_PAUSE: Report(
         Level.INFO, "longest reactor pause: {pause_ms} ms (busiest turn: {busy_ms} ms of processor time)"
     ),
@@ -99,18 +105,19 @@ REPORTS: Final[Mapping[Line, Report]] = {
 
 
 class Reporter:
-    """Writes the lines of the table."""
+    """Writes the lines of the table, of one protocol."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, protocol: str = "BGP") -> None:
         self._log = log
+        self._common = {"protocol": protocol, "prefix": protocol.lower()}
 
     def say(self, line: Line, **facts: object) -> None:
         """Write one line."""
         level, text, at_most = REPORTS[line]
         if at_most is None:
-            self._log.write(level, text.format(**facts))
+            self._log.write(level, text.format(**self._common, **facts))
         else:
-            self._log.write_limited(line.name, at_most, level, text.format(**facts))
+            self._log.write_limited(line.name, at_most, level, text.format(**self._common, **facts))
 
     def event(self, peer: str, event: Event) -> None:
         """Write what an event of a session is worth."""

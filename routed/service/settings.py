@@ -33,11 +33,21 @@ class TimestampLayout(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """Files in PEM form; with `ca_file`, clients must have a certificate that one of its authorities signed."""
+
+    certificate_file: Path
+    key_file: Path
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
     """Where peers connect to, and who may.
 
     `address` is `None` for every address of both families. `gtsm_hops` of 0 leaves the time to live alone;
-    `batch` peers are admitted per `batch_interval` seconds, 0 for no limit.
+    `batch` peers are admitted per `batch_interval` seconds, 0 for no limit. `proxy_header`: connections begin with a
+    PROXY protocol header.
     """
 
     address: IPv4Address | IPv6Address | None
@@ -53,7 +63,9 @@ class ListenerSettings:
     compare_ports: bool
     allow_file: Path | None
     md5_file: Path | None
-    neighbors_file: Path | None
+    neighbors_file: Path | None = None
+    proxy_header: bool = False
+    tls: TlsSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from routed.model.event import Event, PeerUp, SessionDown
 from routed.octets import Writer
 from routed.plumbing.log import Level
 from routed.plumbing.output_file import Owner
-from routed.service.bgp_listener import ACCEPTS_PER_TURN, STOPS_PER_TURN, Audience, BgpListener, Policy
+from routed.service.bgp_listener import Audience, BgpListener
+from routed.service.listener import ACCEPTS_PER_TURN, STOPS_PER_TURN, Policy
 from routed.service.neighbors import NeighborsFile
 from routed.service.peers import Peer
 from routed.service.pump import MAX_LINGER, SessionProtocol

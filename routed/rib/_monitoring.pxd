@@ -1,0 +1,15 @@
+"""Route Monitoring messages into the tables of monitored peers.  See `_monitoring.pyx`."""
+
+from libc.stdint cimport uint64_t
+from routed.rib._rib cimport PeerRib
+from routed.rib._routes cimport OUTCOMES
+
+
+cdef class MonitoredRib(PeerRib):
+    cdef uint64_t outcomes[OUTCOMES]
+    cdef readonly list ends                  # (AFI, SAFI) of End-of-RIB markers since somebody emptied it
+    cdef public bint guesses_as4             # whether AS numbers have four octets is asked of each UPDATE anew
+    cdef bytes stateless                     # what the last stateless parsing TLV said
+    cdef public bytes keys, vpn_keys, end    # of route rows: see `Rows.source`
+    cdef public bytes tag
+    cdef public object tagger

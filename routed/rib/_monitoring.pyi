@@ -1,0 +1,38 @@
+from collections.abc import Callable
+from typing import NamedTuple
+
+from routed.rib._rib import PeerRib, Rib
+from routed.rib._rows import Rows
+from routed.rib._table import Table
+from routed.rib._update import Refusal
+
+class Monitored(NamedTuple):
+    orphans: int
+    malformed: int
+    suspect: bytes | None
+    refusals: list[Refusal]
+    refused: dict[tuple[int, str], int]
+
+class MonitoredRib(PeerRib):
+    guesses_as4: bool
+    keys: bytes
+    vpn_keys: bytes
+    end: bytes
+    tag: bytes | None
+    tagger: Callable[[bytes], bytes | None] | None
+    @property
+    def ends(self) -> list[tuple[int, int]]: ...
+    def reread(self, *, as4: bool, guesses_as4: bool, add_path: int) -> list[tuple[int, Table]]: ...
+    @property
+    def counts(self) -> tuple[int, int, int, int, int]: ...
+
+class MonitoringRun:
+    def __init__(
+        self,
+        rib: Rib,
+        octets: bytes,
+        peers: dict[bytes, MonitoredRib],
+        find: Callable[[bytes, bool], MonitoredRib | None],
+        reread: Callable[[MonitoredRib, bytes], None],
+    ) -> None: ...
+    def step(self, rows: Rows | None = None) -> Monitored | None: ...

@@ -1,0 +1,403 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Route Monitoring messages of one BMP session into the tables of the peers that it monitors (RFC 7854 section 4.6).
+
+A run mixes messages of any peers.  It is taken in blocks like a run of UPDATEs; consecutive messages of one peer are a
+stretch, for which the peer's tables are looked up once.  The first 26 octets of the per-peer header (type, flags,
+distinguisher, address) say which RIB a message is about.
+
+Version 4 (draft-ietf-grow-bmp-tlv) has the UPDATE in one of several indexed TLVs:
+
+    type u16 (bit 15: an enterprise number starts the value), length u16, index u16, value[length]
+
+TLVs that say something about routes are kept with them as marks, in the same form but without the index.  The stateless
+parsing TLV says how the UPDATE is to be read; when it changes, the peer's owner is asked between two blocks.
+
+A message that is no good costs itself: it is counted, and the next one is read.
+"""
+
+from collections import namedtuple
+
+cimport cython
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy, memset
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from routed.rib._attributes cimport AS_PATH, valid_as_path
+from routed.rib._paths cimport MAX_MARKS, PathStore
+from routed.rib._reading cimport BLOCK_OPERATIONS, BLOCK_SCRATCH, SHORTEST_UPDATE, read_update, reader
+from routed.rib._rib cimport PeerRib, Rib
+from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS
+from routed.rib._rows cimport Rows
+from routed.rib._text cimport u16_at, u32_at
+from routed.rib._update cimport Intake, refusals_of, refused_by
+
+cdef enum:
+    COMMON_HEADER = 6
+    PEER_HEADER = 42
+    HEADERS = 48
+    LENGTH_AT = 1                # of the common header
+    KEY_AT = 6                   # peer type, flags, distinguisher, address
+    KEY = 26
+    SECONDS_AT = 40
+    MICROSECONDS_AT = 44
+    TLV_HEADER = 6
+    UPDATE = 2
+    BLOCK_MESSAGES = 2048        # messages without routes take time too
+
+cdef enum:                       # types of indexed TLVs
+    STATELESS_PARSING = 1
+    GROUP = 2
+    BGP_PDU = 4
+    ENTERPRISE = 0x8000
+    IN_GROUP = 0x8000            # of an index
+
+ctypedef struct message:         # of a block: one that has operations
+    size_t operation             # its first one
+    uint32_t peer                # in the block's list
+    uint32_t at                  # of its common header, in the run
+    bint marked                  # version 4, with TLVs about routes
+
+ctypedef struct body:            # what a message holds
+    const uint8_t *update        # NULL: nothing that can be read
+    const uint8_t *end
+    bint is_stateless            # it has stateless parsing TLVs
+    bint marked
+
+#: What a run did. `orphans`: messages about peers that are not up; `malformed`: messages that could not be read;
+#: `suspect`: the per-peer header of the first message that is one or the other, or whose UPDATE was refused, or None;
+#: `refusals`: of attributes, the first ones in full; `refused`: {(attribute, verdict): UPDATEs}.
+Monitored = namedtuple("Monitored", "orphans malformed suspect refusals refused")
+
+
+cdef class MonitoredRib(PeerRib):
+    """One RIB of a monitored peer, as a router shows it.
+
+    Args:
+        rib: the stores.
+        as4, external, add_path: as of `PeerRib`.
+    """
+
+    def __cinit__(self, *_, **__):
+        self.ends = []
+        self.keys = self.vpn_keys = self.end = self.tag = b""
+
+    def reread(self, *, bint as4, bint guesses_as4, unsigned int add_path):
+        """Read what follows by other rules; returns tables to be swept, as `renew` does."""
+        self.guesses_as4 = guesses_as4
+        return self.renew(as4=as4, external=False, add_path=add_path)
+
+    @property
+    def counts(self):
+        """Routes announced, announced again unchanged, withdrawn, unknown withdrawals, and routes dropped."""
+        return (
+            self.outcomes[0], self.outcomes[1], self.outcomes[2], self.outcomes[3],
+            self.outcomes[<int>NO_MEMORY] + self.outcomes[<int>TOO_MANY_PATHS],
+        )
+
+
+cdef void find_update(const uint8_t *header, const uint8_t *end, body *b) noexcept nogil:
+    """Find the UPDATE of a message of either version."""
+    cdef const uint8_t *at = header + HEADERS
+    cdef const uint8_t *value
+    cdef uint16_t kind
+    memset(b, 0, sizeof(body))
+    if end - header < HEADERS:
+        return
+    if header[0] == 3:
+        b.update = at
+        b.end = end
+    else:
+        while end - at >= TLV_HEADER:
+            kind = u16_at(at)
+            value = at + TLV_HEADER
+            at = value + u16_at(at + 2)
+            if at > end:
+                break
+            if kind == BGP_PDU:
+                if b.update != NULL:
+                    break
+                b.update = value
+                b.end = at
+            elif kind == STATELESS_PARSING:
+                b.is_stateless = True
+            elif kind != GROUP:
+                b.marked = True
+        if at != end:
+            b.update = NULL
+    if b.update == NULL or b.end - b.update < SHORTEST_UPDATE or b.update[18] != UPDATE or (
+        not SHORTEST_UPDATE <= u16_at(b.update + 16) <= b.end - b.update
+    ):
+        b.update = NULL
+    else:
+        b.end = b.update + u16_at(b.update + 16)
+
+
+cdef bytes stateless_of(const uint8_t *header, const uint8_t *end):
+    """The values of the stateless parsing TLVs of a message whose TLVs fit: BGP capabilities as in an OPEN."""
+    cdef const uint8_t *at = header + HEADERS
+    cdef const uint8_t *value
+    cdef bytes found = b""
+    while end - at >= TLV_HEADER:
+        value = at + TLV_HEADER
+        at = value + u16_at(at + 2)
+        if u16_at(value - TLV_HEADER) == STATELESS_PARSING:
+            found += PyBytes_FromStringAndSize(<const char *>value, at - value)
+    return found
+
+
+cdef bint goes_on(const uint8_t *header, const uint8_t *end, const uint8_t *first) noexcept nogil:
+    """Whether a message of version 3 with an UPDATE follows that is about the same RIB as the first one."""
+    cdef body b
+    if end - header < HEADERS + SHORTEST_UPDATE or header[0] != 3 or u32_at(header + LENGTH_AT) > end - header:
+        return False
+    if memcmp(header + KEY_AT, first + KEY_AT, KEY):
+        return False
+    find_update(header, header + u32_at(header + LENGTH_AT), &b)
+    return b.update != NULL
+
+
+cdef bint has_as4(const uint8_t *update, const uint8_t *end, bint otherwise) noexcept nogil:
+    """Guess from its AS_PATH whether an UPDATE has AS numbers of four octets; `otherwise` when that does not tell."""
+    cdef const uint8_t *at = update + 21 + u16_at(update + 19)
+    cdef const uint8_t *value
+    cdef size_t n
+    if end - at < 2 or u16_at(at) > end - at - 2:
+        return otherwise
+    end = at + 2 + u16_at(at)
+    at += 2
+    while end - at >= 4:
+        n = u16_at(at + 2) if at[0] & 0x10 else at[2]
+        value = at + (4 if at[0] & 0x10 else 3)
+        if n > <size_t>(end - value):
+            break
+        if at[1] == AS_PATH:
+            if valid_as_path(value, value + n, 4) == valid_as_path(value, value + n, 2):
+                return otherwise
+            return valid_as_path(value, value + n, 4)
+        at = value + n
+    return otherwise
+
+
+cdef bint concerns(const uint8_t *header, const uint8_t *end, uint16_t index, uint32_t route) noexcept nogil:
+    """Whether an index names a route of the UPDATE, counted from 1: itself, all of them, or a group that has it."""
+    cdef const uint8_t *at = header + HEADERS
+    cdef const uint8_t *value
+    if not index & IN_GROUP:
+        return not index or index == route
+    while end - at >= TLV_HEADER:
+        value = at + TLV_HEADER
+        at = value + u16_at(at + 2)
+        if u16_at(value - TLV_HEADER) == GROUP and u16_at(value - 2) == index:
+            while at - value >= 2:
+                if u16_at(value) == route:
+                    return True
+                value += 2
+    return False
+
+
+cdef uint16_t take_marks(const uint8_t *header, const uint8_t *end, uint32_t route, uint8_t *to) noexcept nogil:
+    """Copy the TLVs about a route, as many as there is room for; how many octets."""
+    cdef const uint8_t *at = header + HEADERS
+    cdef const uint8_t *tlv
+    cdef uint16_t kind, n, used = 0
+    while end - at >= TLV_HEADER:
+        tlv = at
+        kind = u16_at(tlv)
+        n = u16_at(tlv + 2)
+        at += TLV_HEADER + n
+        if kind == BGP_PDU or kind == STATELESS_PARSING or kind == GROUP:
+            continue
+        if used + 4 + <uint32_t>n > MAX_MARKS or not concerns(header, end, u16_at(tlv + 4), route):
+            continue
+        memcpy(to + used, tlv, 4)
+        memcpy(to + used + 4, tlv + TLV_HEADER, n)
+        used += 4 + n
+    return used
+
+
+@cython.no_gc_clear
+cdef class MonitoringRun(Intake):
+    """A run of Route Monitoring messages of one router.
+
+    Args:
+        rib: the stores.
+        octets: whole BMP messages, headers included, each at least 6 octets, as the stream cutter checks.
+        peers: {26 octets of a per-peer header: MonitoredRib}, of the router.
+        find: called with a per-peer header (42 octets) that `peers` lacks and whether the UPDATE comes with what is
+            needed to read it; returns its MonitoredRib, or None when the peer is not up.
+        reread: called with a MonitoredRib and the value of stateless parsing TLVs that differs from the last one.
+    """
+
+    cdef dict peers
+    cdef object find, reread
+    cdef list seen                       # MonitoredRib of stretches
+    cdef MonitoredRib monitored          # of the last message
+    cdef const uint8_t *key              # likewise
+    cdef message *messages
+    cdef size_t message_count, message_room, message_at
+    cdef uint64_t orphans, malformed
+    cdef bytes suspect
+    cdef uint8_t mark_text[MAX_MARKS]
+
+    def __cinit__(self, Rib rib not None, bytes octets not None, dict peers not None, find, reread):
+        self.begin(rib, octets)
+        self.peers = peers
+        self.find, self.reread = find, reread
+        self.seen = []
+        self.marks = self.mark_text
+        self.space.r.external = False
+
+    def __dealloc__(self):
+        free(self.messages)
+
+    cdef size_t read(self) except? 0:
+        """Read messages until the block is full; where the next block starts."""
+        cdef reader *r = &self.space.r
+        cdef size_t at = self.at, n
+        cdef const uint8_t *header
+        cdef body b
+        self.message_count = self.message_at = 0
+        self.seen.clear()
+        self.key = NULL
+        while at < self.end and self.message_count < BLOCK_MESSAGES and not self.is_full(r):
+            header = r.run + at
+            n = u32_at(header + LENGTH_AT)
+            if n < COMMON_HEADER or n > self.end - at:
+                r.cut = True             # our mistake, not the router's
+                break
+            find_update(header, header + n, &b)
+            if b.update == NULL:
+                self.suspicious(header, n)
+                self.malformed += 1
+                at += n
+                continue
+            stateless = stateless_of(header, header + n) if b.is_stateless else None
+            if not self.is_known(header, stateless):
+                self.orphans += 1
+                at += n
+                continue
+            if stateless is not None and stateless != self.monitored.stateless:
+                if r.operation_count:
+                    break                # those are read by the old rules
+                self.monitored.stateless = stateless
+                self.reread(self.monitored, stateless)
+            at = self.read_stretch(r, header, at)
+            if r.out_of_memory:
+                break
+        return at
+
+    cdef inline bint is_full(self, reader *r) noexcept nogil:
+        return r.operation_count >= BLOCK_OPERATIONS or r.scratch_used >= BLOCK_SCRATCH
+
+    cdef bint is_known(self, const uint8_t *header, stateless) except -1:
+        """Whether the peer of a message is up; `monitored` is its RIB then."""
+        cdef const uint8_t *key = header + KEY_AT
+        cdef bytes octets
+        if self.key != NULL and not memcmp(key, self.key, KEY):
+            return True
+        octets = PyBytes_FromStringAndSize(<const char *>key, KEY)
+        found = self.peers.get(octets)
+        if found is None:
+            found = self.find(PyBytes_FromStringAndSize(<const char *>key, PEER_HEADER), stateless is not None)
+            if found is None:
+                self.suspicious(header, HEADERS)
+                return False
+        self.key = key
+        self.monitored = found
+        self.seen.append(found)
+        return True
+
+    cdef int suspicious(self, const uint8_t *header, size_t n) except -1:
+        """Remember the first message that something is wrong with."""
+        if self.suspect is None and n >= HEADERS:
+            self.suspect = PyBytes_FromStringAndSize(<const char *>header + COMMON_HEADER, PEER_HEADER)
+        return 0
+
+    cdef size_t read_stretch(self, reader *r, const uint8_t *first, size_t at) except? 0:
+        """Read the message at `at` and those of the same peer behind it that need no look at anything else."""
+        cdef PathStore paths = self.paths
+        cdef MonitoredRib monitored = self.monitored
+        cdef bint guesses = monitored.guesses_as4, as4 = monitored.as4, alike = True
+        cdef uint32_t peer = <uint32_t>len(self.seen) - 1
+        cdef unsigned int refusals = r.refusal_count
+        cdef size_t n, operations
+        cdef const uint8_t *header
+        cdef body b
+        r.add_path = monitored.add_path
+        with nogil:
+            while alike:
+                header = r.run + at
+                n = u32_at(header + LENGTH_AT)
+                find_update(header, header + n, &b)
+                operations = r.operation_count
+                r.as4 = has_as4(b.update, b.end, as4) if guesses else as4
+                read_update(r, paths, b.update, b.end)
+                if r.reset_subcode:
+                    r.reset_subcode = 0
+                    self.malformed += 1
+                elif r.operation_count > operations and self.add_message(operations, peer, <uint32_t>at, b.marked):
+                    r.out_of_memory = True
+                at += n
+                alike = not (
+                    r.out_of_memory or self.is_full(r) or self.message_count >= BLOCK_MESSAGES
+                ) and goes_on(r.run + at, r.run + self.end, first)
+        if r.refusal_count > refusals:
+            self.suspicious(first, HEADERS)
+        return at
+
+    cdef int add_message(self, size_t operation, uint32_t peer, uint32_t at, bint marked) noexcept nogil:
+        cdef message *wider
+        cdef message *one
+        if self.message_count == self.message_room:
+            wider = <message *>realloc(self.messages, (2 * self.message_room + 256) * sizeof(message))
+            if wider == NULL:
+                return -1
+            self.messages = wider
+            self.message_room = 2 * self.message_room + 256
+        one = &self.messages[self.message_count]
+        one.operation = operation
+        one.peer = peer
+        one.at = at
+        one.marked = marked
+        self.message_count += 1
+        return 0
+
+    cdef size_t stretch(self, size_t at, Rows rows) except? 0:
+        cdef reader *r = &self.space.r
+        cdef message *one
+        cdef size_t following
+        cdef MonitoredRib monitored
+        while self.end_of(self.message_at) <= at:
+            self.message_at += 1
+        following = self.message_at + 1
+        one = &self.messages[self.message_at]
+        monitored = self.seen[one.peer]
+        self.peer = monitored
+        self.outcomes = monitored.outcomes
+        self.ends = monitored.ends
+        self.mark_octets = 0
+        if rows is not None:
+            rows.source(monitored.keys, monitored.vpn_keys, monitored.tag, monitored.tagger, monitored.end)
+            rows.stamp(u32_at(r.run + one.at + SECONDS_AT), u32_at(r.run + one.at + MICROSECONDS_AT))
+        if one.marked:
+            self.mark_octets = take_marks(
+                r.run + one.at, r.run + one.at + u32_at(r.run + one.at + LENGTH_AT),
+                <uint32_t>(at - one.operation) + 1, self.mark_text,
+            )
+            return at + 1
+        if rows is None:
+            while following < self.message_count and self.messages[following].peer == one.peer and (
+                not self.messages[following].marked
+            ):
+                following += 1
+        return self.end_of(following - 1)
+
+    cdef inline size_t end_of(self, size_t message) noexcept nogil:
+        """The operation behind those of a message."""
+        if message + 1 < self.message_count:
+            return self.messages[message + 1].operation
+        return self.space.r.operation_count
+
+    cdef object report(self):
+        cdef reader *r = &self.space.r
+        return Monitored(self.orphans, self.malformed, self.suspect, refusals_of(r), refused_by(r))
