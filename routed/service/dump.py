@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from routed.service.records import Counter
     from routed.service.settings import DumpSettings, RenderSettings
 
-#: Rows rendered in one go of the thread: a few milliseconds, and a buffer that stays in the processor's cache.
+#: Rows of a buffer, which stays in the processor's cache while it is filled.
 ROWS: Final = 512
-#: Buffers handed to the file in one go.
+#: Buffers rendered and handed to the file in one go of the thread: some milliseconds, while the last go is written.
 BUFFERS: Final = 32
 #: The longest wait for an event, so that a step of the wall clock is noticed. Units: seconds.
 LONGEST_WAIT: Final = 1.0
