@@ -11,7 +11,6 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from routed.service import proxied as module
 from routed.service.proxied import HEADER_PATIENCE, Proxied, ProxiedProtocol
 
 HEADER = b"PROXY TCP4 192.0.2.1 192.0.2.9 179 1790\r\n"
@@ -175,12 +174,14 @@ def test_stopping_resets_those_who_wait(rig: Rig) -> None:
     assert rig.accepted == []
 
 
-def test_only_so_many_may_wait(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_WAITING", 2)
-    other = rig.proxied.expect("10.0.0.2", 1)
-    assert isinstance(other, ProxiedProtocol)
-    other.makeConnection(StringTransport())
-    assert rig.proxied.expect("10.0.0.3", 1) is None
-    assert rig.refused == [("10.0.0.3", "more than 2 connections without a PROXY header")]
-    rig.feed(HEADER)
-    assert rig.proxied.expect("10.0.0.3", 1) is not None
+def test_only_so_many_may_wait() -> None:
+    refused: list[tuple[str, str]] = []
+    proxied = Proxied(Clock(), lambda *_: None, lambda *words: refused.append(words), max_waiting=2)
+    waiting = [proxied.expect("10.0.0.1", port) for port in (1, 2)]
+    for each in waiting:
+        assert isinstance(each, ProxiedProtocol)
+        each.makeConnection(StringTransport())
+    assert proxied.expect("10.0.0.3", 1) is None
+    assert refused == [("10.0.0.3", "more than 2 connections wait for a PROXY header")]
+    waiting[0].dataReceived(HEADER)
+    assert proxied.expect("10.0.0.3", 1) is not None
