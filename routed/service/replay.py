@@ -12,29 +12,26 @@ in whatever way, the rest of its stream is passed over.
 
 # ruff: noqa: N802 (Twisted's names are camelCase)
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
-from typing import Final, TypeAlias
+from typing import Final
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IDelayedCall, IProtocol, IPullProducer, IReactorTime, ITCPTransport
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from routed.plumbing.packet_filter import PacketFilter
 from routed.plumbing.pcap import CaptureError, Packet, read_packets
 from routed.plumbing.tcp_segment import Flow, Skipped, read_segment
 from routed.plumbing.tcp_streams import Closed, End, Octets, Opened, StreamCounters, StreamEvent, TcpStreams
+from routed.service.captured_transport import CapturedTransport
+from routed.service.handover import Accept
 
 #: How long the replay may hold the reactor in one turn. Units: seconds.
 SLICE: Final = 0.003
-
-Accept: TypeAlias = Callable[[str, int], IProtocol | None]
 
 
 class StreamLost(ConnectionLost):
@@ -52,104 +49,6 @@ class ReplayCounters:
     repetitions: int = 0
     sessions: int = 0
     sessions_refused: int = 0
-
-
-@implementer(ITCPTransport)
-class CapturedTransport:
-    """The transport of a session whose peer is in a capture."""
-
-    disconnecting = disconnected = False
-
-    def __init__(self, replay: "Replay", protocol: IProtocol, flow: Flow) -> None:
-        self.is_paused = False
-        self.protocol, self.flow = protocol, flow
-        self._replay = replay
-        self._producer: IPullProducer | None = None
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Do nothing: nothing is sent."""
-
-    def getTcpNoDelay(self) -> bool:
-        """Say what would be true if anything were sent."""
-        return True
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Do nothing: there is nobody to be alive."""
-
-    def getTcpKeepAlive(self) -> bool:
-        """Say that there is none."""
-        return False
-
-    def write(self, data: bytes) -> None:  # noqa: ARG002 (nobody reads them)
-        """Discard octets, and let the producer know that none wait."""
-        if self._producer is not None:
-            self._replay.reactor.callLater(0, self._pull)
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:  # noqa: ARG002 (the same)
-        """Discard octets."""
-        self.write(b"")
-
-    def getPeer(self) -> IPv4Address | IPv6Address:
-        """Return the router's address."""
-        return _address(self.flow.source, self.flow.source_port)
-
-    def getHost(self) -> IPv4Address | IPv6Address:
-        """Return the address of the collector that the capture was made of."""
-        return _address(self.flow.destination, self.flow.destination_port)
-
-    def registerProducer(self, producer: IPullProducer, streaming: bool) -> None:
-        """Let a producer know now and after every write that nothing waits to be sent."""
-        if not streaming:
-            self._producer = producer
-            producer.resumeProducing()
-
-    def unregisterProducer(self) -> None:
-        """Let it know no more."""
-        self._producer = None
-
-    def _pull(self) -> None:
-        if self._producer is not None and not self.disconnected:
-            self._producer.resumeProducing()
-
-    def loseConnection(self, _connDone: Failure | None = None) -> None:  # noqa: N803 (Twisted's name)
-        """Close, and be closed by the peer."""
-        self._leave(ConnectionDone())
-
-    def loseWriteConnection(self) -> None:
-        """Close our direction; a peer that learns that we say no more closes too."""
-        self._leave(ConnectionDone())
-
-    def abortConnection(self) -> None:
-        """Reset."""
-        self._leave(ConnectionAborted())
-
-    def pauseProducing(self) -> None:
-        """Feed nothing."""
-        self.is_paused = True
-
-    def resumeProducing(self) -> None:
-        """Feed on."""
-        if self.is_paused:
-            self.is_paused = False
-            self._replay.resumed()
-
-    def stopProducing(self) -> None:
-        """Close."""
-        self.loseConnection()
-
-    def _leave(self, why: Exception) -> None:
-        if self.disconnecting:
-            return
-        self.disconnecting = True
-        self._replay.left(self)
-        self._replay.reactor.callLater(0, self.lose, why)
-
-    def lose(self, why: Exception) -> None:
-        """Tell the session that its connection is gone."""
-        if self.disconnected:
-            return
-        self.disconnecting = self.disconnected = True
-        self.protocol.connectionLost(Failure(why))  # type: ignore[no-untyped-call]  # Twisted leaves it bare
 
 
 class Replay(Service):
@@ -327,8 +226,3 @@ def _loss(end: End, reason: str) -> Exception:
     if end in (End.FIN, End.CAPTURE):
         return ConnectionDone()
     return StreamLost(reason) if end is End.GAP else ConnectionLost(reason)
-
-
-def _address(packed: bytes, port: int) -> IPv4Address | IPv6Address:
-    kind = IPv4Address if len(packed) == 4 else IPv6Address
-    return kind("TCP", str(ip_address(packed)), port)

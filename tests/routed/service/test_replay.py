@@ -11,12 +11,12 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from routed.model.event import SessionDown
 from routed.plumbing.pcap import CaptureError
 from routed.plumbing.tcp_segment import Skipped
 from routed.service.pump import SessionProtocol
 from routed.service.replay import SLICE, Replay, StreamLost
 from tests.routed.plumbing.captures import ACK, RST, SYN, Timed, ethernet, frame, ipv4, ipv6, pcap, session, tcp
+from tests.routed.service.little_session import LittleSession
 
 OTHER = ("192.0.2.2", 40001)
 NAME = ctypes.util.find_library("pcap")
@@ -345,44 +345,6 @@ def test_what_is_no_segment_is_counted(rig: Rig) -> None:
     assert counters.streams.segments == 1
 
 
-class Listener:
-    """The least that a pump needs: a session that ends itself at a word, and an owner that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-        self.outbox = b"hello"
-
-    def receive(self, octets: bytes, _now: float) -> list[Any]:
-        if octets != b"end":
-            return [octets]
-        self.outbox = b"last words"
-        return [SessionDown(reason="told to")]
-
-    def start(self, _now: float) -> list[Any]:
-        return ["started"]
-
-    def end_of_stream(self, _now: float) -> list[Any]:
-        return [SessionDown(reason="lost")]
-
-    def deadline(self) -> None:
-        return None
-
-    def take_outbox(self) -> bytes:
-        octets, self.outbox = self.outbox, b""
-        return octets
-
-    def deliver(self, event: Any) -> None:
-        self.heard.append(event.reason if isinstance(event, SessionDown) else event)
-
-    def caught(self, bug: Failure) -> None:
-        self.heard.append(bug)
-
-    def gone(self) -> None:
-        self.heard.append("gone")
-
-    timeout = stuck = end_of_stream
-
-
 @pytest.mark.parametrize(
     ("payloads", "heard"),
     [
@@ -391,9 +353,9 @@ class Listener:
     ],
 )
 def test_the_pump_of_live_sessions_drives_captured_ones(rig: Rig, payloads: Any, heard: list[Any]) -> None:
-    listener = Listener()
-    rig.accept = lambda _host, _port: SessionProtocol(listener, rig.clock, listener)
+    little = LittleSession()
+    rig.accept = lambda _host, _port: SessionProtocol(little, rig.clock, little)
     rig.start(session(*payloads))
     rig.run()
-    assert listener.heard == heard
+    assert little.heard == heard
     assert not rig.clock.getDelayedCalls()

@@ -21,7 +21,9 @@ from twisted.python.failure import Failure
 
 from routed.service.clock import DaemonReactor
 from routed.service.proxied import Proxied
+from routed.service.pump import MAX_LINGER, SessionProtocol
 from routed.service.tls import HANDSHAKE_PATIENCE, Handshakes, TlsError, TlsFiles, TlsIdentity, TlsStream
+from tests.routed.service.little_session import LittleSession
 
 NOW = datetime.now(UTC)
 
@@ -79,7 +81,8 @@ class Rig:
     """A TLS listener without a port, and who is accepted there."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock, self.session = Clock(), Session()
+        self.clock = Clock()
+        self.session: Any = Session()
         self.authority = Authority(folder, "authority")
         self.server = self.authority.issue("collector")
         self.accepted: list[tuple[str, int]] = []
@@ -90,7 +93,7 @@ class Rig:
         self.identity = TlsIdentity(TlsFiles(*self.server, authorities))
         return Handshakes(self.clock, self.identity, self.accept, lambda *words: self.refused.append(words), **options)
 
-    def accept(self, host: str, port: int) -> Session | None:
+    def accept(self, host: str, port: int) -> Any:
         self.accepted.append((host, port))
         return self.session if self.is_welcome else None
 
@@ -101,11 +104,18 @@ class Rig:
         return context
 
 
+class TcpLike(StringTransport):
+    """A transport with what a pump asks of a TCP one."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
+        self.no_delay = enabled
+
+
 class Router:
     """A TLS client in memory, and the transport between the two."""
 
     def __init__(self, server: Any, context: ssl.SSLContext) -> None:
-        self.server, self.wire = server, StringTransport()
+        self.server, self.wire = server, TcpLike()
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._in, self._out, server_hostname="collector")
         self.error: ssl.SSLError | None = None
@@ -327,6 +337,31 @@ def test_tls_behind_a_proxy_header(rig: Rig) -> None:
     router.attempt(router.tls.unwrap)
     router.server.connectionLost(Failure(ConnectionDone()))
     assert rig.session.heard[-1] is ConnectionDone
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_pump_of_plain_sessions_drives_these(rig: Rig, answers: bool) -> None:
+    """Last words, a goodbye, and a peer that answers it or is reset."""
+    little = LittleSession()
+    rig.session = SessionProtocol(little, rig.clock, little)
+    router = connect(rig)
+    assert router.wire.no_delay
+    assert router.read() == b"hello"
+    router.send(b"a")
+    router.send(b"end")
+    assert router.read() == b"last words"
+    router.send(b"b")
+    assert little.heard == ["started", b"a", "told to"]
+    assert not router.wire.disconnecting
+    if answers:
+        router.attempt(router.tls.unwrap)
+        router.exchange()
+    else:
+        rig.clock.advance(MAX_LINGER)
+    assert router.wire.disconnecting
+    router.server.connectionLost(Failure(ConnectionDone()))
+    assert little.heard[-1] == "gone"
+    assert not rig.clock.getDelayedCalls()
 
 
 class Door(Factory):
