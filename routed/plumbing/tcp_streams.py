@@ -240,8 +240,8 @@ class TcpStreams:
 
     def _weigh(self, stream: _Stream, position: int, octets: int) -> None:
         """Count what comes early or again."""
-        if octets and position > stream.at:
-            self.counters.early_segments += 1
+        if position > stream.at:
+            self.counters.early_segments += octets > 0
         else:
             self.counters.repeated_octets += min(octets, stream.at - position)
 

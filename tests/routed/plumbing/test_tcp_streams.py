@@ -105,6 +105,8 @@ def test_early_segments_wait() -> None:
     parts = (segment(103, b"def"), segment(109, b"jkl"), segment(106, b"ghi"), segment(100, b"abc"))
     assert told(*syn(), *parts, streams=streams) == ["open", b"abc", b"def", b"ghi", b"jkl"]
     assert streams.counters.early_segments == 3
+    assert told(segment(200), streams=streams) == []
+    assert (streams.counters.early_segments, streams.counters.repeated_octets) == (3, 0)
 
 
 def test_what_is_sent_twice_is_heard_once_and_first() -> None:
