@@ -104,6 +104,21 @@ def clusters_have_names(configuration: Configuration) -> Iterator[Problem]:
         yield _conflict(configuration, "redis_host", "cluster_name is missing")
 
 
+def tls_is_whole(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse to offer TLS with half of what it needs."""
+    keys = ("bmp_daemon_tls_certificate_file", "bmp_daemon_tls_key_file")
+    on = [key for key in (*keys, "bmp_daemon_tls_ca_file") if configuration.is_set(key)]
+    for key in keys:
+        if on and key not in on:
+            yield _conflict(configuration, on[0], f"{key} is missing")
+
+
+def replay_excludes_listening(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse to play a capture and to listen as well."""
+    if configuration.is_set("pcap_savefile") and configuration.is_set("bmp_daemon_ip"):
+        yield _conflict(configuration, "pcap_savefile", "pcap_savefile and bmp_daemon_ip exclude each other")
+
+
 CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     one_sink_each,
     passing_on_excludes_records,
@@ -114,6 +129,8 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     variables_are_known,
     one_source_of_origins,
     clusters_have_names,
+    tls_is_whole,
+    replay_excludes_listening,
 )
 
 

@@ -1,4 +1,4 @@
-"""Keys of the BMP side, of origin validation and of IS-IS: known, checked, not built yet."""
+"""Keys of the BMP side, of origin validation and of IS-IS; the latter two are known, checked, not built yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from routed.plumbing.config import Daemons, Group, Key, Status
 from routed.plumbing.values import ADDRESS, BOOLEAN, ENDPOINT, OFF, PATH, PORT, TEXT, at_least, between
 
 _ALL: Final = Daemons.PMBGPD | Daemons.PMBMPD | Daemons.FLOW
-_key = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NOT_BUILT)
+_key = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW)
+_ours = partial(_key, ours=True)
+_unbuilt = partial(_key, status=Status.NOT_BUILT)
 _ignored = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NO_EFFECT)
 _rpki = partial(Key, daemons=_ALL, status=Status.NOT_BUILT)
 _isis = partial(Key, daemons=Daemons.FLOW, status=Status.NOT_BUILT)
@@ -19,7 +21,7 @@ LISTENER: Final = Group(
     "BMP",
     "Sessions of routers that report what their peers say (RFC 7854).",
     (
-        _key("bmp_daemon", BOOLEAN, OFF, "switch BMP on in a flow daemon; `pmbmpd` is always on"),
+        _ignored("bmp_daemon", BOOLEAN, OFF, "switch BMP on in a flow daemon; `pmbmpd` is always on"),
         _key("bmp_daemon_ip", ADDRESS, None, "address to listen at (every address when unset)"),
         _key("bmp_daemon_port", PORT, 1_790, "TCP port to listen at"),
         _key("bmp_daemon_ipv6_only", BOOLEAN, OFF, "an IPv6 listener takes no IPv4 connections"),
@@ -32,16 +34,26 @@ LISTENER: Final = Group(
             "bmp_daemon_batch_interval", at_least(0, unit="seconds"), 0, "seconds that `bmp_daemon_batch` counts over"
         ),
         _key("bmp_daemon_allow_file", PATH, None, "addresses and prefixes that may connect", reload=True),
+        _ours("bmp_daemon_md5_file", PATH, None, "keys of TCP-MD5 by router address", source="RFC 2385", reload=True),
+        _ours("bmp_daemon_tls_certificate_file", PATH, None, "our certificate and its chain, PEM: TLS only"),
+        _ours("bmp_daemon_tls_key_file", PATH, None, "private key of our certificate, PEM"),
+        _ours("bmp_daemon_tls_ca_file", PATH, None, "authorities of whom routers must have a certificate, PEM"),
+        _ours(
+            "bmp_daemon_backlog",
+            at_least(1, unit="octets"),
+            67_108_864,
+            "octets of a router's messages that wait for a slow file or a long sweep before the router is not read",
+        ),
         _key("bmp_daemon_tag_map", PATH, None, "rules that give routers and routes a `tag` or a `label`", reload=True),
         _key("bmp_daemon_set_pd", BOOLEAN, OFF, "the peer distinguisher as `pd` instead of `rd`"),
         _key("bmp_daemon_parse_proxy_header", BOOLEAN, OFF, "connections start with a PROXY protocol header"),
-        _key("bmp_daemon_rp_ebpf_prog", PATH, None, "eBPF program that spreads connections over a cluster"),
+        _unbuilt("bmp_daemon_rp_ebpf_prog", PATH, None, "eBPF program that spreads connections over a cluster"),
         _ignored("bmp_table_peer_buckets", between(1, 1_000), 13, "buckets of a prefix"),
         _ignored("bmp_table_per_peer_buckets", between(1, 128), 1, "buckets of a peer within those"),
         _ignored("bmp_table_attr_hash_buckets", between(1, 1_000_000), 65_535, "buckets of attribute sets"),
         _ignored("bmp_table_per_peer_hash", TABLE_HASH, "path_id", "what chooses among the buckets of a peer"),
         _key("pcap_savefile", PATH, None, "capture to replay instead of listening"),
-        _key("pcap_savefile_wait", BOOLEAN, OFF, "stay when the capture has ended"),
+        _key("pcap_savefile_wait", BOOLEAN, OFF, "stay when the capture has been played"),
         _key("pcap_savefile_delay", at_least(0, unit="seconds"), 0, "seconds to wait before the replay"),
         _key("pcap_savefile_replay", at_least(0), 1, "how often to replay; 0 is for ever"),
         _key("pcap_filter", TEXT, None, "packets of the capture to take, as a libpcap expression"),

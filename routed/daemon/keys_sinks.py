@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from routed.daemon.values import DATED_NAME, DUMP_OUTPUT, LABEL_FILTER, LOG_OUTPUT, PEER_NAME, REFRESH_TIME
 from routed.plumbing.config import Daemons, Group, Key, Status
-from routed.plumbing.values import BOOLEAN, OFF, PATH, PORT, TEXT, at_least, between, one_of
+from routed.plumbing.values import BOOLEAN, OFF, ON, PATH, PORT, TEXT, at_least, between, one_of
 from routed.service.settings import DumpFormat
 
 if TYPE_CHECKING:
@@ -50,17 +50,16 @@ def _brokers(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Itera
     yield key(f"{prefix}amqp_heartbeat_interval", at_least(0, unit="seconds"), 0, "seconds between heartbeats")
 
 
-def _log(prefix: str, daemons: Daemons, status: Status) -> Iterator[Key]:
+def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
     key = partial(Key, daemons=daemons)
-    yield key(f"{prefix}file", PEER_NAME, None, "file to append to; variables make a file for each peer", status=status)
-    yield key(f"{prefix}output", LOG_OUTPUT, DumpFormat.JSON, "encoding; Avro is not built yet", status=status)
+    yield key(f"{prefix}file", PEER_NAME, None, "file to append to; variables make a file for each peer")
+    yield key(f"{prefix}output", LOG_OUTPUT, DumpFormat.JSON, "encoding; Avro is not built yet")
     yield key(
         f"{prefix}label_filter",
         LABEL_FILTER,
         None,
         "labels of the records to log: `-x` is every label but x; records without a label are left out",
         is_global=False,
-        status=status,
     )
     yield from _brokers(prefix, daemons, PEER_NAME)
     yield key(
@@ -79,8 +78,8 @@ def _log(prefix: str, daemons: Daemons, status: Status) -> Iterator[Key]:
     )
 
 
-def _dump(prefix: str, daemons: Daemons, status: Status) -> Iterator[Key]:
-    key = partial(Key, daemons=daemons, status=status)
+def _dump(prefix: str, daemons: Daemons) -> Iterator[Key]:
+    key = partial(Key, daemons=daemons)
     output = DUMP_OUTPUT if prefix == "bgp_table_dump_" else LOG_OUTPUT
     yield key(f"{prefix}file", DATED_NAME, None, "file to write, with the time of the dump in its name")
     yield key(
@@ -101,43 +100,45 @@ def _dump(prefix: str, daemons: Daemons, status: Status) -> Iterator[Key]:
     yield from _brokers(prefix, daemons, DATED_NAME)
 
 
+def _queue_size(prefix: str, daemons: Daemons) -> Key:
+    meaning = "octets of lines that wait for a slow disk before peers are made to wait"
+    return Key(f"{prefix}queue_size", at_least(1, unit="octets"), 67_108_864, meaning, daemons=daemons, ours=True)
+
+
 BGP_LOG: Final = Group(
     "BGP message log",
     "A line for every session that starts or ends and for every route that is announced or withdrawn. One of file, "
     "Kafka topic and AMQP routing key switches it on.",
-    (
-        *_log("bgp_daemon_msglog_", BGP, Status.BUILT),
-        Key(
-            "bgp_daemon_msglog_queue_size",
-            at_least(1, unit="octets"),
-            67_108_864,
-            "octets of lines that wait for a slow disk before peers are made to wait",
-            daemons=BGP,
-            ours=True,
-        ),
-    ),
+    (*_log("bgp_daemon_msglog_", BGP), _queue_size("bgp_daemon_msglog_", BGP)),
 )
 BGP_DUMP: Final = Group(
     "BGP table dump",
     "All routes of all peers, every so often. One of file, Kafka topic and AMQP routing key together with a refresh "
     "time switches it on.",
-    tuple(_dump("bgp_table_dump_", BGP, Status.BUILT)),
+    tuple(_dump("bgp_table_dump_", BGP)),
 )
 BMP_LOG: Final = Group(
-    "BMP message log", "As the BGP message log.", tuple(_log("bmp_daemon_msglog_", BMP, Status.NOT_BUILT))
+    "BMP message log",
+    "As the BGP message log; and a line for every event of a router and its peers.",
+    (
+        *_log("bmp_daemon_msglog_", BMP),
+        _queue_size("bmp_daemon_msglog_", BMP),
+        Key(
+            "bmp_daemon_msglog_unchanged",
+            BOOLEAN,
+            ON,
+            "log routes that are announced again as they are already",
+            daemons=BMP,
+            ours=True,
+        ),
+    ),
 )
 BMP_DUMP: Final = Group(
     "BMP dump",
-    "As the BGP table dump.",
+    "As the BGP table dump; and behind the routes of a router its events: what still holds of earlier ones, and all "
+    "since the last dump.",
     (
-        *_dump("bmp_dump_", BMP, Status.NOT_BUILT),
-        Key(
-            "bmp_dump_exclude_stats",
-            BOOLEAN,
-            OFF,
-            "statistics are logged but not dumped",
-            daemons=BMP,
-            status=Status.NOT_BUILT,
-        ),
+        *_dump("bmp_dump_", BMP),
+        Key("bmp_dump_exclude_stats", BOOLEAN, OFF, "statistics are logged but not dumped", daemons=BMP),
     ),
 )

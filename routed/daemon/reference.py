@@ -10,11 +10,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from routed.daemon.keys import KEYS
-from routed.daemon.switches import PMBGPD
+from routed.daemon.switches import PROGRAMS
 from routed.plumbing.config import DEFAULT_CORE_NAME, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from routed.plumbing.cli import Program
     from routed.plumbing.config import Group, Key, Registry
@@ -44,21 +44,25 @@ is that of `core_proc_name` (`{DEFAULT_CORE_NAME}` unless set).
 Every problem is reported, not just the first. `-T setup` brings up listeners and maps as well before it ends.
 
 In the tables, *built* keys work; *not built yet* ones are known and checked and do nothing; *accepted, no effect* ones
-tune what works by itself here; those of *flow daemons* are accepted in silence by `pmbgpd`. **Ours** marks keys that
+tune what works by itself here; those of *flow daemons* are accepted in silence by the other daemons. **Ours** marks keys that
 pmacct does not have. ↻ marks files that SIGUSR2 reads again.
 """
 
 
-def reference(registry: Registry, program: Program) -> str:
+def reference(registry: Registry, programs: Iterable[Program]) -> str:
     """Write the whole page."""
     return "\n".join(
-        [INTRODUCTION, *_switches(program), *(line for group in registry.groups for line in _group(group))]
+        [
+            INTRODUCTION,
+            *(line for program in programs for line in _switches(program)),
+            *(line for group in registry.groups for line in _group(group)),
+        ]
     )
 
 
 def main() -> None:
     """Write the page to standard output."""
-    sys.stdout.write(reference(KEYS, PMBGPD))
+    sys.stdout.write(reference(KEYS, PROGRAMS))
 
 
 def _switches(program: Program) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _group(group: Group) -> Iterator[str]:
 
 
 def _row(key: Key) -> str:
-    name = f"`{key.name}`" + (" ↻" if key.reload else "") + (" **ours**" if key.ours else "")
+    name = f"`{key.name}`" + (" **ours**" if key.ours else "") + (" ↻" if key.reload else "")
     also = f"; also written {', '.join(f'`{alias}`' for alias in key.aliases)}" if key.aliases else ""
     source = f" ({key.source})" if key.source else ""
     state = key.status.value + ("" if key.is_global or key.status is Status.FLOW else ", *plugin*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from routed.daemon.checks import CHECKS
 from routed.daemon.keys import KEYS
@@ -23,9 +23,12 @@ from routed.service.settings import (
     MapSettings,
     MessageLogSettings,
     RenderSettings,
+    ReplaySettings,
     SpeakerSettings,
+    StationSettings,
     TimestampLayout,
 )
+from routed.service.tls import TlsFiles
 from routed.wire.bgp.codepoints import Role
 
 if TYPE_CHECKING:
@@ -40,18 +43,33 @@ ACCOUNTS: Final[Mapping[str, Callable[[int | str | None], int]]] = {"files_uid":
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything that `pmbgpd` is told."""
+class CommonSettings:
+    """What every daemon is told, however it gets its routes."""
 
     process: ProcessSettings
     log: LogSettings
     listener: ListenerSettings
-    speaker: SpeakerSettings
     render: RenderSettings
     maps: MapSettings
     message_log: MessageLogSettings | None
     dump: DumpSettings | None
     dry_run: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BgpSettings(CommonSettings):
+    """Everything that `pmbgpd` is told."""
+
+    speaker: SpeakerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BmpSettings(CommonSettings):
+    """Everything that `pmbmpd` is told."""
+
+    station: StationSettings
+    tls: TlsFiles | None
+    replay: ReplaySettings | None
 
 
 def read_configuration(statements: Statements) -> Configuration:
@@ -65,20 +83,38 @@ def problem_lines(configuration: Configuration) -> Iterator[LogLine]:
         yield LogLine(Level.ERROR if problem.is_fatal else Level.WARN, problem.text)
 
 
-def pmbgpd_settings(configuration: Configuration) -> Settings:
+def pmbgpd_settings(configuration: Configuration) -> BgpSettings:
     """Build the settings of `pmbgpd` from a usable configuration."""
-    assert configuration.is_usable, "a configuration with errors was to be refused"
-    return Settings(
-        process=process_settings(configuration),
-        log=log_settings(configuration, "pmbgpd"),
-        listener=listener_settings(configuration),
+    return BgpSettings(
+        **_common(configuration, "pmbgpd", "bgp"),
+        dump=dump_settings(configuration, "bgp_table_dump_"),
         speaker=speaker_settings(configuration),
-        render=render_settings(configuration),
-        maps=map_settings(configuration),
-        message_log=message_log_settings(configuration),
-        dump=dump_settings(configuration),
-        dry_run=configuration.maybe("dry_run", str),
     )
+
+
+def pmbmpd_settings(configuration: Configuration) -> BmpSettings:
+    """Build the settings of `pmbmpd` from a usable configuration."""
+    return BmpSettings(
+        **_common(configuration, "pmbmpd", "bmp"),
+        dump=dump_settings(configuration, "bmp_dump_"),
+        station=station_settings(configuration),
+        tls=tls_files(configuration),
+        replay=replay_settings(configuration),
+    )
+
+
+def _common(configuration: Configuration, command: str, protocol: str) -> dict[str, Any]:
+    """Build what the daemons have in common, but for dumps; `protocol` begins the names of their keys."""
+    assert configuration.is_usable, "a configuration with errors was to be refused"
+    return {
+        "process": process_settings(configuration),
+        "log": log_settings(configuration, command),
+        "listener": listener_settings(configuration, protocol),
+        "render": render_settings(configuration),
+        "maps": map_settings(configuration, protocol),
+        "message_log": message_log_settings(configuration, protocol),
+        "dry_run": configuration.maybe("dry_run", str),
+    }
 
 
 def process_settings(c: Configuration) -> ProcessSettings:
@@ -111,25 +147,28 @@ def log_settings(c: Configuration, command: str) -> LogSettings:
     )
 
 
-def listener_settings(c: Configuration) -> ListenerSettings:
+def listener_settings(c: Configuration, protocol: str) -> ListenerSettings:
     """Tell where peers connect to, and who may."""
-    batch, interval = c.of("bgp_daemon_batch", int), c.of("bgp_daemon_batch_interval", int)
+    daemon, is_bgp = f"{protocol}_daemon", protocol == "bgp"
+    batch, interval = c.of(f"{daemon}_batch", int), c.of(f"{daemon}_batch_interval", int)
     whole = bool(batch and interval)
     return ListenerSettings(
-        address=_address(c, "bgp_daemon_ip"),
-        port=c.of("bgp_daemon_port", int),
-        ipv6_only=c.of("bgp_daemon_ipv6_only", bool),
-        interface=c.maybe("bgp_daemon_interface", str),
-        ip_precedence=c.of("bgp_daemon_ipprec", int),
-        receive_buffer=c.maybe("bgp_daemon_pipe_size", int),
-        gtsm_hops=c.of("bgp_daemon_gtsm", int),
-        max_peers=c.of("bgp_daemon_max_peers", int),
+        address=_address(c, f"{daemon}_ip"),
+        port=c.of(f"{daemon}_port", int),
+        ipv6_only=c.of(f"{daemon}_ipv6_only", bool),
+        interface=c.maybe(f"{daemon}_interface", str),
+        ip_precedence=c.of(f"{daemon}_ipprec", int),
+        receive_buffer=c.maybe(f"{daemon}_pipe_size", int),
+        gtsm_hops=c.of("bgp_daemon_gtsm", int) if is_bgp else 0,
+        max_peers=c.of(f"{daemon}_max_peers", int),
         batch=batch if whole else 0,
         batch_interval=interval if whole else 0,
-        compare_ports=c.of("tmp_bgp_lookup_compare_ports", bool),
-        allow_file=_path(c, "bgp_daemon_allow_file"),
-        md5_file=_path(c, "bgp_daemon_md5_file"),
-        neighbors_file=_path(c, "bgp_neighbors_file"),
+        compare_ports=is_bgp and c.of("tmp_bgp_lookup_compare_ports", bool),
+        allow_file=_path(c, f"{daemon}_allow_file"),
+        md5_file=_path(c, f"{daemon}_md5_file"),
+        neighbors_file=_path(c, "bgp_neighbors_file") if is_bgp else None,
+        proxy_header=not is_bgp and c.of("bmp_daemon_parse_proxy_header", bool),
+        probes_silent=not is_bgp,
     )
 
 
@@ -158,6 +197,38 @@ def router_id(c: Configuration) -> IPv4Address:
     return address if isinstance(address, IPv4Address) and not address.is_unspecified else DEFAULT_ROUTER_ID
 
 
+def station_settings(c: Configuration) -> StationSettings:
+    """Tell how messages of BMP routers are taken."""
+    return StationSettings(
+        set_pd=c.of("bmp_daemon_set_pd", bool),
+        backlog=c.of("bmp_daemon_backlog", int),
+        keeps_events=dump_settings(c, "bmp_dump_") is not None,
+        excludes_statistics=c.of("bmp_dump_exclude_stats", bool),
+    )
+
+
+def tls_files(c: Configuration) -> TlsFiles | None:
+    """Tell who we are for TLS clients, if we have any."""
+    certificate, key = _path(c, "bmp_daemon_tls_certificate_file"), _path(c, "bmp_daemon_tls_key_file")
+    if certificate is None or key is None:
+        return None
+    return TlsFiles(certificate, key, _path(c, "bmp_daemon_tls_ca_file"))
+
+
+def replay_settings(c: Configuration) -> ReplaySettings | None:
+    """Tell which capture is played, if one is."""
+    file = _path(c, "pcap_savefile")
+    if file is None:
+        return None
+    return ReplaySettings(
+        file=file,
+        delay=c.of("pcap_savefile_delay", int),
+        times=c.of("pcap_savefile_replay", int),
+        filter=c.maybe("pcap_filter", str),
+        stays=c.of("pcap_savefile_wait", bool),
+    )
+
+
 def render_settings(c: Configuration) -> RenderSettings:
     """Tell how records are written."""
     return RenderSettings(
@@ -173,40 +244,42 @@ def render_settings(c: Configuration) -> RenderSettings:
     )
 
 
-def map_settings(c: Configuration) -> MapSettings:
+def map_settings(c: Configuration, protocol: str) -> MapSettings:
     """Tell which map tags peers, and how maps are read."""
     return MapSettings(
-        tag_map=_path(c, "bgp_daemon_tag_map"),
+        tag_map=_path(c, f"{protocol}_daemon_tag_map"),
         refresh=c.of("maps_refresh", bool),
         limits=Limits(c.of("maps_entries", int), c.of("maps_row_len", int)),
         recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
     )
 
 
-def message_log_settings(c: Configuration) -> MessageLogSettings | None:
+def message_log_settings(c: Configuration, protocol: str) -> MessageLogSettings | None:
     """Tell where messages are logged, if they are."""
-    file = c.maybe("bgp_daemon_msglog_file", NameTemplate)
+    prefix = f"{protocol}_daemon_msglog_"
+    file = c.maybe(f"{prefix}file", NameTemplate)
     if file is None:
         return None
     return MessageLogSettings(
         file=file,
-        label_filter=_labels(c, "bgp_daemon_msglog_label_filter"),
-        queue_size=c.of("bgp_daemon_msglog_queue_size", int),
+        label_filter=_labels(c, f"{prefix}label_filter"),
+        queue_size=c.of(f"{prefix}queue_size", int),
+        skips_unchanged=protocol == "bmp" and not c.of("bmp_daemon_msglog_unchanged", bool),
     )
 
 
-def dump_settings(c: Configuration) -> DumpSettings | None:
+def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
     """Tell where tables are dumped and when, if they are."""
-    file = c.maybe("bgp_table_dump_file", NameTemplate)
-    refresh_time = c.of("bgp_table_dump_refresh_time", int)
+    file = c.maybe(f"{prefix}file", NameTemplate)
+    refresh_time = c.of(f"{prefix}refresh_time", int)
     if file is None or not refresh_time:
         return None
     return DumpSettings(
         file=file,
-        latest_file=c.maybe("bgp_table_dump_latest_file", NameTemplate),
-        output=c.of("bgp_table_dump_output", DumpFormat),
+        latest_file=c.maybe(f"{prefix}latest_file", NameTemplate),
+        output=c.of(f"{prefix}output", DumpFormat),
         refresh_time=refresh_time,
-        time_slots=c.of("bgp_table_dump_time_slots", int),
+        time_slots=c.of(f"{prefix}time_slots", int),
     )
 
 

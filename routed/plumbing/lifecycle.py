@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorFromThreads
 
 
+class StartError(Exception):
+    """Something that the settings name cannot be had; the text says what, for the operator."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
     """What a daemon does when it is told to."""

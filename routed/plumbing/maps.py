@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level, LogLine
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Limits:
     max_row_length: int = 288
 
 
-class MapError(Exception):
+class MapError(StartError):
     """A map cannot be used at all, and there is no older content to fall back on."""
 
 

@@ -33,7 +33,7 @@ class DaemonCounters:
     connections_accepted: int = 0
     connections_not_allowed: int = 0
     connections_throttled: int = 0
-    connections_without_header: int = 0
+    connections_unintroduced: int = 0  # no PROXY header, no TLS handshake
     connections_without_slot: int = 0
     connections_duplicate: int = 0
     sessions_replaced: int = 0

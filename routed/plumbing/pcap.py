@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from routed.plumbing.lifecycle import StartError
+
 #: Octets of one packet in a capture, as libpcap limits them (MAXIMUM_SNAPLEN).
 MAX_CAPTURED: Final = 262_144
 #: Octets of one pcapng block; one that holds a packet is little longer than the packet.
@@ -26,7 +28,7 @@ _BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
 _OPTION_END, _OPTION_TSRESOL, _OPTION_TSOFFSET = 0, 9, 14
 
 
-class CaptureError(Exception):
+class CaptureError(StartError):
     """A capture cannot be read, or not from here on; the text names the file."""
 
 

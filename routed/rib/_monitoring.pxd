@@ -7,9 +7,9 @@ from routed.rib._routes cimport OUTCOMES
 
 cdef class MonitoredRib(PeerRib):
     cdef uint64_t outcomes[OUTCOMES]
-    cdef readonly list ends                  # (AFI, SAFI) of End-of-RIB markers since somebody emptied it
     cdef public bint guesses_as4             # whether AS numbers have four octets is asked of each UPDATE anew
-    cdef bytes stateless                     # what the last stateless parsing TLV said
+    cdef unsigned int agreed                 # `add_path` as the OPENs agreed it; the other one is of the last message
+    cdef bint is_mixed                       # there are tables that were read with another `add_path`
     cdef public bytes keys, vpn_keys, end    # of route rows: see `Rows.source`
     cdef public bytes tag
     cdef public object tagger

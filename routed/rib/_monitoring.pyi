@@ -7,6 +7,7 @@ from routed.rib._table import Table
 from routed.rib._update import Refusal
 
 class Monitored(NamedTuple):
+    end_of_ribs: int
     orphans: int
     malformed: int
     suspect: bytes | None
@@ -20,8 +21,6 @@ class MonitoredRib(PeerRib):
     end: bytes
     tag: bytes | None
     tagger: Callable[[bytes], bytes | None] | None
-    @property
-    def ends(self) -> list[tuple[int, int]]: ...
     def reread(self, *, as4: bool, guesses_as4: bool, add_path: int) -> list[tuple[int, Table]]: ...
     @property
     def counts(self) -> tuple[int, int, int, int, int]: ...
@@ -33,6 +32,10 @@ class MonitoringRun:
         octets: bytes,
         peers: dict[bytes, MonitoredRib],
         find: Callable[[bytes, bool], MonitoredRib | None],
-        reread: Callable[[MonitoredRib, bytes], None],
+        read_stateless: Callable[[bytes, bytes], tuple[bool, bool, int] | None],
     ) -> None: ...
+    @property
+    def gone(self) -> list[tuple[MonitoredRib, int, Table]]: ...
+    @property
+    def is_over(self) -> bool: ...
     def step(self, rows: Rows | None = None) -> Monitored | None: ...

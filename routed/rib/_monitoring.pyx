@@ -10,9 +10,12 @@ Version 4 (draft-ietf-grow-bmp-tlv) has the UPDATE in one of several indexed TLV
     type u16 (bit 15: an enterprise number starts the value), length u16, index u16, value[length]
 
 TLVs that say something about routes are kept with them as marks, in the same form but without the index.  The stateless
-parsing TLV says how the UPDATE is to be read; when it changes, the peer's owner is asked between two blocks.
+parsing TLV says how the UPDATE of its own message is to be read, in place of what the OPENs of the peer agreed.  Routers
+name only the family of the message there, so what it says of other families changes nothing: a table goes when routes of
+its family come that have path identifiers and it has none, or the other way round.
 
-A message that is no good costs itself: it is counted, and the next one is read.
+A message that is no good costs itself: it is counted, and the next one is read.  What is good is what
+`routed.wire.bmp.monitoring` decodes.
 """
 
 from collections import namedtuple
@@ -27,7 +30,8 @@ from routed.rib._paths cimport MAX_MARKS, PathStore
 from routed.rib._reading cimport BLOCK_OPERATIONS, BLOCK_SCRATCH, SHORTEST_UPDATE, read_update, reader
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS
-from routed.rib._rows cimport Rows
+from routed.rib._rows cimport FAMILIES, Rows
+from routed.rib._table cimport Table
 from routed.rib._text cimport u16_at, u32_at
 from routed.rib._update cimport Intake, refusals_of, refused_by
 
@@ -42,19 +46,24 @@ cdef enum:
     MICROSECONDS_AT = 44
     TLV_HEADER = 6
     UPDATE = 2
+    MARKER = 16                  # octets of a BGP header, all ones
+    ENTERPRISE_OCTETS = 4
     BLOCK_MESSAGES = 2048        # messages without routes take time too
+    MARK_STEPS = 4194304         # TLVs that are looked at for the routes of one message: those behind have no marks
 
 cdef enum:                       # types of indexed TLVs
     STATELESS_PARSING = 1
     GROUP = 2
     BGP_PDU = 4
     ENTERPRISE = 0x8000
+    RESERVED = 0xFFFF            # no enterprise's
     IN_GROUP = 0x8000            # of an index
 
 ctypedef struct message:         # of a block: one that has operations
     size_t operation             # its first one
     uint32_t peer                # in the block's list
     uint32_t at                  # of its common header, in the run
+    unsigned int add_path        # how it was read
     bint marked                  # version 4, with TLVs about routes
 
 ctypedef struct body:            # what a message holds
@@ -63,10 +72,10 @@ ctypedef struct body:            # what a message holds
     bint is_stateless            # it has stateless parsing TLVs
     bint marked
 
-#: What a run did. `orphans`: messages about peers that are not up; `malformed`: messages that could not be read;
-#: `suspect`: the per-peer header of the first message that is one or the other, or whose UPDATE was refused, or None;
-#: `refusals`: of attributes, the first ones in full; `refused`: {(attribute, verdict): UPDATEs}.
-Monitored = namedtuple("Monitored", "orphans malformed suspect refusals refused")
+#: What a run did. `end_of_ribs`: markers; `orphans`: messages about peers that are not up; `malformed`: messages that
+#: could not be read; `suspect`: the per-peer header of the first message that is one or the other, or whose UPDATE was
+#: refused, or None; `refusals`: of attributes, the first ones in full; `refused`: {(attribute, verdict): UPDATEs}.
+Monitored = namedtuple("Monitored", "end_of_ribs orphans malformed suspect refusals refused")
 
 
 cdef class MonitoredRib(PeerRib):
@@ -78,12 +87,14 @@ cdef class MonitoredRib(PeerRib):
     """
 
     def __cinit__(self, *_, **__):
-        self.ends = []
         self.keys = self.vpn_keys = self.end = self.tag = b""
+        self.agreed = self.add_path
 
     def reread(self, *, bint as4, bint guesses_as4, unsigned int add_path):
-        """Read what follows by other rules; returns tables to be swept, as `renew` does."""
+        """Read what follows by what other OPENs agreed; returns tables to be swept, as `renew` does."""
         self.guesses_as4 = guesses_as4
+        self.agreed = add_path
+        self.is_mixed = False
         return self.renew(as4=as4, external=False, add_path=add_path)
 
     @property
@@ -95,41 +106,60 @@ cdef class MonitoredRib(PeerRib):
         )
 
 
+cdef bint is_update(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Whether octets are one BGP UPDATE with its header (RFC 4271 section 4.1)."""
+    cdef int i
+    if end - at < SHORTEST_UPDATE or u16_at(at + MARKER) != end - at or at[MARKER + 2] != UPDATE:
+        return False
+    for i in range(MARKER):
+        if at[i] != 0xFF:
+            return False
+    return True
+
+
+cdef bint are_capabilities(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Whether octets are whole capabilities (RFC 5492 section 4)."""
+    while end - at >= 2 and at[1] <= end - at - 2:
+        at += 2 + <size_t>at[1]
+    return at == end
+
+
+cdef bint is_good(uint16_t kind, const uint8_t *value, const uint8_t *end, const body *b) noexcept nogil:
+    """Whether a TLV may stand behind those that were found."""
+    if kind == BGP_PDU:
+        return b.update == NULL and is_update(value, end)
+    if kind == STATELESS_PARSING:
+        return are_capabilities(value, end)
+    return not kind & ENTERPRISE or kind == RESERVED or end - value >= ENTERPRISE_OCTETS
+
+
 cdef void find_update(const uint8_t *header, const uint8_t *end, body *b) noexcept nogil:
     """Find the UPDATE of a message of either version."""
     cdef const uint8_t *at = header + HEADERS
     cdef const uint8_t *value
-    cdef uint16_t kind
+    cdef uint16_t kind, n
     memset(b, 0, sizeof(body))
     if end - header < HEADERS:
         return
     if header[0] == 3:
-        b.update = at
-        b.end = end
-    else:
-        while end - at >= TLV_HEADER:
-            kind = u16_at(at)
-            value = at + TLV_HEADER
-            at = value + u16_at(at + 2)
-            if at > end:
-                break
-            if kind == BGP_PDU:
-                if b.update != NULL:
-                    break
-                b.update = value
-                b.end = at
-            elif kind == STATELESS_PARSING:
-                b.is_stateless = True
-            elif kind != GROUP:
-                b.marked = True
-        if at != end:
-            b.update = NULL
-    if b.update == NULL or b.end - b.update < SHORTEST_UPDATE or b.update[18] != UPDATE or (
-        not SHORTEST_UPDATE <= u16_at(b.update + 16) <= b.end - b.update
-    ):
+        if is_update(at, end):
+            b.update, b.end = at, end
+        return
+    while end - at >= TLV_HEADER:
+        kind = u16_at(at)
+        n = u16_at(at + 2)
+        value = at + TLV_HEADER
+        if n > end - value or not is_good(kind, value, value + n, b):
+            break
+        at = value + n
+        if kind == BGP_PDU:
+            b.update, b.end = value, at
+        elif kind == STATELESS_PARSING:
+            b.is_stateless = True
+        elif kind != GROUP:
+            b.marked = True
+    if at != end:
         b.update = NULL
-    else:
-        b.end = b.update + u16_at(b.update + 16)
 
 
 cdef bytes stateless_of(const uint8_t *header, const uint8_t *end):
@@ -178,36 +208,47 @@ cdef bint has_as4(const uint8_t *update, const uint8_t *end, bint otherwise) noe
     return otherwise
 
 
-cdef bint concerns(const uint8_t *header, const uint8_t *end, uint16_t index, uint32_t route) noexcept nogil:
+cdef bint concerns(
+    const uint8_t *header, const uint8_t *end, uint16_t index, uint32_t route, uint32_t *steps,
+) noexcept nogil:
     """Whether an index names a route of the UPDATE, counted from 1: itself, all of them, or a group that has it."""
     cdef const uint8_t *at = header + HEADERS
     cdef const uint8_t *value
+    cdef bint found = False
     if not index & IN_GROUP:
         return not index or index == route
-    while end - at >= TLV_HEADER:
+    while end - at >= TLV_HEADER and steps[0]:
+        steps[0] -= 1
         value = at + TLV_HEADER
         at = value + u16_at(at + 2)
         if u16_at(value - TLV_HEADER) == GROUP and u16_at(value - 2) == index:
-            while at - value >= 2:
-                if u16_at(value) == route:
-                    return True
+            found = False                # of a group that comes twice, the last one counts
+            while at - value >= 2 and steps[0]:
+                steps[0] -= 1
+                found = found or u16_at(value) == route
                 value += 2
-    return False
+    return found
 
 
-cdef uint16_t take_marks(const uint8_t *header, const uint8_t *end, uint32_t route, uint8_t *to) noexcept nogil:
-    """Copy the TLVs about a route, as many as there is room for; how many octets."""
+cdef uint16_t take_marks(
+    const uint8_t *header, const uint8_t *end, uint32_t route, uint8_t *to, uint32_t *steps,
+) noexcept nogil:
+    """Copy the TLVs about a route, as many as there is room for; how many octets.
+
+    `steps`: how many TLVs may be looked at; it goes down.
+    """
     cdef const uint8_t *at = header + HEADERS
     cdef const uint8_t *tlv
     cdef uint16_t kind, n, used = 0
-    while end - at >= TLV_HEADER:
+    while end - at >= TLV_HEADER and steps[0]:
+        steps[0] -= 1
         tlv = at
         kind = u16_at(tlv)
         n = u16_at(tlv + 2)
         at += TLV_HEADER + n
         if kind == BGP_PDU or kind == STATELESS_PARSING or kind == GROUP:
             continue
-        if used + 4 + <uint32_t>n > MAX_MARKS or not concerns(header, end, u16_at(tlv + 4), route):
+        if used + 4 + <uint32_t>n > MAX_MARKS or not concerns(header, end, u16_at(tlv + 4), route, steps):
             continue
         memcpy(to + used, tlv, 4)
         memcpy(to + used + 4, tlv + TLV_HEADER, n)
@@ -225,12 +266,18 @@ cdef class MonitoringRun(Intake):
         peers: {26 octets of a per-peer header: MonitoredRib}, of the router.
         find: called with a per-peer header (42 octets) that `peers` lacks and whether the UPDATE comes with what is
             needed to read it; returns its MonitoredRib, or None when the peer is not up.
-        reread: called with a MonitoredRib and the value of stateless parsing TLVs that differs from the last one.
+        read_stateless: called with a per-peer header and the value of stateless parsing TLVs; returns (as4,
+            guesses_as4, add_path) as `MonitoredRib.reread` has them, or None when it is malformed.
+
+    `gone`: tables to be swept, as (MonitoredRib, family, table), because path identifiers came or went.
     """
 
     cdef dict peers
-    cdef object find, reread
+    cdef object find, read_stateless
+    cdef dict readings                   # what stateless parsing TLVs came to; keys have peer type and flags in front
+    cdef readonly list gone
     cdef list seen                       # MonitoredRib of stretches
+    cdef list run_ends
     cdef MonitoredRib monitored          # of the last message
     cdef const uint8_t *key              # likewise
     cdef message *messages
@@ -238,14 +285,19 @@ cdef class MonitoringRun(Intake):
     cdef uint64_t orphans, malformed
     cdef bytes suspect
     cdef uint8_t mark_text[MAX_MARKS]
+    cdef uint32_t mark_steps             # left for the message at hand
 
-    def __cinit__(self, Rib rib not None, bytes octets not None, dict peers not None, find, reread):
+    def __cinit__(self, Rib rib not None, bytes octets not None, dict peers not None, find, read_stateless):
         self.begin(rib, octets)
         self.peers = peers
-        self.find, self.reread = find, reread
+        self.find, self.read_stateless = find, read_stateless
+        self.readings = {}
+        self.gone = []
         self.seen = []
+        self.run_ends = []
         self.marks = self.mark_text
         self.space.r.external = False
+        self.space.r.monitored = True
 
     def __dealloc__(self):
         free(self.messages)
@@ -271,17 +323,17 @@ cdef class MonitoringRun(Intake):
                 self.malformed += 1
                 at += n
                 continue
-            stateless = stateless_of(header, header + n) if b.is_stateless else None
-            if not self.is_known(header, stateless):
+            reading = self.reading_of(header, header + n) if b.is_stateless else None
+            if b.is_stateless and reading is None:
+                self.suspicious(header, n)
+                self.malformed += 1
+                at += n
+                continue
+            if not self.is_known(header, b.is_stateless):
                 self.orphans += 1
                 at += n
                 continue
-            if stateless is not None and stateless != self.monitored.stateless:
-                if r.operation_count:
-                    break                # those are read by the old rules
-                self.monitored.stateless = stateless
-                self.reread(self.monitored, stateless)
-            at = self.read_stretch(r, header, at)
+            at = self.read_stretch(r, header, at, reading)
             if r.out_of_memory:
                 break
         return at
@@ -289,7 +341,7 @@ cdef class MonitoringRun(Intake):
     cdef inline bint is_full(self, reader *r) noexcept nogil:
         return r.operation_count >= BLOCK_OPERATIONS or r.scratch_used >= BLOCK_SCRATCH
 
-    cdef bint is_known(self, const uint8_t *header, stateless) except -1:
+    cdef bint is_known(self, const uint8_t *header, bint says_how) except -1:
         """Whether the peer of a message is up; `monitored` is its RIB then."""
         cdef const uint8_t *key = header + KEY_AT
         cdef bytes octets
@@ -298,7 +350,7 @@ cdef class MonitoringRun(Intake):
         octets = PyBytes_FromStringAndSize(<const char *>key, KEY)
         found = self.peers.get(octets)
         if found is None:
-            found = self.find(PyBytes_FromStringAndSize(<const char *>key, PEER_HEADER), stateless is not None)
+            found = self.find(PyBytes_FromStringAndSize(<const char *>key, PEER_HEADER), says_how)
             if found is None:
                 self.suspicious(header, HEADERS)
                 return False
@@ -307,23 +359,38 @@ cdef class MonitoringRun(Intake):
         self.seen.append(found)
         return True
 
+    cdef object reading_of(self, const uint8_t *header, const uint8_t *end):
+        """What the stateless parsing TLVs of a message say."""
+        cdef bytes stateless = stateless_of(header, end)
+        cdef bytes key = PyBytes_FromStringAndSize(<const char *>header + KEY_AT, 2) + stateless
+        if key not in self.readings:
+            octets = PyBytes_FromStringAndSize(<const char *>header + COMMON_HEADER, PEER_HEADER)
+            self.readings[key] = self.read_stateless(octets, stateless)
+        return self.readings[key]
+
     cdef int suspicious(self, const uint8_t *header, size_t n) except -1:
         """Remember the first message that something is wrong with."""
         if self.suspect is None and n >= HEADERS:
             self.suspect = PyBytes_FromStringAndSize(<const char *>header + COMMON_HEADER, PEER_HEADER)
         return 0
 
-    cdef size_t read_stretch(self, reader *r, const uint8_t *first, size_t at) except? 0:
-        """Read the message at `at` and those of the same peer behind it that need no look at anything else."""
+    cdef size_t read_stretch(self, reader *r, const uint8_t *first, size_t at, reading) except? 0:
+        """Read the message at `at` and those of the same peer behind it that need no look at anything else.
+
+        `reading`: what the stateless parsing TLVs of that message say, None for one that has none.
+        """
         cdef PathStore paths = self.paths
         cdef MonitoredRib monitored = self.monitored
-        cdef bint guesses = monitored.guesses_as4, as4 = monitored.as4, alike = True
+        cdef bint as4 = monitored.as4, guesses = monitored.guesses_as4, alone = reading is not None, alike = True
         cdef uint32_t peer = <uint32_t>len(self.seen) - 1
         cdef unsigned int refusals = r.refusal_count
         cdef size_t n, operations
         cdef const uint8_t *header
         cdef body b
-        r.add_path = monitored.add_path
+        r.add_path = monitored.agreed
+        if alone:
+            as4, r.add_path = reading[0], reading[2]
+            guesses = guesses or reading[1]
         with nogil:
             while alike:
                 header = r.run + at
@@ -339,7 +406,7 @@ cdef class MonitoringRun(Intake):
                     r.out_of_memory = True
                 at += n
                 alike = not (
-                    r.out_of_memory or self.is_full(r) or self.message_count >= BLOCK_MESSAGES
+                    alone or r.out_of_memory or self.is_full(r) or self.message_count >= BLOCK_MESSAGES
                 ) and goes_on(r.run + at, r.run + self.end, first)
         if r.refusal_count > refusals:
             self.suspicious(first, HEADERS)
@@ -358,6 +425,7 @@ cdef class MonitoringRun(Intake):
         one.operation = operation
         one.peer = peer
         one.at = at
+        one.add_path = self.space.r.add_path
         one.marked = marked
         self.message_count += 1
         return 0
@@ -365,32 +433,66 @@ cdef class MonitoringRun(Intake):
     cdef size_t stretch(self, size_t at, Rows rows) except? 0:
         cdef reader *r = &self.space.r
         cdef message *one
-        cdef size_t following
+        cdef size_t until
         cdef MonitoredRib monitored
         while self.end_of(self.message_at) <= at:
             self.message_at += 1
-        following = self.message_at + 1
         one = &self.messages[self.message_at]
         monitored = self.seen[one.peer]
+        until = at + 1 if one.marked else self.end_of(self.message_at if rows is not None else self.last_alike())
         self.peer = monitored
         self.outcomes = monitored.outcomes
-        self.ends = monitored.ends
+        self.ends = self.run_ends
         self.mark_octets = 0
+        if one.add_path != monitored.add_path or monitored.is_mixed:
+            self.change(monitored, one.add_path, at, until)
         if rows is not None:
             rows.source(monitored.keys, monitored.vpn_keys, monitored.tag, monitored.tagger, monitored.end)
             rows.stamp(u32_at(r.run + one.at + SECONDS_AT), u32_at(r.run + one.at + MICROSECONDS_AT))
         if one.marked:
+            if at == one.operation:
+                self.mark_steps = MARK_STEPS
             self.mark_octets = take_marks(
                 r.run + one.at, r.run + one.at + u32_at(r.run + one.at + LENGTH_AT),
-                <uint32_t>(at - one.operation) + 1, self.mark_text,
+                <uint32_t>(at - one.operation) + 1, self.mark_text, &self.mark_steps,
             )
-            return at + 1
-        if rows is None:
-            while following < self.message_count and self.messages[following].peer == one.peer and (
-                not self.messages[following].marked
-            ):
-                following += 1
-        return self.end_of(following - 1)
+        return until
+
+    cdef size_t last_alike(self) noexcept nogil:
+        """The last message behind the one at hand to which the same holds but for its time."""
+        cdef const message *one = &self.messages[self.message_at]
+        cdef const message *next
+        cdef size_t last = self.message_at
+        while last + 1 < self.message_count:
+            next = &self.messages[last + 1]
+            if next.marked or next.peer != one.peer or next.add_path != one.add_path:
+                break
+            last += 1
+        return last
+
+    cdef int change(self, MonitoredRib monitored, unsigned int add_path, size_t at, size_t until) except -1:
+        """Let operations be of routes with other path identifiers; tables of their families that differ go."""
+        cdef reader *r = &self.space.r
+        cdef Table table
+        cdef size_t i
+        cdef int family
+        cdef unsigned int concerned = 0
+        for i in range(at, until):
+            if r.operations[i].family < FAMILIES:
+                concerned |= 1 << r.operations[i].family
+        monitored.add_path = add_path
+        monitored.is_mixed = False
+        for family in range(FAMILIES):
+            table = monitored.tables[family]
+            if table is None or table.view.add_path == (add_path >> family & 1):
+                continue
+            if concerned >> family & 1:
+                table.begin_sweep()
+                self.gone.append((monitored, family, table))
+                monitored.tables[family] = None
+            else:
+                monitored.is_mixed = True
+        return 0
 
     cdef inline size_t end_of(self, size_t message) noexcept nogil:
         """The operation behind those of a message."""
@@ -400,4 +502,4 @@ cdef class MonitoringRun(Intake):
 
     cdef object report(self):
         cdef reader *r = &self.space.r
-        return Monitored(self.orphans, self.malformed, self.suspect, refusals_of(r), refused_by(r))
+        return Monitored(len(self.run_ends), self.orphans, self.malformed, self.suspect, refusals_of(r), refused_by(r))

@@ -92,7 +92,7 @@ cdef class PathStore:
     cdef size_t held_segments
     cdef int pins
 
-    cdef uint64_t hash(self, const path_set *candidate) noexcept nogil
+    cdef uint64_t hash(self, path_set *candidate, bint classic) noexcept nogil
     cdef uint32_t intern(self, path_set *candidate, uint64_t hash) noexcept nogil
     cdef uint32_t intern_layer(
         self, uint32_t base, const uint8_t *labels, uint8_t label_count, const uint8_t *marks, uint16_t mark_octets,

@@ -2,7 +2,8 @@
 """The path store: each attribute set is stored once, for all routes that carry it, and named by a dense id.
 
 An attribute set is a next hop and the path attributes as on the wire (four-octet AS paths; the next hop folded
-in, NLRI left out).  What else a route has, a label stack and the marks that a router puts on paths (BMP), is a layer
+in, NLRI left out).  An IPv4 next hop that MP_REACH_NLRI has mapped into IPv6 is the same as the plain one: whichever
+comes first is stored.  What else a route has, a label stack and the marks that a router puts on paths (BMP), is a layer
 over another path, so that routes which differ only by that still share their attributes.  Ids are reference-counted.
 
 The octets live in an arena of segments that are filled from the front.  A set that goes leaves a hole; a segment
@@ -27,6 +28,11 @@ cdef enum:
     NO_LLGR = 0xFFFF0007
     NO_SEGMENT = 0xFFFFFFFF
     LAYER_OCTETS = 780 + MAX_MARKS   # a path_set with 255 labels, the id of its base and marks
+
+cdef uint64_t CLASSIC = 0xA0761D6478BD642FULL
+cdef uint8_t[12] MAPPED
+memset(MAPPED, 0, 10)
+MAPPED[10] = MAPPED[11] = 0xFF
 
 
 cdef inline uint64_t word_at(const uint8_t *at) noexcept nogil:
@@ -53,6 +59,31 @@ cdef uint64_t hash_octets(const uint8_t *at, size_t n, uint64_t seed) noexcept n
     memcpy(&b, at, n)
     h = mix(a ^ 0xD6E8FEB86659FD93ULL, b ^ h)
     return mix(h, seed | 1)
+
+
+cdef inline bint is_mapped(const path_set *s) noexcept nogil:
+    """Whether the next hop is an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)."""
+    return s.next_hop_length == 16 and not memcmp(next_hop_of(s), MAPPED, sizeof(MAPPED))
+
+
+cdef bint alike(const path_set *a, const path_set *b) noexcept nogil:
+    """Whether two sets are the same; an IPv4 next hop is the same in four octets and mapped into sixteen."""
+    cdef const uint8_t *x
+    cdef const uint8_t *y
+    if a.next_hop_length == b.next_hop_length:
+        return octets_of(a) == octets_of(b) and not memcmp(
+            <const uint8_t *>a + 4, <const uint8_t *>b + 4, octets_of(a) - 4
+        )
+    if a.length != b.length or a.label_count != b.label_count:
+        return False
+    x, y = next_hop_of(a), next_hop_of(b)
+    if is_mapped(a) and b.next_hop_length == 4:
+        x += sizeof(MAPPED)
+    elif is_mapped(b) and a.next_hop_length == 4:
+        y += sizeof(MAPPED)
+    else:
+        return False
+    return not memcmp(x, y, 4 + 3 * <size_t>a.label_count + a.length)
 
 
 cdef uint64_t hash_of_path(const void *store, uint32_t id) noexcept nogil:
@@ -144,25 +175,33 @@ cdef class PathStore:
             + ids_octets(&self.ids)
         )
 
-    cdef uint64_t hash(self, const path_set *candidate) noexcept nogil:
-        return hash_octets(<const uint8_t *>candidate + 4, octets_of(candidate) - 4, self.seed)
+    cdef uint64_t hash(self, path_set *candidate, bint classic) noexcept nogil:
+        """The hash of a set; `classic` sets, whose next hop is that of NEXT_HOP, are never the same as others."""
+        cdef uint8_t *shifted
+        cdef uint64_t hash
+        if classic:
+            return hash_octets(<const uint8_t *>candidate + 4, octets_of(candidate) - 4, self.seed ^ CLASSIC)
+        if not is_mapped(candidate):
+            return hash_octets(<const uint8_t *>candidate + 4, octets_of(candidate) - 4, self.seed)
+        shifted = <uint8_t *>candidate + sizeof(MAPPED)      # as the IPv4 address that it is
+        memcpy(shifted, candidate, sizeof(path_set))
+        (<path_set *>shifted).next_hop_length = 4
+        hash = hash_octets(shifted + 4, octets_of(<path_set *>shifted) - 4, self.seed)
+        memcpy(<uint8_t *>candidate + sizeof(path_set), MAPPED, sizeof(MAPPED))
+        return hash
 
     cdef uint32_t find(self, const path_set *candidate, uint64_t hash) noexcept nogil:
         cdef const bucket *b = bucket_of(&self.ids, hash)
         cdef uint32_t i = home_of(hash)
         cdef uint32_t tag = tag_of(hash), slot, id
-        cdef size_t size = octets_of(candidate) - 4
-        cdef const path_set *s
         while True:
             slot = b.slots[i]
             if not slot:
                 return 0
             if (slot ^ tag) <= ID_MASK:
                 id = slot & ID_MASK
-                if entry_of(&self.view, id).hash == hash:
-                    s = set_of(&self.view, id)
-                    if octets_of(s) - 4 == size and not memcmp(<const uint8_t *>s + 4, <const uint8_t *>candidate + 4, size):
-                        return id
+                if entry_of(&self.view, id).hash == hash and alike(set_of(&self.view, id), candidate):
+                    return id
             i = after(i)
 
     cdef uint32_t intern(self, path_set *candidate, uint64_t hash) noexcept nogil:
@@ -192,11 +231,13 @@ cdef class PathStore:
         memset(octets, 0, sizeof(path_set))
         candidate.label_count = label_count
         candidate.length = 4 + mark_octets
-        memcpy(to, labels, 3 * <size_t>label_count)
-        to += 3 * <size_t>label_count
+        if label_count:
+            memcpy(to, labels, 3 * <size_t>label_count)
+            to += 3 * <size_t>label_count
         memcpy(to, &base, 4)
-        memcpy(to + 4, marks, mark_octets)
-        hash = self.hash(candidate)
+        if mark_octets:
+            memcpy(to + 4, marks, mark_octets)
+        hash = self.hash(candidate, False)
         id = self.find(candidate, hash)
         if not id:
             id = self.add(candidate, hash)

@@ -44,6 +44,7 @@ ctypedef struct reader:          # one block
     id_hash **prefix_ids
     unsigned int add_path
     bint as4, external
+    bint monitored               # the UPDATEs are what a router shows (BMP): attributes may be missing
     operation *operations
     size_t operation_count, operation_room
     attribute_set *sets

@@ -162,6 +162,11 @@ cdef bint keep_aside(reader *r, update *u, uint8_t code, const uint8_t *at, cons
     return True
 
 
+cdef inline uint8_t verdict_here(const reader *r, uint8_t verdict) noexcept nogil:
+    """What is done about a bad attribute: a route that a router shows to have is shown, without the attribute."""
+    return ATTRIBUTE_DISCARD if r.monitored and verdict == TREAT_AS_WITHDRAW else verdict
+
+
 cdef uint8_t judge(reader *r, update *u, const uint8_t *at, const uint8_t *value, size_t n) noexcept nogil:
     """Check one attribute: the verdict on it, ACCEPT for a good one."""
     cdef uint8_t flags = at[0] & 0xC0, code = at[1], reason, verdict
@@ -178,15 +183,16 @@ cdef uint8_t judge(reader *r, update *u, const uint8_t *at, const uint8_t *value
             return SESSION_RESET
         return ACCEPT
     if flags != SPECS[code].flags:
-        if SPECS[code].flags_verdict == SESSION_RESET:
+        verdict = verdict_here(r, SPECS[code].flags_verdict)
+        if verdict == SESSION_RESET:
             reset(r, u, at, code, REASON_FLAGS, ATTRIBUTE_FLAGS_ERROR)
         else:
-            refuse(r, u, at, code, SPECS[code].flags_verdict, REASON_FLAGS)
-        return SPECS[code].flags_verdict
+            refuse(r, u, at, code, verdict, REASON_FLAGS)
+        return verdict
     reason = check_value(code, value, n, r.as4)
     if not reason:
         return ACCEPT
-    verdict = SPECS[code].external_verdict if r.external else SPECS[code].verdict
+    verdict = verdict_here(r, SPECS[code].external_verdict if r.external else SPECS[code].verdict)
     refuse(r, u, at, code, verdict, reason)
     return verdict
 
@@ -270,8 +276,13 @@ cdef int make_room(reader *r, size_t octets) noexcept nogil:
     return 0
 
 
-cdef int add_set(reader *r, PathStore paths, size_t attributes, const uint8_t *next_hop, uint8_t n) noexcept nogil:
-    """Finish the attribute set whose attributes stand at the end of the scratch; its index, or -1."""
+cdef int add_set(
+    reader *r, PathStore paths, size_t attributes, const uint8_t *next_hop, uint8_t n, bint classic,
+) noexcept nogil:
+    """Finish the attribute set whose attributes stand at the end of the scratch; its index, or -1.
+
+    `classic`: the next hop is that of NEXT_HOP, not of MP_REACH_NLRI.
+    """
     cdef size_t at = attributes - n - sizeof(path_set)
     cdef path_set *s = <path_set *>(r.scratch + at)
     cdef attribute_set *wider
@@ -286,9 +297,10 @@ cdef int add_set(reader *r, PathStore paths, size_t attributes, const uint8_t *n
     s.length = <uint16_t>(r.scratch_used - attributes)
     s.next_hop_length = n
     s.label_count = 0
-    memcpy(r.scratch + at + sizeof(path_set), next_hop, n)
+    if n:
+        memcpy(r.scratch + at + sizeof(path_set), next_hop, n)
     r.sets[r.set_count].at = at
-    r.sets[r.set_count].hash = paths.hash(s)
+    r.sets[r.set_count].hash = paths.hash(s, classic)
     r.sets[r.set_count].path = 0
     prefetch_slot(&paths.ids, r.sets[r.set_count].hash)
     r.set_count += 1
@@ -423,14 +435,14 @@ cdef void add_end_of_rib(reader *r, uint16_t afi, uint8_t safi) noexcept nogil:
 cdef void check_presence(reader *r, update *u) noexcept nogil:
     """Attributes that reachable routes need (RFC 7606 section 3 d), and errors without routes (section 5.2)."""
     cdef bint classic = u.nlri.at < u.nlri.end, reachable = classic or u.reach.at < u.reach.end
-    if reachable:
+    if reachable and not r.monitored:
         if not u.seen[0] >> ORIGIN & 1:
             refuse(r, u, u.attributes.at, ORIGIN, TREAT_AS_WITHDRAW, REASON_MISSING)
         if not u.seen[0] >> AS_PATH & 1:
             refuse(r, u, u.attributes.at, AS_PATH, TREAT_AS_WITHDRAW, REASON_MISSING)
         if classic and not u.seen[0] >> NEXT_HOP & 1:
             refuse(r, u, u.attributes.at, NEXT_HOP, TREAT_AS_WITHDRAW, REASON_MISSING)
-    elif u.verdict == TREAT_AS_WITHDRAW and u.others:
+    elif not reachable and u.verdict == TREAT_AS_WITHDRAW and u.others:
         reset(r, u, u.attributes.at, 0, REASON_MISSING, MALFORMED_ATTRIBUTE_LIST)
 
 
@@ -444,7 +456,7 @@ cdef void list_routes(reader *r, PathStore paths, update *u, size_t attributes) 
         return
     if u.nlri.at < u.nlri.end:
         if kind == ANNOUNCE:
-            set = add_set(r, paths, attributes, u.next_hop, 4)
+            set = add_set(r, paths, attributes, u.next_hop, 4 if u.next_hop != NULL else 0, True)
         if read_nlri(r, &u.nlri, 0, kind, <uint32_t>set, False):
             reset(r, u, u.nlri.at, 0, REASON_NLRI, INVALID_NETWORK_FIELD)
             return
@@ -458,7 +470,7 @@ cdef void list_routes(reader *r, PathStore paths, update *u, size_t attributes) 
                 memcpy(r.scratch + r.scratch_used + FRONT, r.scratch + attributes, copied)
                 attributes = r.scratch_used + FRONT
                 r.scratch_used = attributes + copied
-            set = add_set(r, paths, attributes, u.mp_next_hop, u.mp_next_hop_length)
+            set = add_set(r, paths, attributes, u.mp_next_hop, u.mp_next_hop_length, False)
         if read_nlri(r, &u.reach, family, kind, <uint32_t>set, False):
             reset(r, u, u.reach.at, MP_REACH_NLRI, REASON_NLRI, OPTIONAL_ATTRIBUTE_ERROR)
             return

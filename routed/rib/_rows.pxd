@@ -57,6 +57,7 @@ cdef class Rows:
     cdef text texts[TEXTS]
     cdef list kept                   # what keeps the octets of `texts` alive
     cdef bytes peer_tag
+    cdef public bint skips_unchanged # routes that are announced as they are already get no row
     cdef public object clock         # seconds since 1970 -> text before and behind the fraction
     cdef public object marker        # octets of a path's marks -> their keys, as text; None leaves them out
     cdef object tagger

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 class Rows:
     sequence: int
+    skips_unchanged: bool
     clock: Callable[[int], tuple[bytes, bytes]] | None
     marker: Callable[[bytes], bytes] | None
     def __init__(

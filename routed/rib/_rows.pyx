@@ -287,6 +287,7 @@ cdef class Rows:
         """Add the row of an End-of-RIB marker (RFC 4724 section 2), with the tag of the peer."""
         cdef char *to
         self.set_tag(self.peer_tag)
+        self.set_text(MARKS, b"")
         self.forget_tail()
         if self.suppressed or self.make_lead(ROW_END_OF_RIB, 0) or self.need(self.room_for_row(0)):
             return

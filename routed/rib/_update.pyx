@@ -16,7 +16,7 @@ from routed.rib._paths cimport PathStore, path_set
 from routed.rib._prefixes cimport PrefixIndex
 from routed.rib._reading cimport ANNOUNCE, operation, read_block, reader
 from routed.rib._rib cimport PeerRib, Rib
-from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS, announce, withdraw
+from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS, UNCHANGED, announce, withdraw
 from routed.rib._rows cimport FAMILIES, ROW_UPDATE, ROW_WITHDRAW, Rows
 from routed.rib._table cimport Table
 
@@ -63,7 +63,7 @@ cdef int announce_one(
     prefix = prefixes.intern(o.words, o.length, o.hash)
     if prefix:
         result = announce(paths, prefixes, table, prefix, path, o.path_identifier)
-        if rows is not None and result < NO_MEMORY:
+        if rows is not None and result < NO_MEMORY and not (result == UNCHANGED and rows.skips_unchanged):
             rows.route(
                 ROW_UPDATE, o.family, &prefixes.view, prefix, &paths.view, path, table.view.add_path, o.path_identifier
             )
@@ -146,6 +146,11 @@ cdef class Intake:
     cdef object report(self):
         """What the run came to."""
         raise NotImplementedError
+
+    @property
+    def is_over(self):
+        """Whether the last step came to the end."""
+        return self.space is None
 
     def step(self, Rows rows=None):
         """Go on until the run is over, `STEP_OPERATIONS` routes are done, or the rows fill their buffer.
@@ -246,7 +251,7 @@ cdef class Run(Intake):
         self.outcomes = self.counts
         r = &self.space.r
         r.add_path = peer.add_path
-        r.as4, r.external = peer.as4, peer.external
+        r.as4, r.external, r.monitored = peer.as4, peer.external, False
 
     cdef size_t read(self) except? 0:
         cdef reader *r = &self.space.r

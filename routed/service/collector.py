@@ -20,13 +20,13 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
 from routed.plumbing.log import Level
-from routed.rib._attributes import ATTRIBUTES
 from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.rib.families import FAMILIES, INDEX
-from routed.service.records import PeerText
+from routed.service.refusals import attribute_name
 from routed.service.sweeper import ROUTES, Sweeper
+from routed.service.tidier import Tidier
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
 from routed.wire.bgp.notification import Notification, cease, hard_reset
 from routed.wire.family import Family
@@ -37,23 +37,21 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from routed.plumbing.log import Log
+    from routed.rib._rib import PeerRib
+    from routed.rib._rows import Rows
     from routed.rib._table import Table
     from routed.service.message_log import MessageLog, Stream
     from routed.service.peers import Peer
-    from routed.service.settings import SpeakerSettings
+    from routed.service.records import PeerText
+    from routed.service.settings import RenderSettings, SpeakerSettings
     from routed.service.tagging import Tagging
     from routed.wire.bgp.capability import PreservedFamily
 
 #: What tells one router from another: its address, and the port where many share one.
 Identity = tuple[IPv4Address | IPv6Address, int]
 
-ATTRIBUTE_NAMES: Final = {spec.code: spec.name for spec in ATTRIBUTES}
-
 #: Hold times that a peer has to come back after it fell silent.
 SILENT_HOLD_TIMES: Final = 2
-
-#: How often memory that is not in use any more is given back. Units: seconds.
-TIDY_INTERVAL: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -85,6 +83,23 @@ class Neighbor:
     counters: RouteCounters = field(default_factory=RouteCounters)
     refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
 
+    def ribs(self) -> list[PeerRib]:
+        """Return what is dumped."""
+        return [] if self.table is None else [self.table.rib]
+
+    def begin_dump(self, rows: Rows, _rib: PeerRib, timestamp: bytes, render: RenderSettings) -> None:
+        """Let the rows that follow be dump rows of this router."""
+        text = self.text
+        rows.dump(timestamp, text.keys(peer_id=render.peer_id), text.dump_tag, text.dump_tagger)
+
+    def closing_facts(self, entries: int) -> bytes:
+        """Return the keys of the record that closes a dump."""
+        return b'"entries": %d, "tables": 1' % entries
+
+    def take_events(self) -> tuple[()]:
+        """Return nothing: BGP has no events that dumps repeat."""
+        return ()
+
 
 class Collector:
     """Subscribes to the peers of a listener."""
@@ -104,13 +119,13 @@ class Collector:
         self._reactor, self._rib, self._settings, self._log = reactor, rib, settings, log
         self._tagging, self._message_log, self._compare_ports = tagging, message_log, compare_ports
         self._sweeper = Sweeper(reactor)
+        self._tidier = Tidier(reactor, rib, self._sweeper)
         self._max_retained = max_retained
         self._neighbors: dict[Identity, Neighbor] = {}
         self._retained: dict[Identity, Neighbor] = {}  # lost, their routes kept; the first lost first
         self._of_peer: dict[Peer, Neighbor] = {}
         self._streams: dict[Peer, Stream] = {}
         self._stopping = False
-        self._tidy_alarm: IDelayedCall | None = None
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
 
@@ -155,20 +170,7 @@ class Collector:
 
     def start(self) -> None:
         """Begin to give memory back that is not in use any more."""
-        self._tidy_alarm = self._reactor.callLater(TIDY_INTERVAL, self._tidy)
-
-    def _tidy(self) -> None:
-        self._tidy_alarm = None
-
-        def steps() -> Iterator[None]:
-            while not self._stopping and self._rib.tidy():
-                yield
-
-        def again(_: object) -> None:
-            if not self._stopping:
-                self.start()
-
-        self._sweeper.walk(steps()).addBoth(again)
+        self._tidier.start()
 
     # -- sessions ---------------------------------------------------------------------------------------------------
 
@@ -201,18 +203,7 @@ class Collector:
         return neighbor
 
     def _text(self, peer: Peer) -> PeerText:
-        tag, tagger = self._tagging.for_routes(peer.address)
-        dump_tag, dump_tagger = self._tagging.for_dumps(peer.address)
-        return PeerText(
-            address=peer.address,
-            port=peer.port,
-            router_id=peer.router_id,
-            tag=tag,
-            stream_tag=self._tagging.for_stream(peer.address),
-            tagger=tagger,
-            dump_tag=dump_tag,
-            dump_tagger=dump_tagger,
-        )
+        return self._tagging.text_of(peer.address, peer.port, peer.router_id)
 
     def retag(self) -> None:
         """Tag everything anew, after the tag map has been read again."""
@@ -446,20 +437,11 @@ class Collector:
         Returns: fires when the sweeps that were under way have ended, and nothing is logged for them any more.
         """
         self._stopping = True
-        if self._tidy_alarm is not None:
-            self._tidy_alarm.cancel()
-            self._tidy_alarm = None
+        self._tidier.stop()
         for neighbor in self._neighbors.values():
             self._cancel_alarm(neighbor)
         sweeps = [walk for neighbor in self._neighbors.values() for walk in neighbor.sweeps]
         return gatherResults(sweeps).addCallback(lambda _: None)
-
-
-def attribute_name(code: int) -> str:
-    """Return what an attribute is called in a log line; code 0 stands for the fields of prefixes."""
-    if not code:
-        return "UPDATE"
-    return f"{ATTRIBUTE_NAMES[code]} ({code})" if code in ATTRIBUTE_NAMES else f"attribute {code}"
 
 
 def restart_time(up: PeerUp, down: SessionDown) -> int:

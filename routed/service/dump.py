@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from routed.plumbing.log import Level
 from routed.plumbing.sink import InThread, SinkError, log_bug, reason_of
 from routed.rib._dump import Snapshot
+from routed.service.bmp_records import mark_keys
 from routed.service.dump_schedule import Due, Schedule, slot_of
 from routed.service.mrt_dump import write_mrt
 from routed.service.records import TimeFormat, dump_event, new_rows
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 
     from routed.plumbing.dump_file import DumpFile
     from routed.plumbing.log import Log
+    from routed.rib._rib import PeerRib
     from routed.rib._rows import Rows
+    from routed.service.bmp_records import EventRecord
     from routed.service.collector import Neighbor
-    from routed.service.records import Counter
+    from routed.service.records import Counter, PeerText
     from routed.service.settings import DumpSettings, RenderSettings
 
 #: Rows of a buffer, which stays in the processor's cache while it is filled.
@@ -50,11 +54,29 @@ STOP_PATIENCE: Final = 5.0
 OpenDump = Callable[[str, "str | None"], "DumpFile"]
 
 
-class Neighbors(Protocol):
+class Dumpable(Protocol):
+    """A router whose tables are dumped together."""
+
+    text: PeerText
+
+    def ribs(self) -> Sequence[PeerRib]:
+        """Return its tables, in the order of dumps."""
+
+    def begin_dump(self, rows: Rows, rib: PeerRib, timestamp: bytes, render: RenderSettings) -> None:
+        """Let the rows that follow be those of one of them."""
+
+    def closing_facts(self, entries: int) -> bytes:
+        """Return the keys of the closing record that are its own."""
+
+    def take_events(self) -> Sequence[EventRecord]:
+        """Return, once, the events that follow the routes."""
+
+
+class Source(Protocol):
     """Who has tables to be dumped."""
 
-    def neighbors(self) -> list[Neighbor]:
-        """Return the routers that have a table, by slot."""
+    def neighbors(self) -> Sequence[Dumpable]:
+        """Return the routers that have tables, by slot."""
 
 
 @dataclass(slots=True)
@@ -77,17 +99,19 @@ class Dumper:
         settings: DumpSettings,
         render: RenderSettings,
         *,
-        source: Neighbors,
+        source: Source,
         open_dump: OpenDump,
         in_thread: InThread,
         sequence: Counter,
         log: Log,
+        protocol: str = "BGP",
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.counters = DumpCounters()
         self._reactor, self._settings, self._render = reactor, settings, render
         self._source, self._open_dump, self._in_thread = source, open_dump, in_thread
         self._sequence, self._log, self._wall_clock = sequence, log, wall_clock
+        self._protocol = protocol
         self._times = TimeFormat(render)
         self._running: Deferred[None] | None = None
         self._alarm: IDelayedCall | None = None
@@ -144,7 +168,7 @@ class Dumper:
         self.counters.events += 1
         began, sequence = time.monotonic(), self._sequence.take()
         slot = "" if self._settings.time_slots == 1 else f" - SLOT {due.slot + 1} / {self._settings.time_slots}"
-        self._log.info(f"*** Dumping BGP tables{slot} - START (PID: {os.getpid()} RID: 1) ***")
+        self._log.info(f"*** Dumping {self._protocol} tables{slot} - START (PID: {os.getpid()} RID: 1) ***")
         tables = entries = 0
         for name, neighbors in self._files(due).items():
             if self._stopping:
@@ -153,21 +177,21 @@ class Dumper:
             tables += len(neighbors)
         seconds = round(time.monotonic() - began)
         self._log.info(
-            f"*** Dumping BGP tables{slot} - END "
+            f"*** Dumping {self._protocol} tables{slot} - END "
             f"(PID: {os.getpid()} RID: 1 TABLES: {tables} ENTRIES: {entries} ET: {seconds}) ***"
         )
 
-    def _files(self, due: Due) -> dict[str, list[Neighbor]]:
+    def _files(self, due: Due) -> dict[str, list[Dumpable]]:
         """Return the peers of this event by the file that their tables go to."""
         moment = self._times.moment(due.at)
-        files: dict[str, list[Neighbor]] = {}
+        files: dict[str, list[Dumpable]] = {}
         for neighbor in self._source.neighbors():
             if slot_of(neighbor.text.address, self._settings.time_slots) == due.slot:
                 name = self._settings.file.expand_for_peer(str(neighbor.text.address), neighbor.text.port, moment)
                 files.setdefault(name, []).append(neighbor)
         return files
 
-    async def _write_file(self, name: str, neighbors: list[Neighbor], due: Due, sequence: int) -> int:
+    async def _write_file(self, name: str, neighbors: list[Dumpable], due: Due, sequence: int) -> int:
         """Write one file; how many routes are in it. It fails alone."""
         latest, first = self._settings.latest_file, neighbors[0].text
         link = None if latest is None else latest.expand_for_peer(str(first.address), first.port)
@@ -191,7 +215,7 @@ class Dumper:
         self.counters.files_failed += 1
         self._log.write_limited("dump failed", 6, Level.ERROR, f"table dump not written: {problem}")
 
-    async def _fill(self, file: DumpFile, neighbors: list[Neighbor], due: Due, sequence: int) -> int:
+    async def _fill(self, file: DumpFile, neighbors: list[Dumpable], due: Due, sequence: int) -> int:
         """Write the tables of some peers; how many routes they have."""
 
         def give_up(_: object, seconds: float) -> NoReturn:
@@ -202,35 +226,37 @@ class Dumper:
             return file.error is None and not self._stopping
 
         if self._settings.output is DumpFormat.MRT:
-            return await write_mrt(file, neighbors, due.at, self._in_thread, goes_on)
+            peers = cast("list[Neighbor]", neighbors)  # only keys of BGP take this format
+            return await write_mrt(file, peers, due.at, self._in_thread, goes_on)
         entries = 0
         for neighbor in neighbors:
-            if neighbor.table is not None:
-                entries += await self._write_table(file, neighbor, due, sequence, goes_on)
+            entries += await self._write_tables(file, neighbor, due, sequence, goes_on)
         return entries
 
-    async def _write_table(
-        self, file: DumpFile, neighbor: Neighbor, due: Due, sequence: int, goes_on: Callable[[], Awaitable[bool]]
+    async def _write_tables(
+        self, file: DumpFile, neighbor: Dumpable, due: Due, sequence: int, goes_on: Callable[[], Awaitable[bool]]
     ) -> int:
-        """Write the records of one peer; how many routes it has."""
-        assert neighbor.table is not None
+        """Write the records of one router; how many routes it has."""
         text, timestamp = neighbor.text, self._times.whole(due.at)
         file.write(dump_event(sequence, timestamp, text, b"dump_init", b'"dump_period": %d' % self._schedule.period), 1)
         rows = new_rows(self._render)  # its own: one that ran out of memory is of no more use
-        rows.sequence = sequence
-        rows.dump(timestamp, text.keys(peer_id=self._render.peer_id), text.dump_tag, text.dump_tagger)
-        snapshot = Snapshot(neighbor.table.rib)
-        entries = len(snapshot)
-        try:
-            while buffers := await self._in_thread(lambda: render(snapshot, rows)):
-                for octets, count in buffers:
-                    file.write(octets, count)
-                if not await goes_on():
-                    break
-        finally:
-            snapshot.close()
-        facts = b'"entries": %d, "tables": 1' % entries
-        file.write(dump_event(sequence, timestamp, text, b"dump_close", facts), 1)
+        rows.sequence, rows.marker = sequence, mark_keys
+        entries = 0
+        for rib in neighbor.ribs():
+            neighbor.begin_dump(rows, rib, timestamp, self._render)
+            snapshot = Snapshot(rib)
+            entries += len(snapshot)
+            try:
+                while buffers := await self._in_thread(partial(render, snapshot, rows)):
+                    for octets, count in buffers:
+                        file.write(octets, count)
+                    if not await goes_on():
+                        return entries
+            finally:
+                snapshot.close()
+        for record in neighbor.take_events():
+            file.write(record.dump(sequence, timestamp, text, self._times), 1)
+        file.write(dump_event(sequence, timestamp, text, b"dump_close", neighbor.closing_facts(entries)), 1)
         return entries
 
 

@@ -1,6 +1,6 @@
 """What listeners of all protocols share: who is let in, who waits, and how sessions are stopped.
 
-The order for a connection: allow file, PROXY header if one is expected, slots, batch. What a session is, and what comes
+The order for a connection: allow file, PROXY header and TLS where they are expected, slots, batch. What a session is, and what comes
 with a second one of the same peer, is up to the protocol.
 """
 
@@ -21,10 +21,12 @@ from twisted.python.failure import Failure
 from routed.plumbing.metrics import DaemonCounters
 from routed.plumbing.values import parse_address
 from routed.service.admission import Batch, Slots
+from routed.service.handover import Accept  # noqa: TC001
 from routed.service.proxied import Proxied
 from routed.service.pump import SessionProtocol
 from routed.service.reports import Line, Reporter
 from routed.service.settings import ListenerSettings
+from routed.service.tls import Handshakes, TlsIdentity
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -64,13 +66,23 @@ class Listener(Service):
         reporter: Reporter,
         slots: Slots,
         counters: DaemonCounters,
+        identity: TlsIdentity | None = None,
     ) -> None:
         settings = policy.settings
         self.counters = counters
         self._clock, self._listen, self._policy, self._reporter = clock, listen, policy, reporter
         self._slots = slots
         self._batch = Batch(settings.batch, settings.batch_interval)
-        self._proxied = Proxied(clock, self._admit, self._refused_header) if settings.proxy_header else None
+        self._rooms: list[Handshakes | Proxied] = []  # where connections wait that do not know yet who they are
+        self._enter: Accept = self._admit
+        if identity is not None:
+            handshakes = Handshakes(clock, identity, self._enter, self._refused)
+            self._rooms.append(handshakes)
+            self._enter = handshakes.expect
+        if settings.proxy_header:  # in front of everything else, in clear
+            proxied = Proxied(clock, self._enter, self._refused)
+            self._rooms.append(proxied)
+            self._enter = proxied.expect
         self._port: IListeningPort | None = None
         self._connections = 0  # transports of sessions, those of sessions that are over included
         self._idle: Deferred[None] | None = None
@@ -90,8 +102,8 @@ class Listener(Service):
     async def _stop(self) -> None:
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
-        if self._proxied is not None:
-            self._proxied.stop()
+        for waiting in self._rooms:
+            waiting.stop()
         for number, session in enumerate(self.sessions(), start=1):
             session.stop()
             if not number % STOPS_PER_TURN:
@@ -111,7 +123,7 @@ class Listener(Service):
                 self.counters.connections_not_allowed += 1
                 self._reporter.say(Line.NOT_ALLOWED, peer=address)
                 return None
-            return self._admit(host, port) if self._proxied is None else self._proxied.expect(host, port)
+            return self._enter(host, port)
         except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
             self.caught(Failure(), f"acceptance of {host}")  # type: ignore[no-untyped-call]  # bare in Twisted
             return None
@@ -167,9 +179,9 @@ class Listener(Service):
         self._throttling = not admitted
         return admitted
 
-    def _refused_header(self, host: str, reason: str) -> None:
-        self.counters.connections_without_header += 1
-        self._reporter.say(Line.NO_HEADER, peer=host, reason=reason)
+    def _refused(self, host: str, reason: str) -> None:
+        self.counters.connections_unintroduced += 1
+        self._reporter.say(Line.UNINTRODUCED, peer=host, reason=reason)
 
     def _limit_accepts(self) -> None:
         if self._port is not None:

@@ -79,6 +79,27 @@ class Stream:
             return None
         return self._log.begin_rows(self.text)
 
+    def monitored_rows(self, arrived: float) -> Rows | None:
+        """Return a buffer for rows of peers that a router monitors; None when no row of the router is to be written.
+
+        Args:
+            arrived: when the message came that the rows are about. Units: seconds since 1970.
+        """
+        if self.text.tag is None and self.text.tagger is None:
+            return None
+        return self._log.begin_monitored_rows(arrived)
+
+    @property
+    def times(self) -> TimeFormat:
+        """Return how times are written."""
+        return self._log.times
+
+    def record(self, render: Callable[[int], bytes]) -> None:
+        """Write one record, which is told its sequence number."""
+        if self.text.tag is not None:
+            assert self._channel.sink is not None
+            self._channel.sink.write(render(self._log.sequence.take()), 1)
+
     def write(self, rows: Rows | None) -> None:
         """Write the rows of a run."""
         if rows is None or not rows.count:
@@ -136,11 +157,16 @@ class MessageLog:
         render: RenderSettings,
         sequence: Counter,
         wall_clock: Callable[[], float] = time.time,
+        *,
+        marker: Callable[[bytes], bytes] | None = None,
+        skips_unchanged: bool = False,
     ) -> None:
         self.sequence, self.wall_clock = sequence, wall_clock
         self.times: Final = TimeFormat(render)
         self._name, self._open_sink, self._render = name, open_sink, render
         self._rows = new_rows(render)
+        self._rows.clock, self._rows.marker = self.times.second, marker
+        self._rows.skips_unchanged = skips_unchanged
         self._channels: dict[str, _Channel] = {}
         self._closing: set[Deferred[None]] = set()
 
@@ -160,6 +186,13 @@ class MessageLog:
         self._rows.log(
             self.times.exact(self.wall_clock()), text.keys(peer_id=self._render.peer_id), text.tag, text.tagger
         )
+        return self._rows
+
+    def begin_monitored_rows(self, arrived: float) -> Rows:
+        """Return the shared buffer, ready for rows of peers that a router monitors."""
+        self._rows.sequence = self.sequence.next
+        arrival = b', "timestamp_arrival": "%s"' % self.times.exact(arrived)
+        self._rows.log_monitored(self.times.exact(self.wall_clock()), arrival)
         return self._rows
 
     def release(self, channel: _Channel) -> None:

@@ -50,7 +50,7 @@ class Line(Enum):
     RESET_BY_PEER = auto()
     CLOSED = auto()
     CLOSED_ON_ERROR = auto()
-    NO_HEADER = auto()
+    UNINTRODUCED = auto()
     TERMINATED = auto()
     DISCARDED = auto()
     NEIGHBORS_FILE = auto()
@@ -93,9 +93,9 @@ REPORTS: Final[Mapping[Line, Report]] = {
     Line.RESET_BY_PEER: Report(Level.INFO, "[{peer}] {protocol} connection reset by peer ({errno})."),
     Line.CLOSED: Report(Level.INFO, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}"),
     Line.CLOSED_ON_ERROR: Report(Level.WARN, "[{peer}] BGP session closed{reason}, NOTIFICATION sent: {sent}", 600),
-    Line.NO_HEADER: Report(Level.INFO, "[{peer}] no PROXY header: {reason}. close()", 60),
+    Line.UNINTRODUCED: Report(Level.INFO, "[{peer}] {reason}. close()", 60),
     Line.TERMINATED: Report(Level.INFO, "[{peer}] {reason}. Closing up."),
-    Line.DISCARDED: Report(Level.INFO, "[{peer}] [{message}] packet discarded: {reason}", 60),
+    Line.DISCARDED: Report(Level.INFO, "[{peer}] [{message}] packet discarded: {reason}", 1),
     Line.NEIGHBORS_FILE: Report(Level.WARN, "bgp_neighbors_file: {problem}", 6),
     Line.MD5: Report(Level.WARN, "{prefix}_daemon_md5_file: {problem}"),
     Line.LONGEST_PAUSE: Report(
@@ -118,6 +118,12 @@ class Reporter:
             self._log.write(level, text.format(**self._common, **facts))
         else:
             self._log.write_limited(line.name, at_most, level, text.format(**self._common, **facts))
+
+    def say_of(self, who: str, line: Line, facts: Mapping[str, object]) -> None:
+        """Write one line that is limited for everybody it is about."""
+        level, text, at_most = REPORTS[line]
+        assert at_most is not None, "only such lines"
+        self._log.write_limited(f"{line.name} {who}", at_most, level, text.format(**self._common, **facts))
 
     def event(self, peer: str, event: Event) -> None:
         """Write what an event of a session is worth."""

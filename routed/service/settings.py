@@ -33,21 +33,12 @@ class TimestampLayout(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """Files in PEM form; with `ca_file`, clients must have a certificate that one of its authorities signed."""
-
-    certificate_file: Path
-    key_file: Path
-    ca_file: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
     """Where peers connect to, and who may.
 
     `address` is `None` for every address of both families. `gtsm_hops` of 0 leaves the time to live alone;
     `batch` peers are admitted per `batch_interval` seconds, 0 for no limit. `proxy_header`: connections begin with a
-    PROXY protocol header.
+    PROXY protocol header; `probes_silent`: TCP finds out whether a peer that says nothing is still there.
     """
 
     address: IPv4Address | IPv6Address | None
@@ -65,7 +56,7 @@ class ListenerSettings:
     md5_file: Path | None
     neighbors_file: Path | None = None
     proxy_header: bool = False
-    tls: TlsSettings | None = None
+    probes_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +76,20 @@ class SpeakerSettings:
     graceful_restart: bool
     stale_time: int
     max_routes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationSettings:
+    """How messages of BMP routers are taken.
+
+    `set_pd`: peer distinguishers are shown as `pd`. `backlog`: octets of messages of one router that may wait.
+    `keeps_events`: dumps repeat them, statistics only unless `excludes_statistics`.
+    """
+
+    set_pd: bool
+    backlog: int
+    keeps_events: bool
+    excludes_statistics: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +114,7 @@ class MessageLogSettings:
     file: NameTemplate
     label_filter: tuple[str, ...] | None
     queue_size: int
+    skips_unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,17 @@ class DumpSettings:
     def period(self) -> int:
         """Return the seconds from one dump to the next."""
         return self.refresh_time // self.time_slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings:
+    """A capture that is played instead of listening. Units: seconds; `times` of 0 is for ever."""
+
+    file: Path
+    delay: int
+    times: int
+    filter: str | None
+    stays: bool  # when the capture has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from routed.plumbing.lifecycle import StartError
 from routed.service.send_hold import MIN_SEND_HOLD_TIME
 from routed.service.settings import ListenerSettings
 
 #: Connections that may wait to be accepted: all peers of a large collector at once.
 BACKLOG: Final = 4096
+#: When TCP asks a peer that says nothing whether it is there, and how often then. Units: seconds.
+KEEPALIVE_IDLE: Final = 60
+KEEPALIVE_INTERVAL: Final = 15
 
 # Numbers of the Linux ABI that the socket module does not name (linux/in.h, linux/in6.h, linux/tcp.h).
 _IP_MINTTL: Final = 21
@@ -33,7 +37,7 @@ MAX_MD5_KEY: Final = 80
 _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL}
 
 
-class ListenError(Exception):
+class ListenError(StartError):
     """The listening socket cannot be had; the text says which and why."""
 
 
@@ -99,6 +103,9 @@ def apply_options(sock: socket.socket, settings: ListenerSettings) -> tuple[str,
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if settings.probes_silent:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
     limit_send_hold(sock, MIN_SEND_HOLD_TIME)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, settings.ipv6_only)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from routed.service.records import BGP_PEER, AddressKeys, PeerText
 from routed.service.tag_map import Tag, TagMap, encode_tag, label_passes
 from routed.wire.bgp.community import WELL_KNOWN
 
@@ -30,6 +31,28 @@ class Tagging:
         label_filter: tuple[str, ...] | None,
     ) -> None:
         self._content, self._label_as_map, self._label_filter = content, label_as_map, label_filter
+
+    def text_of(
+        self,
+        address: IPv4Address | IPv6Address,
+        port: int,
+        router_id: IPv4Address | None = None,
+        names: AddressKeys = BGP_PEER,
+    ) -> PeerText:
+        """Return how a peer or a router shows in records."""
+        tag, tagger = self.for_routes(address)
+        dump_tag, dump_tagger = self.for_dumps(address)
+        return PeerText(
+            address=address,
+            port=port,
+            names=names,
+            router_id=router_id,
+            tag=tag,
+            stream_tag=self.for_stream(address),
+            tagger=tagger,
+            dump_tag=dump_tag,
+            dump_tagger=dump_tagger,
+        )
 
     def for_stream(self, address: IPv4Address | IPv6Address) -> bytes:
         """Return the tag of a peer's opening and closing records."""

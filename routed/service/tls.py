@@ -35,6 +35,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from routed.plumbing.lifecycle import StartError
 from routed.service.handover import Accept, Handover, OnRefused, WaitingRoom
 
 #: Seconds that a handshake may take from the connection on.
@@ -45,7 +46,7 @@ MAX_HANDSHAKES: Final = 512
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET | SSL.OP_CIPHER_SERVER_PREFERENCE
 
 
-class TlsError(Exception):
+class TlsError(StartError):
     """The files do not make a TLS server; the text names the one that is wrong."""
 
 

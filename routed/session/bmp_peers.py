@@ -152,23 +152,30 @@ def monitored(message: PeerUp) -> MonitoredPeer:
     )
 
 
-def stateless_reading(octets: bytes) -> Reading:
-    """Return what stateless parsing says: BGP capabilities as in an OPEN; AS numbers have four octets unless it shows.
+def stateless_reading(octets: bytes, header: PeerHeader) -> Reading:
+    """Return what stateless parsing says of the RIB that a per-peer header names.
 
+    Octets: BGP capabilities as in the OPEN that the router sent. It has received path identifiers that it receives,
+    has sent those that it sends, and a Loc-RIB may have either. AS numbers are as `MonitoredPeer.reading` has them.
     Raises: WireError.
     """
     c = Cursor(octets)
     capabilities: list[Capability] = []
     while c.remaining:
         capabilities.append(decode_capability(c))
-    as4 = any(isinstance(capability, FourOctetAs) for capability in capabilities)
-    return Reading(as4=True, guesses_as4=not as4, add_path=_families(capabilities, set(SendReceive)))
+    agreed_as4 = any(isinstance(capability, FourOctetAs) for capability in capabilities)
+    as4 = not header.is_legacy_as_path
+    if header.is_loc:
+        directions = set(SendReceive)
+    else:
+        directions = {SendReceive.SEND if header.is_out else SendReceive.RECEIVE, SendReceive.BOTH}
+    return Reading(as4=as4, guesses_as4=as4 != agreed_as4, add_path=_families(capabilities, directions))
 
 
-def read_stateless(octets: bytes) -> Reading | None:
+def read_stateless(octets: bytes, header: PeerHeader) -> Reading | None:
     """Return what stateless parsing says, None when it is malformed."""
     try:
-        return stateless_reading(octets)
+        return stateless_reading(octets, header)
     except WireError:
         return None
 

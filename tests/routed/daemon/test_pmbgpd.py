@@ -11,10 +11,11 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
-import routed.daemon.plane
+import routed.daemon.bgp_plane
 import routed.service.clock
-from routed.daemon import pmbgpd
-from routed.daemon.pmbgpd import FAILED, OK, USAGE, main
+from routed.daemon import command
+from routed.daemon.command import FAILED, OK, USAGE
+from routed.daemon.pmbgpd import main
 from routed.plumbing.lifecycle import Lifecycle
 from routed.plumbing.log import Log
 
@@ -101,19 +102,19 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     Daemon.current = daemon = Daemon()
     monkeypatch.setattr(routed.service.clock, "install", lambda: daemon.reactor)
     monkeypatch.setattr("twisted.logger.globalLogBeginner.beginLoggingTo", lambda *_, **__: None)
-    monkeypatch.setattr(pmbgpd, "raise_descriptor_limit", lambda wanted: wanted)
+    monkeypatch.setattr(command, "raise_descriptor_limit", lambda wanted: wanted)
 
     def install_signals(_reactor: object, lifecycle: Lifecycle) -> None:
         daemon.lifecycle = lifecycle
 
-    monkeypatch.setattr(pmbgpd, "install_signals", install_signals)
+    monkeypatch.setattr(command, "install_signals", install_signals)
     yield daemon
     gc.unfreeze()
 
 
 @pytest.fixture
 def _no_plane(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routed.daemon.plane, "RoutingPlane", Plane)
+    monkeypatch.setattr(routed.daemon.bgp_plane, "BgpPlane", Plane)
     assert daemon.plane is None
 
 
@@ -143,7 +144,7 @@ def test_version_is_that_of_the_package(
             raise PackageNotFoundError(name)
         return "1.2.3"
 
-    monkeypatch.setattr(pmbgpd, "version", version)
+    monkeypatch.setattr(command, "version", version)
     assert main(["-V"]) == OK
     assert capsys.readouterr().out.startswith("pmbgpd 1.2.3, Python 3." if installed else "pmbgpd (not installed), ")
 
@@ -190,7 +191,7 @@ def test_a_check_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_pat
 def test_an_unusable_configuration_starts_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pmbgpd, "run", None)
+    monkeypatch.setattr(command.Command, "run", None)
     assert main(configured(tmp_path, "bgp_daemon_port: many")) == FAILED
     out, err = capsys.readouterr()
     assert "bgp_daemon_port" in out + err
@@ -237,9 +238,9 @@ def test_a_process_is_what_the_configuration_says(
     daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[Any] = []
-    monkeypatch.setattr(pmbgpd, "daemonize", lambda: done.append("daemonize"))
-    monkeypatch.setattr(pmbgpd, "set_priority", done.append)
-    monkeypatch.setattr(pmbgpd, "raise_descriptor_limit", lambda _wanted: 100)
+    monkeypatch.setattr(command, "daemonize", lambda: done.append("daemonize"))
+    monkeypatch.setattr(command, "set_priority", done.append)
+    monkeypatch.setattr(command, "raise_descriptor_limit", lambda _wanted: 100)
     lines = (f"logfile: {tmp_path / 'log'}", "daemonize: true", "proc_priority: 5", "bgp_daemon_max_peers: 1000")
     assert main(configured(tmp_path, *lines)) == OK
     assert done == ["daemonize", 5]
@@ -281,7 +282,7 @@ def test_a_priority_that_is_not_allowed_stops_the_start(
     def set_priority(_priority: int) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(pmbgpd, "set_priority", set_priority)
+    monkeypatch.setattr(command, "set_priority", set_priority)
     assert main(configured(tmp_path, "proc_priority: -5")) == FAILED
     out, err = capsys.readouterr()
     assert "Permission denied" in out + err

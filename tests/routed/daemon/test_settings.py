@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from routed.daemon.settings import DEFAULT_ROUTER_ID, Settings, pmbgpd_settings, process_settings, read_configuration
+from routed.daemon.settings import DEFAULT_ROUTER_ID, BgpSettings, pmbgpd_settings, process_settings, read_configuration
 from routed.plumbing.maps import Limits
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import parse_statements
@@ -14,7 +14,7 @@ from routed.service.settings import DumpFormat, TimestampLayout
 from routed.wire.bgp.codepoints import Role
 
 
-def settings(*lines: str) -> Settings:
+def settings(*lines: str) -> BgpSettings:
     return pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
 
 

@@ -10,9 +10,11 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import ensureDeferred, maybeDeferred
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
-from routed.daemon import plane as module
-from routed.daemon.plane import Maps, RoutingPlane
-from routed.daemon.settings import Settings, pmbgpd_settings, read_configuration
+from routed.daemon import bgp_plane as module
+from routed.daemon import outputs
+from routed.daemon.bgp_plane import BgpPlane
+from routed.daemon.map_files import Maps
+from routed.daemon.settings import BgpSettings, pmbgpd_settings, read_configuration
 from routed.octets import Writer
 from routed.plumbing.log import Level, Log, LogLine
 from routed.plumbing.maps import MapError
@@ -90,8 +92,8 @@ class Rig:
     def __init__(self, *lines: str) -> None:
         self.log = Lines()
         self.reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-        self.settings: Settings = pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
-        self.plane = RoutingPlane(cast("DaemonReactor", self.reactor), self.settings, cast("Log", self.log), seed=1)
+        self.settings: BgpSettings = pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
+        self.plane = BgpPlane(cast("DaemonReactor", self.reactor), self.settings, cast("Log", self.log), seed=1)
 
     def connect(self, address: str = "192.0.2.1", port: int = 1000) -> Wire | None:
         [(_, _, factory)] = self.reactor.adoptedPorts
@@ -132,7 +134,7 @@ def _no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
         return Listening(socks[-1], ("bgp_daemon_ipprec could not be set",))
 
     monkeypatch.setattr(module, "open_listener", open_listener)
-    monkeypatch.setattr(module, "PoolThreads", Here)
+    monkeypatch.setattr(outputs, "PoolThreads", Here)
 
 
 def test_a_bare_plane_only_listens() -> None:
@@ -268,7 +270,8 @@ def test_a_map_that_is_not_there_stops_the_start(tmp_path: Path, key: str) -> No
 
 
 def test_maps_that_are_not_configured_allow_everybody_and_say_nothing() -> None:
-    maps = Maps(Rig().settings, cast("Log", Lines()))
+    settings = Rig().settings
+    maps = Maps(settings.listener, settings.maps, cast("Log", Lines()))
     assert maps.allows(ip_address("192.0.2.1"))
     assert maps.md5_keys() == {}
     assert maps.tags is None
@@ -280,7 +283,7 @@ def test_md5_keys_are_read_and_read_again(tmp_path: Path) -> None:
     keys.write_text("192.0.2.1, secret\n")
     rig = Rig()
     settings = pmbgpd_settings(read_configuration(parse_statements(f"bgp_daemon_md5_file: {keys}", "f")))
-    maps = Maps(settings, cast("Log", rig.log))
+    maps = Maps(settings.listener, settings.maps, cast("Log", rig.log))
     assert maps.md5_keys() == {ip_address("192.0.2.1"): b"secret"}
     keys.write_text("192.0.2.1, other\n")
     assert maps.reload()
@@ -303,7 +306,7 @@ def test_md5_keys_are_read_and_read_again(tmp_path: Path) -> None:
 )
 def test_the_condition_of_a_file_is_logged(state: SinkState, line: str) -> None:
     rig = Rig()
-    rig.plane._report_sink(state)
+    outputs.report_sink(cast("Log", rig.log), state)
     assert rig.log.lines[-1] == line
 
 

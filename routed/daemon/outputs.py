@@ -1,0 +1,100 @@
+"""Where the records of a plane go: its message log and its dumps, put together from settings."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from routed.plumbing.dump_file import DumpFile
+from routed.plumbing.queue import Bounds
+from routed.plumbing.sink import FileOptions, PoolThreads, Sink, SinkState, Watch
+from routed.plumbing.sink_file import FileSink
+from routed.service.bmp_records import mark_keys
+from routed.service.dump import Dumper
+from routed.service.message_log import MessageLog
+from routed.service.records import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from routed.daemon.settings import CommonSettings
+    from routed.plumbing.log import Log
+    from routed.plumbing.metrics import Registry
+    from routed.service.clock import DaemonReactor
+    from routed.service.dump import Source
+
+
+class Outputs:
+    """Message log and dumps of one protocol, which share their sequence numbers."""
+
+    def __init__(
+        self,
+        reactor: DaemonReactor,
+        settings: CommonSettings,
+        log: Log,
+        metrics: Registry,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._reactor, self._settings, self._log = reactor, settings, log
+        self._metrics, self._wall_clock = metrics, wall_clock
+        self._in_thread = PoolThreads(reactor)
+        self._file_options = FileOptions(owner=settings.process.owner)
+        self._sequence = Counter()
+
+    def message_log(self) -> MessageLog | None:
+        """Make the message log, if there is to be one."""
+        settings = self._settings.message_log
+        if settings is None:
+            return None
+        size = settings.queue_size
+        options = FileOptions(
+            owner=self._file_options.owner, bounds=Bounds(limit=size, full=size // 2, drained=size // 8)
+        )
+
+        def open_sink(name: str, watch: Watch) -> Sink:
+            watch = Watch(on_state=partial(report_sink, self._log), on_full=watch.on_full, on_drained=watch.on_drained)
+            return FileSink(name, clock=self._reactor, in_thread=self._in_thread, watch=watch, options=options)
+
+        return MessageLog(
+            settings.file,
+            open_sink,
+            self._settings.render,
+            self._sequence,
+            self._wall_clock,
+            marker=mark_keys,
+            skips_unchanged=settings.skips_unchanged,
+        )
+
+    def dumper(self, source: Source, protocol: str = "BGP") -> Dumper | None:
+        """Make what dumps the tables of a source, if that is to be."""
+        settings = self._settings.dump
+        if settings is None:
+            return None
+
+        def open_dump(name: str, latest: str | None) -> DumpFile:
+            return DumpFile(name, in_thread=self._in_thread, latest=latest, options=self._file_options)
+
+        dumper = Dumper(
+            self._reactor,
+            settings,
+            self._settings.render,
+            source=source,
+            open_dump=open_dump,
+            in_thread=self._in_thread,
+            sequence=self._sequence,
+            log=self._log,
+            protocol=protocol,
+        )
+        self._metrics.add("dump", dumper.counters, {"protocol": protocol})
+        return dumper
+
+
+def report_sink(log: Log, state: SinkState) -> None:
+    """Say that the condition of a destination has changed."""
+    if state.failing:
+        log.error(f"[{state.name}] {state.reason}: retrying, {state.rows_queued} rows wait, {state.rows_lost} lost")
+    elif state.reason:
+        log.warning(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
+    else:
+        log.info(f"[{state.name}] written again, {state.rows_lost} rows lost")

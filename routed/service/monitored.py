@@ -1,0 +1,219 @@
+"""A router and what it shows: its peers, a RIB for each view of each peer, and the events that dumps repeat."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from routed.octets import Cursor
+from routed.rib._monitoring import MonitoredRib
+from routed.rib.families import bits_of
+from routed.service.bmp_records import route_end, route_keys
+from routed.session.bmp_peers import BmpPeers, MonitoredPeer, PeerKey, Reading, read_stateless
+from routed.wire.bmp.peer import PeerHeader, decode_peer_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from routed.rib._rib import PeerRib, Rib
+    from routed.rib._rows import Rows
+    from routed.rib._table import Table
+    from routed.service.bmp_records import EventRecord
+    from routed.service.records import PeerText
+    from routed.service.settings import RenderSettings
+
+#: Events of one router that wait for the next dump.
+MAX_EVENTS: Final = 65_536
+#: The octets of a per-peer header that say which RIB a message is about.
+RIB_OCTETS: Final = 26
+
+
+class RibKey(NamedTuple):
+    """Which RIB of a peer."""
+
+    is_post: bool
+    is_out: bool
+    is_loc: bool
+    is_filtered: bool
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """One RIB of a monitored peer."""
+
+    header: PeerHeader  # of its first message
+    peer: MonitoredPeer
+    rib: MonitoredRib
+    internal_end: bytes = b""  # of rows that no message of the router causes
+
+    def describe(self, router: PeerText, *, set_pd: bool) -> None:
+        """Write down how its rows show it."""
+        rib, asn = self.rib, self.peer.asn
+        rib.keys, rib.vpn_keys = route_keys(self.header, set_pd=set_pd)
+        rib.end = route_end(router, self.header, asn, "route_monitor")
+        self.internal_end = route_end(router, self.header, asn, "internal")
+        rib.tag, rib.tagger = router.tag, router.tagger
+
+
+@dataclass(slots=True)
+class DumpEvents:
+    """The events for dumps: those since the last one, and before them what still holds of earlier ones."""
+
+    init: EventRecord | None = None
+    ups: dict[PeerKey, dict[RibKey, EventRecord]] = field(default_factory=dict)
+    recent: deque[EventRecord] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))
+    lost: int = 0  # since the last dump
+
+    def add(self, record: EventRecord) -> None:
+        """Take an event."""
+        self.lost += len(self.recent) == MAX_EVENTS
+        self.recent.append(record)
+
+    def take(self) -> list[EventRecord]:
+        """Return what a dump shows; from now on it is of earlier days."""
+        recent = {id(record) for record in self.recent}
+        standing = chain([self.init] if self.init else [], *(ups.values() for ups in self.ups.values()))
+        events = [record for record in standing if id(record) not in recent] + list(self.recent)
+        self.recent.clear()
+        self.lost = 0
+        return events
+
+
+@dataclass(slots=True)
+class RouterCounters:
+    """What the messages of one router came to."""
+
+    messages: int = 0
+    discarded: int = 0
+    monitoring: int = 0
+    orphans: int = 0
+    malformed: int = 0
+    end_of_ribs: int = 0
+    mirrored: int = 0
+    paused: int = 0  # times that the router was not read because too much waited
+
+
+class MonitoredRouter:
+    """The peers of one session and their RIBs. No I/O and no clock."""
+
+    def __init__(self, rib: Rib, text: PeerText, *, set_pd: bool) -> None:
+        self.text = text
+        self.peers = BmpPeers()
+        self.by_header: dict[bytes, MonitoredRib] = {}  # found before; emptied whenever a peer changes
+        self.views: dict[PeerKey, dict[RibKey, View]] = {}
+        self.events = DumpEvents()
+        self.counters = RouterCounters()
+        self._rib, self._set_pd = rib, set_pd
+        self._of_rib: dict[MonitoredRib, View] = {}
+
+    def find(self, octets: bytes, *, says_how: bool) -> MonitoredRib | None:
+        """Return the RIB that a per-peer header (42 octets) names, made at its first route; None for an unknown peer.
+
+        `says_how`: whether the UPDATE itself says how it is to be read, so that no Peer Up is needed.
+        Raises: TooManyPeersError.
+        """
+        header = decode_peer_header(Cursor(octets))
+        peer = self.peers.find(header)
+        if peer is None:
+            if not says_how:
+                return None
+            peer = self.peers.admit(header)
+        views = self.views.setdefault(peer.key, {})
+        key = RibKey(header.is_post, header.is_out, header.is_loc, header.is_filtered)
+        view = views.get(key)
+        if view is None:
+            view = views[key] = self._make_view(header, peer)
+        elif header.is_legacy_as_path != view.header.is_legacy_as_path:
+            view.rib.guesses_as4 = True
+        self.by_header[octets[:RIB_OCTETS]] = view.rib
+        return view.rib
+
+    def up(self, peer: MonitoredPeer) -> list[tuple[MonitoredRib, int, Table]]:
+        """Read the UPDATEs of a peer by its OPENs from now on; tables to be swept, whose path identifiers changed."""
+        gone = []
+        self.by_header.clear()
+        for view in self.views.get(peer.key, {}).values():
+            view.peer = peer
+            gone += self._reread(view.rib, peer.reading(view.header))
+            view.describe(self.text, set_pd=self._set_pd)
+        return gone
+
+    def stateless(self, header: bytes, octets: bytes) -> tuple[bool, bool, int] | None:
+        """Return what stateless parsing says beside a per-peer header (42 octets), as `MonitoringRun` asks for it."""
+        reading = read_stateless(octets, decode_peer_header(Cursor(header)))
+        return None if reading is None else (reading.as4, reading.guesses_as4, bits_of(reading.add_path))
+
+    def down(self, key: PeerKey) -> list[View]:
+        """Take all RIBs of a peer out, to be swept."""
+        self.by_header.clear()
+        self.events.ups.pop(key, None)
+        return self._take_out(self.views.pop(key, {}))
+
+    def lost(self) -> Iterator[View]:
+        """Take all RIBs out, one at a time, to be swept."""
+        self.by_header.clear()
+        while self.views:
+            _, views = self.views.popitem()
+            yield from self._take_out(views)
+
+    def view_of(self, rib: MonitoredRib) -> View:
+        """Return what a RIB belongs to."""
+        return self._of_rib[rib]
+
+    def all_views(self) -> list[View]:
+        """Return the RIBs in the order of dumps: peers as they came up, pre-policy before post-policy."""
+        return [view for views in self.views.values() for _, view in sorted(views.items())]
+
+    # -- for dumps --------------------------------------------------------------------------------------------------
+
+    def ribs(self) -> list[PeerRib]:
+        """Return what is dumped."""
+        return [view.rib for view in self.all_views()]
+
+    def begin_dump(self, rows: Rows, rib: PeerRib, timestamp: bytes, _render: RenderSettings) -> None:
+        """Let the rows that follow be dump rows of one RIB."""
+        assert isinstance(rib, MonitoredRib)
+        rows.dump(timestamp, b"", self.text.dump_tag, self.text.dump_tagger)
+        rows.source(rib.keys, rib.vpn_keys, self.text.dump_tag, self.text.dump_tagger, rib.end)
+
+    def closing_facts(self, _entries: int) -> bytes:
+        """Return nothing: the compatible record has no keys of its own."""
+        return b""
+
+    def take_events(self) -> list[EventRecord]:
+        """Return the events that follow the routes."""
+        return self.events.take()
+
+    # -- rest -------------------------------------------------------------------------------------------------------
+
+    def retag(self, text: PeerText) -> None:
+        """Show the router another way from now on."""
+        self.text = text
+        for view in self.all_views():
+            view.describe(text, set_pd=self._set_pd)
+
+    def _make_view(self, header: PeerHeader, peer: MonitoredPeer) -> View:
+        reading = peer.reading(header)
+        rib = MonitoredRib(self._rib, as4=reading.as4, external=False, add_path=bits_of(reading.add_path))
+        rib.guesses_as4 = reading.guesses_as4
+        view = View(header, peer, rib)
+        view.describe(self.text, set_pd=self._set_pd)
+        self._of_rib[rib] = view
+        return view
+
+    def _reread(self, rib: MonitoredRib, reading: Reading) -> list[tuple[MonitoredRib, int, Table]]:
+        gone = rib.reread(as4=reading.as4, guesses_as4=reading.guesses_as4, add_path=bits_of(reading.add_path))
+        return [(rib, family, table) for family, table in gone]
+
+    def _take_out(self, views: dict[RibKey, View]) -> list[View]:
+        for view in views.values():
+            del self._of_rib[view.rib]
+        return list(views.values())
+
+
+def begin_internal(rows: Rows, view: View) -> None:
+    """Let the rows that follow be of routes that go although no message withdraws them."""
+    rib = view.rib
+    rows.source(rib.keys, rib.vpn_keys, rib.tag, rib.tagger, view.internal_end)
