@@ -52,9 +52,9 @@ S = TypeVar("S", bound="CommonSettings")
 class Command(Generic[S]):
     """One daemon: its command line, and how its settings and its plane are made.
 
-    `make_plane` takes the reactor, the settings, the log, the seed of the stores and what ends the daemon, and is not to
-    import anything that needs a reactor before it is called. It raises a StartError when something that
-    the settings name cannot be had.
+    `make_plane` takes the reactor, the settings, the log, the seed of the stores and what ends the daemon. It is not to
+    import anything that needs a reactor before it is called, and raises a StartError when something that the settings
+    name cannot be had.
     """
 
     program: Program

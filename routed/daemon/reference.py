@@ -44,8 +44,8 @@ is that of `core_proc_name` (`{DEFAULT_CORE_NAME}` unless set).
 Every problem is reported, not just the first. `-T setup` brings up listeners and maps as well before it ends.
 
 In the tables, *built* keys work; *not built yet* ones are known and checked and do nothing; *accepted, no effect* ones
-tune what works by itself here; those of *flow daemons* are accepted in silence by the other daemons. **Ours** marks keys that
-pmacct does not have. ↻ marks files that SIGUSR2 reads again.
+tune what works by itself here; those of *flow daemons* are accepted in silence by the other daemons. **Ours** marks
+keys that pmacct does not have. ↻ marks files that SIGUSR2 reads again.
 """
 
 

@@ -1,7 +1,7 @@
 """What listeners of all protocols share: who is let in, who waits, and how sessions are stopped.
 
-The order for a connection: allow file, PROXY header and TLS where they are expected, slots, batch. What a session is, and what comes
-with a second one of the same peer, is up to the protocol.
+The order for a connection: allow file, PROXY header and TLS where they are expected, slots, batch. What a session is,
+and what comes with a second one of the same peer, is up to the protocol.
 """
 
 from collections.abc import Callable, Iterable
