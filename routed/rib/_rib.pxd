@@ -13,6 +13,7 @@ cdef class Rib:
     cdef readonly list prefixes              # PrefixIndex by family
     cdef id_hash *prefix_ids[FAMILIES]
     cdef uint64_t seed
+    cdef uint64_t swept                      # routes since memory was last given back to the system
     cdef list workspaces                     # buffers of the UPDATE path that no run uses
     cdef list structures                     # of longest-match look-ups, by family
 

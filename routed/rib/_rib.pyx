@@ -12,9 +12,21 @@ from routed.rib._routes cimport SWEEP_ALL, SWEEP_DOOMED, SWEEP_SHORT_LIVED, SWEE
 from routed.rib._table cimport Table
 
 
+cdef extern from *:
+    """
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    #define routed_trim() malloc_trim(0)
+    #else
+    #define routed_trim() 0
+    #endif
+    """
+    int routed_trim() nogil
+
 cdef enum:
     TIDY_IDS = 2000              # about a millisecond
     TIDY_OCTETS = 1048576
+    TRIM_ROUTES = 1000000        # swept routes whose pages, some megabytes, glibc keeps until it is asked for them
 
 
 cdef class Rib:
@@ -37,7 +49,7 @@ cdef class Rib:
             self.prefixes.append(prefixes)
 
     def tidy(self):
-        """Give back a little of what is not in use: ids and octets that snapshots held, and holes between sets.
+        """Give back a little of what is not in use: ids and octets that snapshots held, holes between sets, free pages.
 
         Returns: whether there is more to do.
         """
@@ -48,7 +60,12 @@ cdef class Rib:
             prefixes = self.prefixes[family]
             if freed < TIDY_IDS:
                 freed += prefixes.drain(TIDY_IDS - freed)
-        return freed > 0 or self.paths.compact(TIDY_OCTETS) > 0
+        if freed > 0 or self.paths.compact(TIDY_OCTETS) > 0:
+            return True
+        if self.swept >= TRIM_ROUTES:
+            self.swept = 0
+            routed_trim()
+        return False
 
     @property
     def memory(self):
@@ -139,8 +156,10 @@ def sweep_all(Rib rib not None, int family, Table table not None, unsigned int r
     cdef PrefixIndex prefixes = rib.prefixes[family]
     cdef PathStore paths = rib.paths
     cdef bint through
+    cdef uint32_t before = table.count
     with nogil:
         through = sweep(paths, prefixes, table, routes, SWEEP_ALL, rows, family)
+    rib.swept += before - table.count
     return through
 
 
@@ -159,8 +178,10 @@ def sweep_stale(
     cdef PrefixIndex prefixes = rib.prefixes[family]
     cdef PathStore paths = rib.paths
     cdef bint through
+    cdef uint32_t before = table.count
     with nogil:
         through = sweep(paths, prefixes, table, routes, which, rows, family)
+    rib.swept += before - table.count
     if through:
         table.sweep_at = 0
     return through
