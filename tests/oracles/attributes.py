@@ -31,11 +31,12 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the session agreed."""
+    """What the session agreed. `monitored`: a router shows what it has, so a bad attribute costs only itself."""
 
     as4: bool = True
     add_path: frozenset[Family] = frozenset()
     external: bool = True
+    monitored: bool = False
 
 
 class Attribute(NamedTuple):
@@ -193,7 +194,9 @@ def check(attribute: Attribute, context: Context) -> Refusal | None:
     wrong_flags = attribute.flags & OPTIONAL_TRANSITIVE != rule.flags
     if not wrong_flags and not rule.malformed(attribute.value, context):
         return None
-    if wrong_flags:
-        return Refusal(attribute.code, rule.on_flags, "flags")
     verdict = DISCARD if rule.internal_only and context.external else rule.verdict
-    return Refusal(attribute.code, verdict, "malformed")
+    if wrong_flags:
+        verdict = rule.on_flags
+    if context.monitored and verdict == WITHDRAW:
+        verdict = DISCARD
+    return Refusal(attribute.code, verdict, "flags" if wrong_flags else "malformed")

@@ -48,7 +48,7 @@ def route_fields(route: Route, style: Style) -> dict[str, Any]:
         "comms": _communities(stored.communities, _community, style),
         "ecomms": _communities(stored.extended_communities, _extended_community, style),
         "lcomms": _communities(stored.large_communities, _large_community, style),
-        "origin": stored.origin if style.origin_int else ORIGINS[stored.origin],
+        "origin": stored.origin if style.origin_int or stored.origin is None else ORIGINS[stored.origin],
         "local_pref": stored.local_pref,
         "med": stored.med,
         "aigp": stored.aigp,
@@ -62,6 +62,8 @@ def route_fields(route: Route, style: Style) -> dict[str, Any]:
 
 
 def address_text(address: bytes) -> str:
+    if not address:
+        return "0.0.0.0"
     return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 

@@ -30,7 +30,7 @@ class AttributeSet:
 
     next_hop: bytes
     as_path: Path
-    origin: int
+    origin: int | None
     med: int | None = None
     local_pref: int | None = None
     communities: tuple[bytes, ...] | None = None
@@ -104,7 +104,7 @@ def _judge(body: bytes, context: Context) -> Judgement:
     reach = _mp_reach(kept, context)
     unreached_family, unreached = _mp_unreach(kept, context)
     reaches = bool(classic) or (reach is not None and reach.reaches)
-    if reaches and not framing:
+    if reaches and not framing and not context.monitored:
         present = {attribute.code for attribute in found}
         refusals += [
             Refusal(code, WITHDRAW, "missing")  # RFC 7606 3 d
@@ -120,7 +120,7 @@ def _judge(body: bytes, context: Context) -> Judgement:
         return Judgement(verdict, tuple(operations), tuple(refusals))
     values = {attribute.code: attribute.value for attribute in kept}
     operations = [Operation(nlri, None) for nlri in withdrawn]
-    operations += [Operation(nlri, attribute_set(values, values[a.NEXT_HOP], context)) for nlri in classic]
+    operations += [Operation(nlri, attribute_set(values, values.get(a.NEXT_HOP, b""), context)) for nlri in classic]
     if reach:
         operations += [Operation(nlri, attribute_set(values, reach.next_hop, context)) for nlri in reached]
     operations += [Operation(nlri, None) for nlri in unreached]
@@ -237,7 +237,7 @@ def attribute_set(values: dict[int, bytes], next_hop: bytes, context: Context) -
     return AttributeSet(
         next_hop=next_hop,
         as_path=_path(values, context),
-        origin=number[a.ORIGIN],
+        origin=number.get(a.ORIGIN),
         med=number.get(a.MED),
         local_pref=number.get(a.LOCAL_PREF),
         communities=_cut(values.get(a.COMMUNITIES), 4),
@@ -252,8 +252,8 @@ def attribute_set(values: dict[int, bytes], next_hop: bytes, context: Context) -
 
 def _path(values: dict[int, bytes], context: Context) -> Path:
     """AS_PATH, merged with AS4_PATH behind a two-octet speaker (RFC 6793 4.2.3)."""
-    path = read_path(values[a.AS_PATH], 4 if context.as4 else 2)
-    if a.AS4_PATH not in values:
+    path = read_path(values.get(a.AS_PATH, b""), 4 if context.as4 else 2)
+    if a.AS4_PATH not in values or a.AS_PATH not in values:
         return path
     aggregator = values.get(a.AGGREGATOR)
     if a.AS4_AGGREGATOR in values and aggregator and int.from_bytes(aggregator[:2], "big") != AS_TRANS:
