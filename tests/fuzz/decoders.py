@@ -27,6 +27,7 @@ from routed.wire.bgp.refresh import decode_route_refresh
 from routed.wire.bgp.update import decode_update
 from routed.wire.bmp import _stream as bmp_stream
 from routed.wire.bmp import message as bmp
+from routed.wire.bmp.header import frame
 from routed.wire.family import STORABLE
 from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
@@ -35,6 +36,8 @@ from tests.fuzz.mutate import mutate, mutate_update, with_true_length
 from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
 from tests.oracles.compiled import CompiledPeer
+from tests.oracles.compiled_router import CompiledRouter
+from tests.oracles.monitored import Agreed
 from tests.oracles.nlri import ADDRESS_OCTETS
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -106,6 +109,11 @@ def bmp_messages() -> Sequence[bytes]:
     return corpus("bmp")
 
 
+def monitoring() -> Sequence[bytes]:
+    """Runs of Route Monitoring, and the single messages."""
+    return (*corpus("monitoring"), *(message for message in bmp_messages() if message[5] == 0))
+
+
 def of_type(kind: int) -> Sequence[bytes]:
     return bodies([message for message in corpus("message") if message[18] == kind])
 
@@ -175,6 +183,31 @@ def apply_in_every_context(octets: bytes) -> object:
     return None
 
 
+def agreed(header: bytes) -> Agreed:
+    """Any agreement, by the last octet of the peer's address."""
+    way = header[25]
+    return Agreed(bool(way & 1), bool(way & 2), frozenset(ADDRESS_OCTETS) if way & 4 else frozenset())
+
+
+def monitor(octets: bytes) -> object:
+    """Take the Route Monitoring messages of a stream twice, with rows and without, and dump and sweep what they left.
+
+    What is no stream of messages is taken as the body of one, in either version.
+    """
+    stream = bmp_stream.Stream(262_144)
+    found = stream.feed(octets)
+    runs = [run for kind, run, _ in found if kind == bmp.MessageType.ROUTE_MONITORING]
+    runs += [frame(bmp.MessageType.ROUTE_MONITORING, octets[6:], version) for version in (3, 4)]
+    for logged in (True, False):
+        router = CompiledRouter(agreed)
+        router.take(*runs, *runs, logged=logged)
+        for key in router.ribs:
+            router.dump(key)
+        router.sweep()
+        assert not any(router.held().values())
+    return None
+
+
 def read_mrt(octets: bytes) -> Iterator[object]:
     for record in walk_records(io.BytesIO(octets).read):
         if not isinstance(record, Damage):
@@ -204,6 +237,7 @@ DECODERS: Final = (
     Decoder(name="capability", decode=lambda octets: decode_capability(Cursor(octets)), seeds=capabilities),
     Decoder(name="update value", decode=decode_update_in_every_context, seeds=updates, mutate=mutate_update, raises=()),
     Decoder(name="bmp", decode=decode_bmp, seeds=bmp_messages),
+    Decoder(name="monitoring", decode=monitor, seeds=monitoring, mutations=8_000, raises=()),
     Decoder(name="bmp stream", decode=feed_bmp_stream, seeds=bmp_messages, raises=()),
     Decoder(name="mrt", decode=lambda octets: list(read_mrt(octets)), seeds=partial(corpus, "mrt"), raises=()),
     Decoder(name="proxy header", decode=lambda octets: PrefaceReader().receive(octets), seeds=partial(corpus, "proxy")),

@@ -302,7 +302,7 @@ def test_other_opens_take_tables_out_at_once(router: CompiledRouter) -> None:
     assert values(taken, "as_path_id") == [(5,)]
 
 
-# -- marks --------------------------------------------------------------------------------------------------------------
+# -- marks -----------------------------------------------------------------------------------------------
 
 
 def marks(rows: list[str]) -> list[str | None]:
@@ -401,7 +401,7 @@ def test_without_a_marker_marks_are_not_shown(router: CompiledRouter) -> None:
     assert marks(taken.rows) == [None]
 
 
-# -- rows ---------------------------------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------------
 
 KEYS: Final = (
     b'"bmp_rib_type": "Adj-Rib-In Pre-Policy", "is_filtered": 0, "is_post": 0, "is_in": 1, "bgp_id": "192.0.2.52", '
@@ -442,16 +442,22 @@ def test_rows_are_those_of_pmacct_key_by_key() -> None:
     )
     arrival, end, keys, rd_keys = ARRIVAL.decode(), END.decode(), KEYS.decode(), RD_KEYS.decode()
     assert rows_of(octets) == [
-        '{"seq": 21, "log_type": "update", "timestamp": "2023-11-14 22:13:20.250000", '
-        f'{keys}{rd_keys}"path_status": ["Backup"], "reason_code": "0x0001", "bmp_rm_info_vrf": "red", "tag": 7, '
-        '"event_type": "log", "afi": 1, "safi": 1, "ip_prefix": "10.0.0.0/8", "bgp_nexthop": "192.0.2.1", '
-        f'"as_path": "65001", "origin": "i"{arrival}{end}}}',
-        '{"seq": 22, "log_type": "update", "timestamp": "2023-11-14 22:13:20.000007", '
-        f'{keys}"tag": 7, "event_type": "log", "afi": 1, "safi": 128, "ip_prefix": "10.0.0.0/8", '
-        '"bgp_nexthop": "192.0.2.1", "as_path": "65001", "origin": "i", "rd": "0:65000:100", "rd_origin": "bgp", '
-        f'"mpls_label": "16"{arrival}{end}}}',
-        '{"seq": 23, "log_type": "end-of-rib", "timestamp": "0000-00-00 00:00:00.000000", '
-        f'{keys}{rd_keys}"tag": 7, "event_type": "log", "afi": 1, "safi": 1{arrival}{end}}}',
+        (
+            '{"seq": 21, "log_type": "update", "timestamp": "2023-11-14 22:13:20.250000", '
+            f'{keys}{rd_keys}"path_status": ["Backup"], "reason_code": "0x0001", "bmp_rm_info_vrf": "red", "tag": 7, '
+            '"event_type": "log", "afi": 1, "safi": 1, "ip_prefix": "10.0.0.0/8", "bgp_nexthop": "192.0.2.1", '
+            f'"as_path": "65001", "origin": "i"{arrival}{end}}}'
+        ),
+        (
+            '{"seq": 22, "log_type": "update", "timestamp": "2023-11-14 22:13:20.000007", '
+            f'{keys}"tag": 7, "event_type": "log", "afi": 1, "safi": 128, "ip_prefix": "10.0.0.0/8", '
+            '"bgp_nexthop": "192.0.2.1", "as_path": "65001", "origin": "i", "rd": "0:65000:100", "rd_origin": "bgp", '
+            f'"mpls_label": "16"{arrival}{end}}}'
+        ),
+        (
+            '{"seq": 23, "log_type": "end-of-rib", "timestamp": "0000-00-00 00:00:00.000000", '
+            f'{keys}{rd_keys}"tag": 7, "event_type": "log", "afi": 1, "safi": 1{arrival}{end}}}'
+        ),
     ]
 
 
