@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from routed.octets import Cursor, WireError
+from routed.octets import Cursor
 from routed.wire.bmp.codepoints import (
     INITIATION_NAMES,
     MIRRORING_INFORMATION_NAMES,
@@ -36,7 +36,7 @@ from routed.wire.bmp.peer_down import PeerDown
 from routed.wire.bmp.peer_up import PeerUp
 from routed.wire.bmp.statistics import Statistic, StatisticsReport, statistic_name
 from routed.wire.bmp.termination import Termination
-from routed.wire.bmp.tlv import IndexedTlv, Tlv, decode_tlv, tlv_name
+from routed.wire.bmp.tlv import IndexedTlv, Tlv, decode_tlvs, tlv_name
 from routed.wire.rd import format_rd
 
 if TYPE_CHECKING:
@@ -148,26 +148,21 @@ def route_end(router: PeerText, header: PeerHeader, asn: int, kind: str) -> byte
 
 @lru_cache(_REMEMBERED_MARKS)
 def mark_keys(octets: bytes) -> bytes:
-    """Return the keys of the TLVs about a route, each with its comma and blank behind it.
+    """Return the keys of the TLVs about a route, each with its comma and blank behind it; the last marking counts.
 
     Octets: TLVs of version 4 without their index.
     """
     facts: Facts = {}
-    c = Cursor(octets)
-    while c.remaining:
-        try:
-            plain = decode_tlv(c, _BMP_4)
-        except WireError:  # an enterprise TLV without room for its number
-            break
-        tlv = IndexedTlv(plain.kind, 0, plain.octets, plain.enterprise)
-        marking = path_marking(tlv)
-        if marking is not None:
-            facts["path_status"] = list(marking.names)
-            if marking.reason is not None:
-                facts["reason_code"] = f"0x{marking.reason:04x}"
+    others: list[Tlv] = []
+    for tlv in decode_tlvs(Cursor(octets), _BMP_4):
+        marking = path_marking(IndexedTlv(tlv.kind, 0, tlv.octets, tlv.enterprise))
+        if marking is None:
+            others.append(tlv)
             continue
-        facts |= _tlv_facts("bmp_rm_info", MONITORING_NAMES, (MonitoringType.VRF_TABLE_NAME,), (plain,))
-    return _text(facts)
+        facts = {"path_status": list(marking.names)}
+        if marking.reason is not None:
+            facts["reason_code"] = f"0x{marking.reason:04x}"
+    return _text(facts | _tlv_facts("bmp_rm_info", MONITORING_NAMES, (MonitoringType.VRF_TABLE_NAME,), others))
 
 
 def _text(facts: Facts) -> bytes:
