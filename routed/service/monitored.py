@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Events of one router that wait for the next dump.
 MAX_EVENTS: Final = 65_536
+#: Headers of one router that are remembered; of those that name the same RIB a router could make up thousands.
+MAX_HEADERS: Final = 65_536
 #: The octets of a per-peer header that say which RIB a message is about.
 RIB_OCTETS: Final = 26
 
@@ -127,6 +129,8 @@ class MonitoredRouter:
             view = views[key] = self._make_view(header, peer)
         elif header.is_legacy_as_path != view.header.is_legacy_as_path:
             view.rib.guesses_as4 = True
+        if len(self.by_header) >= MAX_HEADERS:
+            self.by_header.clear()
         self.by_header[octets[:RIB_OCTETS]] = view.rib
         return view.rib
 
