@@ -11,11 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final, TypeVar
 
 from tests.peers.network import Network, listens
 from tests.peers.program import ROOT, Program
@@ -42,22 +42,29 @@ def is_pmacct() -> bool:
 class Collector:
     """One pmbgpd that logs into one file and dumps into a file per peer."""
 
+    name: ClassVar[str] = "pmbgpd"
+    command: ClassVar[Sequence[str]] = COMMAND
+    port: int = PORT
+    peer_key: ClassVar[str] = "peer_ip_src"  # of records: whom they are of
+
     def __init__(self, network: Network, home: Path, settings: Mapping[str, object]) -> None:
         self.home = home
         self.message_log = home / "messages.json"
-        keys = {
-            "bgp_daemon_port": PORT,
+        keys = {**self.defaults(), "timestamps_since_epoch": "true", **settings}
+        configuration = home / f"{self.name}.conf"
+        configuration.write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
+        self._program = Program(network, [*self.command, "-f", str(configuration)], home / f"{self.name}.out")
+
+    def defaults(self) -> dict[str, object]:
+        """Return the keys of a test that has no others."""
+        return {
+            "bgp_daemon_port": self.port,
             "bgp_daemon_id": "10.255.0.1",
             "bgp_daemon_max_peers": 16,
             "bgp_daemon_msglog_file": self.message_log,
-            "bgp_table_dump_file": home / "dump-$peer_src_ip.json",
+            "bgp_table_dump_file": self.home / "dump-$peer_src_ip.json",
             "bgp_table_dump_refresh_time": 60,
-            "timestamps_since_epoch": "true",
-            **settings,
         }
-        configuration = home / "pmbgpd.conf"
-        configuration.write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
-        self._program = Program(network, [*COMMAND, "-f", str(configuration)], home / "pmbgpd.out")
 
     @property
     def pid(self) -> int:
@@ -68,19 +75,25 @@ class Collector:
         return self._program.running
 
     @property
+    def resident(self) -> int:
+        """Octets of memory the daemon holds."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+    @property
     def text(self) -> str:
         """What the daemon has said for people."""
         return self._program.text()
 
     def ready(self) -> None:
         """Wait until peers can connect."""
-        eventually(lambda: listens(self.pid, PORT) or not self.running, PATIENCE, "the daemon to listen")
+        eventually(lambda: listens(self.pid, self.port) or not self.running, PATIENCE, "the daemon to listen")
         assert self.running, f"the daemon left at once:\n{self.text}"
 
     def rows(self, peer: str = "", **facts: object) -> list[Row]:
         """Return the rows of the message log about a peer that hold all of `facts`."""
-        wanted = {**facts, **({"peer_ip_src": peer} if peer else {})}
-        return [row for row in _read(self.message_log) if wanted.items() <= row.items()]
+        wanted = {**facts, **({self.peer_key: peer} if peer else {})}
+        return [row for row in read_rows(self.message_log) if wanted.items() <= row.items()]
 
     def routes(self, peer: str, log_type: str) -> list[Row]:
         """Return the logged routes of one kind: update, withdraw or delete."""
@@ -112,7 +125,7 @@ class Collector:
         path = self.home / f"dump-{peer.replace('.', '_').replace(':', '_')}.json"
 
         def whole() -> list[Row]:
-            rows = list(_read(path))
+            rows = list(read_rows(path))
             fresh = bool(rows) and rows[0]["event_type"] == "dump_init" and float(rows[0]["timestamp"]) >= asked
             return rows if fresh and rows[-1]["event_type"] == "dump_close" else []
 
@@ -130,10 +143,19 @@ class Collector:
         self._program.kill()
 
 
+C = TypeVar("C", bound=Collector)
+
+
 @contextmanager
 def collector(network: Network, home: Path, **settings: object) -> Iterator[Collector]:
     """Run a collector; at the end of a test that went well it must stop well, too."""
-    daemon = Collector(network, home, settings)
+    with at_work(Collector(network, home, settings)) as daemon:
+        yield daemon
+
+
+@contextmanager
+def at_work(daemon: C) -> Iterator[C]:
+    """Wait until a daemon is ready; at the end of a test that went well it must stop well, too."""
     try:
         daemon.ready()
         yield daemon
@@ -143,7 +165,7 @@ def collector(network: Network, home: Path, **settings: object) -> Iterator[Coll
         daemon.kill()
 
 
-def _read(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[Row]:
     """Read the whole lines of a JSON file that somebody may still be writing."""
     if not path.exists():
         return

@@ -112,3 +112,8 @@ class GoBgp(Speaker):
                 yield "[neighbors.afi-safis.add-paths.config]\nsend-max = 4"
             if link.restart_time:
                 yield "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true"
+
+
+def family_name(family: Family) -> str:
+    """Return what a configuration calls a family."""
+    return _NAMES[family][0]

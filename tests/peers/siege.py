@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tests.peers.collector import PATIENCE, Collector
-from tests.peers.network import Network, listens
+from tests.peers.collector import PATIENCE, Collector, at_work
+from tests.peers.network import Network
 from tests.peers.raw_speaker import (
     KEEPALIVE,
     KEEPALIVE_TYPE,
@@ -56,17 +56,6 @@ class Target(Collector):
         }
         super().__init__(Host(), home, {**keys, **settings})
 
-    def ready(self) -> None:
-        """Wait until peers can connect."""
-        eventually(lambda: listens(self.pid, self.port) or not self._program.running, PATIENCE, "the daemon to listen")
-        assert self._program.running, f"the daemon left at once:\n{self.text}"
-
-    @property
-    def resident(self) -> int:
-        """Octets of memory the daemon holds."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
-
     def log_of(self, peer: str, log_type: str = "") -> list[dict[str, Any]]:
         """Return what was logged about one peer: all rows, or routes of one type."""
         rows = _rows(self.home / f"messages-{peer.replace('.', '_')}.json")
@@ -98,13 +87,8 @@ class Target(Collector):
 @contextmanager
 def target(home: Path, port: int, **settings: object) -> Iterator[Target]:
     """Run a collector; at the end of a test that went well it must stop well, too."""
-    daemon = Target(home, port, **settings)
-    try:
-        daemon.ready()
+    with at_work(Target(home, port, **settings)) as daemon:
         yield daemon
-        daemon.stop()
-    finally:
-        daemon.kill()
 
 
 class Bystander:
