@@ -6,21 +6,24 @@ backlog, and the router is read on until that is full. Only then is it paused, w
 When a peer goes down its routes are swept in slices, a `delete` row a route, before the router's next message is looked
 at, so that no row of the old session follows one of the new. A router that is lost is swept likewise; when it connects
 again meanwhile, its new session waits for that.
+
+A bug of ours costs the session that it shows in: its connection is reset, and what it showed goes as if the router had
+been lost. Should that fail too, the rest goes without rows.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
 
 from routed.model.bmp_event import MessageDiscarded, MessageReceived, MonitoringRun
-from routed.model.event import Event, SessionDown
 from routed.octets import Cursor
 from routed.plumbing.log import Level
 from routed.rib._monitoring import MonitoredRib
@@ -28,7 +31,7 @@ from routed.rib._monitoring import MonitoringRun as Run
 from routed.rib._rib import sweep_all
 from routed.service.backlog import Backlog
 from routed.service.bmp_records import event_records
-from routed.service.monitored import MonitoredRouter, RibKey, begin_internal
+from routed.service.monitored import MonitoredRouter, RibKey, View, begin_internal
 from routed.service.records import BMP_ROUTER
 from routed.service.refusals import attribute_name
 from routed.service.reports import Line
@@ -43,10 +46,11 @@ from routed.wire.bmp.peer_up import PeerUp
 from routed.wire.bmp.statistics import StatisticsReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from twisted.internet.interfaces import IReactorTime
 
+    from routed.model.event import Event, SessionDown
     from routed.plumbing.log import Log
     from routed.rib._monitoring import Monitored
     from routed.rib._rib import Rib
@@ -54,7 +58,6 @@ if TYPE_CHECKING:
     from routed.rib._table import Table
     from routed.service.bmp_records import EventRecord
     from routed.service.message_log import MessageLog, Stream
-    from routed.service.monitored import View
     from routed.service.reports import Reporter
     from routed.service.routers import Router
     from routed.service.settings import StationSettings
@@ -62,7 +65,7 @@ if TYPE_CHECKING:
     from routed.wire.bmp.message import Message
 
 #: A walk that is under way: each step is short, or says what to wait for.
-Steps: TypeAlias = Iterator[Deferred[None] | None]
+Steps: TypeAlias = "Iterator[Deferred[None] | None]"
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -74,7 +77,12 @@ class Session:
     stream: Stream | None
     backlog: Backlog = field(default_factory=Backlog)
     work: Deferred[None] | None = None  # under way
+    gone: deque[tuple[View, int, Table]] = field(default_factory=deque)  # taken out, with the family: to be swept
     is_paused: bool = False
+    lost_at: float | None = None  # its connection no longer exists. Units: seconds since 1970
+    leaving: Iterable[View] = ()  # what a lost router showed, and was not taken out yet
+    is_given_up: bool = False  # a bug kept what it showed from going in good order
+    over: Deferred[None] = field(default_factory=Deferred)  # fires when a lost router has left nothing behind
     refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
 
 
@@ -98,7 +106,7 @@ class BmpCollector:
         self._sweeper = Sweeper(reactor)
         self._tidier = Tidier(reactor, rib, self._sweeper)
         self._sessions: dict[Router, Session] = {}
-        self._leaving: dict[object, Deferred[None]] = {}  # by address: the sweep of a router that is lost
+        self._leaving: dict[object, set[Session]] = {}  # by address: routers that are lost and being swept
         self._works: set[Deferred[None]] = set()
         self._stopping = False
 
@@ -113,12 +121,14 @@ class BmpCollector:
             stream.open()
         monitored = MonitoredRouter(self._rib, text, set_pd=self._settings.set_pd)
         session = self._sessions[router] = Session(router=router, monitored=monitored, stream=stream)
-        leaving = self._leaving.get(router.address)
-        if leaving is not None:
-            self._begin(session, iter([after(leaving)]))
+        leaving = self._leaving.get(router.address, ())
+        if leaving:
+            self._begin(session, (after(before.over) for before in tuple(leaving)))
 
     def event(self, router: Router, event: Event) -> None:
         """Take an event of a session now, or as soon as what came before it is done."""
+        if self._stopping:
+            return
         session, now = self._sessions[router], self._wall_clock()
         if session.work is None and room(session.stream) is None:
             steps = self._take(session, event, now)
@@ -134,25 +144,25 @@ class BmpCollector:
         if session.work is None:
             self._begin(session, iter([room(session.stream)]))
 
-    def closed(self, router: Router, down: SessionDown) -> None:
+    def closed(self, router: Router, down: SessionDown) -> None:  # noqa: ARG002 (the listener says why)
         """Let the router's routes go, after its last message."""
         session = self._sessions.pop(router)
+        session.lost_at = self._wall_clock()
         if self._stopping:
-            session.backlog.clear()
             finish(session.stream)
             return
-        session.backlog.put(down, self._wall_clock())
+        session.leaving = session.monitored.lost()
+        leaving = self._leaving.setdefault(router.address, set())
+        leaving.add(session)
+
+        def over(_: None) -> None:
+            leaving.remove(session)
+            if not leaving:
+                del self._leaving[router.address]
+
+        session.over.addCallback(over)
         if session.work is None:
             self._begin(session, iter(()))
-        assert session.work is not None
-        leaving = self._leaving[router.address] = session.work
-
-        def gone(result: object) -> object:
-            if self._leaving.get(router.address) is leaving:
-                del self._leaving[router.address]
-            return result
-
-        leaving.addBoth(gone)
 
     def neighbors(self) -> list[MonitoredRouter]:
         """Return what is dumped, by slot."""
@@ -164,8 +174,9 @@ class BmpCollector:
         self._tidier.start()
 
     def idle(self) -> Deferred[None]:
-        """Return what fires when the work that is under way has ended."""
-        return gatherResults(list(self._works)).addCallback(lambda _: None)
+        """Return what fires when no work is under way any more."""
+        ended = gatherResults(list(self._works))
+        return ended.addCallback(lambda _: self.idle() if self._works else None)
 
     def retag(self) -> None:
         """Tag everything anew, after the tag map has been read again."""
@@ -176,7 +187,7 @@ class BmpCollector:
                 session.stream.text = text
 
     def stop(self) -> Deferred[None]:
-        """From now on sessions end with the daemon: their routes are not swept.
+        """From now on sessions end with the daemon: nothing of them is taken in, and their routes are not swept.
 
         Returns: fires when the work that was under way has ended, and nothing is logged for it any more.
         """
@@ -190,26 +201,49 @@ class BmpCollector:
         session.work = work = self._sweeper.walk(self._working(session, steps))
         self._works.add(work)
 
-        def done(result: object) -> object:
-            self._works.discard(work)
-            if session.work is work:
-                session.work = None
-            return result
+        def done(result: object) -> None:
+            self._works.remove(work)
+            session.work = None
+            if isinstance(result, Failure):
+                self._contain(session, result)
+            elif session.lost_at is not None:
+                session.over.callback(None)
 
         work.addBoth(done)
 
     def _working(self, session: Session, steps: Steps) -> Steps:
-        """Finish what has begun, then take what waits, one event after the other."""
+        """Finish what has begun, then take what waits, one event after the other; then let a lost router go."""
         yield from steps
         while session.backlog and not self._stopping:
             event, arrived = session.backlog.take()
             more = self._take(session, event, arrived)
             if more is not None:
                 yield from more
-            if session.is_paused and session.backlog.octets <= self._settings.backlog // 2:
-                session.is_paused = False
-                session.router.resume()
+            self._resume(session)
             yield room(session.stream)
+        if session.lost_at is not None:
+            yield from self._lose(session, session.lost_at)
+
+    def _resume(self, session: Session) -> None:
+        """Read a router on when little enough waits."""
+        if session.is_paused and session.backlog.octets <= self._settings.backlog // 2:
+            session.is_paused = False
+            session.router.resume()
+
+    def _contain(self, session: Session, bug: Failure) -> None:
+        """Let a bug cost one session."""
+        session.router.fail(bug)
+        session.backlog.clear()
+        self._resume(session)  # or it would not hear that its connection is gone
+        if session.lost_at is None or session.work is not None:
+            return
+        if session.is_given_up:
+            session.over.callback(None)
+            return
+        session.is_given_up = True
+        stream, session.stream = session.stream, None
+        self._begin(session, iter(()))
+        finish(stream)
 
     def _take(self, session: Session, event: Event, arrived: float) -> Steps | None:
         """Carry an event out; return what is left of it when it is more than a few milliseconds of work."""
@@ -221,10 +255,7 @@ class BmpCollector:
                 session.monitored.counters.messages += 1
                 return self._receive(session, message, arrived)
             case MessageDiscarded(kind=kind, reason=reason):
-                session.monitored.counters.discarded += 1
                 self._discard(session, kind, reason)
-            case SessionDown():
-                return self._lose(session, arrived)
         return None
 
     # -- routes -----------------------------------------------------------------------------------------------------
@@ -234,19 +265,21 @@ class BmpCollector:
             try:
                 return session.monitored.find(header, says_how=says_how)
             except TooManyPeersError as error:
-                self._discard(session, "route monitor", str(error))
+                self._complain(session, "route monitor", str(error))
                 return None
 
         run = Run(self._rib, octets, session.monitored.by_header, find, session.monitored.stateless)
-        if self._step(session, run, arrived) and not run.gone:
+        if self._step(session, run, arrived) and not session.gone:
             return None
         return self._applying(session, run, arrived)
 
     def _applying(self, session: Session, run: Run, arrived: float) -> Steps:
-        while not run.is_over and not self._stopping:
+        while not run.is_over:
             yield room(session.stream)
+            if self._stopping:
+                return
             self._step(session, run, arrived)
-        yield from self._sweeping(session, run.gone, arrived)
+        yield from self._sweep(session, arrived)
 
     def _step(self, session: Session, run: Run, arrived: float) -> bool:
         """Go one step on with a run; whether it is over."""
@@ -255,6 +288,8 @@ class BmpCollector:
         try:
             came_to = run.step(rows)
         finally:
+            take_out(session, run.gone)
+            run.gone.clear()
             if stream is not None:
                 stream.write(rows)
         if came_to is not None:
@@ -269,9 +304,9 @@ class BmpCollector:
         counters.malformed += came_to.malformed
         if came_to.orphans and came_to.suspect is not None:
             address = peer_address(came_to.suspect)
-            self._discard(session, "route monitor", f"missing peer up BMP message for peer {address}")
+            self._complain(session, "route monitor", f"missing peer up BMP message for peer {address}")
         if came_to.malformed:
-            self._discard(session, "route monitor", f"malformed; {counters.malformed} of them so far")
+            self._complain(session, "route monitor", f"malformed; {counters.malformed} of them so far")
         if came_to.refused:
             session.refused.update(came_to.refused)
             first, total = came_to.refusals[0], sum(session.refused.values())
@@ -282,7 +317,6 @@ class BmpCollector:
 
     def _receive(self, session: Session, message: Message, arrived: float) -> Steps | None:
         monitored = session.monitored
-        steps: Steps | None = None
         match message:
             case PeerUp():
                 try:
@@ -290,18 +324,18 @@ class BmpCollector:
                 except TooManyPeersError as error:
                     self._discard(session, "peer up", str(error))
                     return None
-                gone = monitored.up(peer)
-                steps = self._sweeping(session, gone, arrived) if gone else None
+                take_out(session, monitored.up(peer))
             case PeerDown():
                 peer_gone = monitored.peers.down(message.peer)
                 if peer_gone is None:
                     self._discard(session, "peer down", f"missing peer up BMP message for peer {message.peer.address}")
                     return None
-                steps = self._emptying(session, iter(monitored.down(peer_gone.key)), arrived)
+                for view in monitored.down(peer_gone.key):
+                    empty(session, view)
             case RouteMirroring():
                 monitored.counters.mirrored += 1
         self._record(session, message, arrived)
-        return steps
+        return self._sweep(session, arrived) if session.gone else None
 
     def _record(self, session: Session, message: Message, arrived: float) -> None:
         """Write the records of a message, and keep them for dumps."""
@@ -325,36 +359,32 @@ class BmpCollector:
 
     # -- sweeping ---------------------------------------------------------------------------------------------------
 
-    def _lose(self, session: Session, arrived: float) -> Steps:
+    def _lose(self, session: Session, lost_at: float) -> Steps:
         """Let everything that a router showed go, and say what its session came to."""
-        self._report(session)
-        yield from self._emptying(session, session.monitored.lost(), arrived)
+        if not session.is_given_up:
+            self._report(session)
+        yield from self._sweep(session, lost_at)
+        for view in session.leaving:
+            empty(session, view)
+            yield from self._sweep(session, lost_at)
+            if self._stopping:
+                break
+            yield None
         finish(session.stream)
 
-    def _emptying(self, session: Session, views: Iterator[View], arrived: float) -> Steps:
-        for view in views:
-            tables = [(view.rib, family, table) for family, table in view.rib.detach()]
-            yield from self._sweep(session, view, tables, arrived)
-
-    def _sweeping(self, session: Session, gone: list[tuple[MonitoredRib, int, Table]], arrived: float) -> Steps:
-        for entry in gone:
-            yield from self._sweep(session, session.monitored.view_of(entry[0]), [entry], arrived)
-
-    def _sweep(
-        self, session: Session, view: View, tables: list[tuple[MonitoredRib, int, Table]], arrived: float
-    ) -> Steps:
+    def _sweep(self, session: Session, arrived: float) -> Steps:
         """Remove the routes of tables that were taken out, in slices."""
         stream = session.stream
-        for _, family, table in tables:
-            done = False
-            while not done and not self._stopping:
-                rows: Rows | None = None if stream is None else stream.monitored_rows(arrived)
-                if rows is not None:
-                    begin_internal(rows, view)
-                done = sweep_all(self._rib, family, table, ROUTES, rows)
-                if stream is not None:
-                    stream.write(rows)
-                yield room(stream)
+        while session.gone and not self._stopping:
+            view, family, table = session.gone[0]
+            rows: Rows | None = None if stream is None else stream.monitored_rows(arrived)
+            if rows is not None:
+                begin_internal(rows, view)
+            if sweep_all(self._rib, family, table, ROUTES, rows):
+                session.gone.popleft()
+            if stream is not None:
+                stream.write(rows)
+            yield room(stream)
 
     # -- what is said -----------------------------------------------------------------------------------------------
 
@@ -368,6 +398,11 @@ class BmpCollector:
         )
 
     def _discard(self, session: Session, message: str, reason: str) -> None:
+        """Count a message that means nothing, and say so."""
+        session.monitored.counters.discarded += 1
+        self._complain(session, message, reason)
+
+    def _complain(self, session: Session, message: str, reason: str) -> None:
         facts = {"peer": session.router.name, "message": message, "reason": reason}
         self._reporter.say_of(f"{session.router.name} {message}", Line.DISCARDED, facts)
 
@@ -386,15 +421,10 @@ def log_line(record: EventRecord, stream: Stream, arrived: float, sequence: int)
     return record.log(sequence, stream.times.exact(arrived), stream.text, stream.times)
 
 
-def after(work: Deferred[None]) -> Deferred[None]:
-    """Return what fires when some work has ended, however it did."""
+def after(over: Deferred[None]) -> Deferred[None]:
+    """Return what fires behind something that others wait for, too."""
     ended: Deferred[None] = Deferred()
-
-    def fire(result: object) -> object:
-        ended.callback(None)
-        return result
-
-    work.addBoth(fire)
+    over.addCallback(ended.callback)
     return ended
 
 
@@ -408,3 +438,13 @@ def finish(stream: Stream | None) -> None:
     if stream is not None:
         stream.close()
         stream.release()
+
+
+def empty(session: Session, view: View) -> None:
+    """Take all tables of a RIB out, to be swept."""
+    session.gone.extend((view, family, table) for family, table in view.rib.detach())
+
+
+def take_out(session: Session, tables: list[tuple[MonitoredRib, int, Table]]) -> None:
+    """Remember tables that are to be swept."""
+    session.gone.extend((session.monitored.view_of(rib), family, table) for rib, family, table in tables)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
+from twisted.python.failure import Failure
+
 from routed.model.event import Event, PeerUp, SessionDown
 from routed.service.pump import SessionProtocol
 from routed.session.bgp_passive import BgpPassive
@@ -48,6 +50,10 @@ class Connection:
         self.holds -= 1
         if not self.holds:
             self.pump.resume()
+
+    def fail(self, bug: Failure) -> None:
+        """Let a bug that showed in the work which an event began cost this session."""
+        self.pump.fail(bug)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

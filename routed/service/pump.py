@@ -173,6 +173,12 @@ class SessionProtocol(protocol.Protocol):
         if self._phase in (Phase.RUNNING, Phase.CLOSING) and self.loss is None:
             self._stream.abortConnection()
 
+    def fail(self, bug: Failure) -> None:
+        """Let a bug of our own cost this session; what is kept is void."""
+        self._kept.clear()
+        self._owner.caught(bug)
+        self.abort()
+
     def set_send_hold(self, seconds: float) -> None:
         """Change how long the peer may refuse to read (RFC 9687 section 4)."""
         self._outgoing.seconds = seconds
@@ -233,9 +239,7 @@ class SessionProtocol(protocol.Protocol):
         try:
             yield
         except Exception:  # noqa: BLE001 (the one place that contains our own bugs)
-            self._kept.clear()
-            self._owner.caught(Failure())  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-            self.abort()
+            self.fail(Failure())  # type: ignore[no-untyped-call]  # Twisted leaves it bare
 
     def _send(self) -> bool:
         """Send the outbox; say whether there was anything."""

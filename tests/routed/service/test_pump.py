@@ -250,6 +250,21 @@ def test_our_bug_costs_this_connection_only(rig: Rig, where: str) -> None:
     assert rig.owner.heard[-1] == "gone"
 
 
+def test_a_bug_that_shows_elsewhere_costs_this_connection_too(rig: Rig) -> None:
+    rig.pump.pause()
+    rig.session.events = [RUN]
+    rig.pump.dataReceived(b"x")
+    rig.pump.fail(Failure(KeyError("bug")))
+    rig.pump.catch_up()
+    assert [bug.type for bug in rig.owner.bugs] == [KeyError]
+    assert rig.wire.disconnected
+    assert rig.owner.heard == []
+    rig.session.events = [DOWN]
+    rig.lose()
+    rig.pump.catch_up()
+    assert rig.owner.heard == [DOWN, "gone"]
+
+
 def test_a_paused_peer_is_read_again_when_it_is_resumed(rig: Rig) -> None:
     rig.pump.pause()
     assert rig.wire.producerState == "paused"
