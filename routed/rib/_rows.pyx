@@ -43,6 +43,7 @@ cdef class Rows:
         self, *, bint as_path_array=False, bint communities_array=False, bint communities_numeric=False,
         bint origin_integer=False, bint all_attributes=False, bytes row_end=b"}\n",
     ):
+        cdef int which
         self.style = (
             AS_PATH_ARRAY * as_path_array | COMMUNITIES_ARRAY * communities_array
             | COMMUNITIES_NUMERIC * communities_numeric | ORIGIN_INTEGER * origin_integer
@@ -54,6 +55,8 @@ cdef class Rows:
         if self.scratch == NULL:
             raise MemoryError
         self.kept = [b""] * TEXTS
+        for which in range(TEXTS):
+            self.set_text(which, b"")
         self.set_text(ROW_END, row_end)
         self.set_tag(b"")
 
