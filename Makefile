@@ -8,10 +8,10 @@ COMPILED := $(shell find routed flowcorr lg -name '*.pyx' -o -name '*.pxd')
 .PHONY: help run test bench lint build clean
 
 help:
-	@echo 'make run     the main job: pmbgpd takes in a real table (DEMO_SECONDS=n: stop by itself)'
+	@echo 'make run     the main job: pmbgpd and pmbmpd take in real tables (DEMO_SECONDS=n: stop by itself)'
 	@echo 'make test    everything: lint, unit tests, sanitizers, real peers'
 	@echo 'make lint    ruff, mypy, import contracts'
-	@echo 'make bench   side by side with other BGP daemons (BENCH="--scale .1 --rounds 1": options)'
+	@echo 'make bench   side by side with other BGP and BMP daemons (BENCH="--scale .1 --rounds 1": options)'
 
 $(STAMP): pyproject.toml $(COMPILED)
 	@sh .ci/prepare $(VENV)

@@ -1,9 +1,10 @@
-"""What the demo sees: the rows that the daemon writes, and what the speakers tell."""
+"""What the demo sees: the rows that the daemons write, and what the routers tell."""
 
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _BLOCK_OCTETS = 1 << 20
 _TAIL_OCTETS = 1 << 16
@@ -42,35 +43,52 @@ class RowCounter:
 
 @dataclass(slots=True)
 class Crew:
-    """What the speakers have told so far, by their address."""
+    """What the routers of one daemon have told so far, by their address."""
 
     wanted: int
     read: dict[str, int] = field(default_factory=dict)
     up: dict[str, int] = field(default_factory=dict)
+    monitored: dict[str, int] = field(default_factory=dict)  # peers that a router shows
     sent: dict[str, int] = field(default_factory=dict)
     live_updates: int = 0
     lost: str | None = None
 
     def hear(self, line: str) -> str | None:
-        """Take one line of a speaker; return what a person should read of it."""
+        """Take one line of a router; return what a person should read of it."""
         told = json.loads(line)
         who, asn = told["speaker"], told["asn"]
+        text = self._take(told, who, asn)
+        return None if text is None else f"{who}  AS{asn:<6} {text}"
+
+    def _take(self, told: dict[str, Any], who: str, asn: int) -> str | None:
+        text = None
         match told["event"]:
             case "table read":
                 self.read[who] = told["routes"]
-                sets = told["attribute_sets"]
-                return f"{who}  AS{asn:<6} has read {told['routes']:>7,} routes with {sets:,} different attribute sets"
+                text = f"has read {told['routes']:>7,} routes with {told['attribute_sets']:,} different attribute sets"
+            case "ribs read":
+                self.monitored[who] = told["peers"]
+                self.read[who] = told["pre"] + told["post"] + told["loc"]
+                ribs = (
+                    f"{told['pre']:,} routes before its policy, {told['post']:,} behind it, {told['loc']:,} best ones"
+                )
+                text = f"has read {told['peers']} peers: {ribs}"
             case "established":
                 self.up[who] = asn
-                return f"{who}  AS{asn:<6} is up, hold time {told['hold_time']} s"
+                text = f"is up, hold time {told['hold_time']} s"
+            case "router up":
+                self.up[who] = asn
+                text = f"is up: router {told['name']}, {told['peers']} peers and a Loc-RIB follow"
             case "table sent":
                 self.sent[who] = told["routes"]
-                return f"{who}  AS{asn:<6} has sent its table: {told['routes']:,} routes in {told['seconds']:.2f} s"
+                text = f"has sent its table: {told['routes']:,} routes in {told['seconds']:.2f} s"
+            case "peer up" | "peer down" as event:
+                text = f"says: {event}, {told['peer']} AS{told['peer_as']}"
             case "live":
                 self.live_updates += told["updates"]
             case "lost":
                 self.lost = f"{who}  AS{asn} lost its session: {told['why']}"
-        return None
+        return text
 
     @property
     def routes(self) -> int:
@@ -78,13 +96,18 @@ class Crew:
         return sum(self.read.values())
 
     @property
+    def whose(self) -> str:
+        """Say whose routes they are."""
+        return f"{sum(self.monitored.values())} monitored peers" if self.monitored else f"{self.wanted} peers"
+
+    @property
     def all_read(self) -> bool:
-        """Tell whether every speaker has read its table and waits for the start."""
+        """Tell whether every router has read its table and waits for the start."""
         return len(self.read) == self.wanted
 
     @property
     def all_sent(self) -> bool:
-        """Tell whether every speaker has sent its table."""
+        """Tell whether every router has sent its table."""
         return len(self.sent) == self.wanted
 
 
@@ -97,9 +120,9 @@ def last_rows(path: Path, wanted: tuple[str, ...]) -> list[str]:
     return [row for row in found if row]
 
 
-def finished_dumps(directory: Path) -> list[Path]:
+def finished_dumps(directory: Path, names: str) -> list[Path]:
     """Return the table dumps, the largest first; none while one of them is still being written."""
-    dumps = sorted(directory.glob("dump-*.json"), key=lambda path: path.stat().st_size, reverse=True)
+    dumps = sorted(directory.glob(names), key=lambda path: path.stat().st_size, reverse=True)
     return dumps if all(last_rows(dump, ('"dump_close"',)) for dump in dumps) else []
 
 

@@ -1,9 +1,13 @@
+import asyncio
 import json
 import os
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from demo import BGP, BMP
+from demo_part import DemoError, Part
 from demo_screen import Screen
 from demo_watch import Crew, RowCounter, finished_dumps, format_cost, last_rows
 
@@ -51,10 +55,11 @@ def test_dumps_are_shown_when_all_are_whole(tmp_path: Path) -> None:
     small.write_text('{"event_type": "dump_init"}\n{"event_type": "dump_close"}\n')
     large.write_text('{"event_type": "dump_init"}\n{"event_type": "dump"}\n')
     (tmp_path / "latest-a.json").symlink_to("nowhere")
-    assert finished_dumps(tmp_path) == []
+    (tmp_path / "bmp-dump-a.json").write_text("{}\n")
+    assert finished_dumps(tmp_path, "dump-*.json") == []
     with large.open("a") as file:
         file.write('{"event_type": "dump_close"}\n')
-    assert finished_dumps(tmp_path) == [large, small]
+    assert finished_dumps(tmp_path, "dump-*.json") == [large, small]
 
 
 def test_the_cost_of_a_process_is_read_where_the_system_tells(tmp_path: Path) -> None:
@@ -87,6 +92,63 @@ def test_the_crew_counts_live_updates_silently_and_hears_of_losses() -> None:
     crew.hear(told("lost", why="connection closed"))
     assert crew.lost is not None
     assert "connection closed" in crew.lost
+
+
+def test_the_crew_counts_the_routes_of_all_ribs_that_a_router_shows() -> None:
+    crew = Crew(wanted=1)
+    assert crew.whose == "1 peers"
+    assert "14 peers" in (crew.hear(told("ribs read", peers=14, pre=1000, post=100, loc=90)) or "")
+    assert "router edge, 14 peers" in (crew.hear(told("router up", name="edge", peers=14)) or "")
+    assert "peer down, 192.0.2.1 AS65002" in (crew.hear(told("peer down", peer="192.0.2.1", peer_as=65002)) or "")
+    assert (crew.routes, crew.whose, crew.up) == (1190, "14 monitored peers", {"127.0.0.11": 65001})
+
+
+def test_a_plan_names_its_files_and_its_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMBMPD", "/usr/sbin/pmbmpd -d")
+    assert BMP.command == ["/usr/sbin/pmbmpd", "-d", "-f", "examples/quickstart-bmp.conf"]
+    assert (str(BMP.message_log), BMP.dumps) == ("demo-output/bmp-msglog.json", "bmp-dump-*.json")
+    assert (str(BGP.message_log), BGP.dumps) == ("demo-output/msglog.json", "dump-*.json")
+    assert str(BMP.daemon_log) == "demo-output/pmbmpd.log"
+
+
+@pytest.mark.parametrize(
+    ("program", "complaint"),
+    [
+        ('trap "exit 0" TERM', None),
+        ('trap "exit 5" TERM', "pmbmpd was told to end, and did with status 5"),
+        ("true", None),
+    ],
+)
+def test_the_failure_of_a_daemon_at_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, complaint: str | None
+) -> None:
+    monkeypatch.setenv("PMBMPD", f"sh -c '{program}; echo up; while :; do sleep 0.1; done'")
+    part = Part(replace(BMP, output=tmp_path, routers=()), Screen(StringIO()))
+
+    async def run() -> str | None:
+        await part.start_daemon()
+        async with asyncio.timeout(30):
+            while not part.plan.daemon_log.stat().st_size:  # noqa: ASYNC110 (another process writes it)
+                await asyncio.sleep(0)
+        part.check()
+        return await part.stop()
+
+    assert asyncio.run(run()) == complaint
+
+
+def test_a_daemon_that_ends_by_itself_fails_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMBMPD", "sh -c 'exit 7'")
+    part = Part(replace(BMP, output=tmp_path, routers=()), Screen(StringIO()))
+
+    async def run() -> None:
+        await part.start_daemon()
+        async with asyncio.timeout(30):
+            while True:
+                await asyncio.sleep(0)
+                part.check()
+
+    with pytest.raises(DemoError, match="pmbmpd ended with status 7"):
+        asyncio.run(run())
 
 
 def test_a_pipe_gets_plain_lines_and_progress_now_and_then() -> None:

@@ -1,32 +1,46 @@
 """The configuration of the quick start is right, and the demo that runs it works from start to end."""
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "demo-output"
-PORT = 10179
+PORTS = (10179, 11790)
 
 
 @pytest.fixture
-def _free_port() -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", PORT))
-        except OSError:
-            pytest.skip(f"NOT TESTED: the demo needs port {PORT}, which is taken (another demo?)")
+def _alone() -> Iterator[None]:
+    """Demos share ports and a folder: other workers wait."""
+    with Path(__file__).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def test_the_daemon_has_nothing_to_say_against_the_configuration() -> None:
-    command = [sys.executable, "-m", "routed.daemon.pmbgpd", "-f", "examples/quickstart.conf", "-T", "config"]
+@pytest.fixture
+def _free_ports(_alone: None) -> None:
+    for port in PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                pytest.skip(f"NOT TESTED: the demo needs port {port}, which is taken (another demo?)")
+
+
+@pytest.mark.parametrize(
+    ("daemon", "configuration"), [("pmbgpd", "quickstart.conf"), ("pmbmpd", "quickstart-bmp.conf")]
+)
+def test_the_daemon_has_nothing_to_say_against_the_configuration(daemon: str, configuration: str) -> None:
+    command = [sys.executable, "-m", f"routed.daemon.{daemon}", "-f", f"examples/{configuration}", "-T", "config"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARN" not in done.stdout + done.stderr
@@ -34,7 +48,7 @@ def test_the_daemon_has_nothing_to_say_against_the_configuration() -> None:
 
 
 @pytest.mark.peers
-@pytest.mark.usefixtures("_free_port")
+@pytest.mark.usefixtures("_free_ports")
 def test_the_demo_loads_its_tables_and_ends_when_told() -> None:
     command = [sys.executable, "examples/demo.py"]
     lines = []
@@ -47,16 +61,19 @@ def test_the_demo_loads_its_tables_and_ends_when_told() -> None:
     shutil.rmtree(OUTPUT, ignore_errors=True)
     assert demo.returncode == 0, text
     assert "601,040 routes of 4 peers held and logged" in text
+    assert "693,556 routes of 14 monitored peers held and logged" in text
     assert text.count("is up, hold time 90 s") == 4
     assert "everything that was written is in demo-output/" in text
 
 
 @pytest.mark.peers
-def test_a_daemon_that_dies_ends_the_demo_with_its_last_words() -> None:
-    environment = {**os.environ, "PMBGPD": "sh -c 'echo its last words; exit 3'"}
+@pytest.mark.usefixtures("_alone")
+@pytest.mark.parametrize("daemon", ["pmbgpd", "pmbmpd"])
+def test_a_daemon_that_dies_ends_the_demo_with_its_last_words(daemon: str) -> None:
+    environment = {**os.environ, daemon.upper(): "sh -c 'echo its last words; exit 3'"}
     command = [sys.executable, "examples/demo.py"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     shutil.rmtree(OUTPUT, ignore_errors=True)
     assert done.returncode == 1
-    assert "the daemon ended with status 3" in done.stdout
+    assert f"{daemon} ended with status 3" in done.stdout
     assert "its last words" in done.stdout
