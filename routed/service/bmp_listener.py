@@ -58,13 +58,11 @@ class BmpListener(Listener):
         )
         self.routers[slot] = router
         try:
+            self._reporter.say(Line.USAGE, peer=address, in_use=self._slots.in_use, max_peers=self._slots.max_peers)
             self._subscriber.accepted(router)
         except Exception:
             self._strike(router)
             raise
-        self._reporter.say(
-            Line.USAGE, peer=address, in_use=self._slots.in_use, max_peers=self._policy.settings.max_peers
-        )
         return pump
 
     def event(self, router: Router, event: Event) -> None:
@@ -79,8 +77,10 @@ class BmpListener(Listener):
         self._strike(router)
         try:
             loss = router.pump.loss
-            if loss is None or isinstance(loss.value, ConnectionAborted):
+            if loss is None:
                 self._reporter.say(Line.TERMINATED, peer=router.name, reason=down.reason)
+            elif isinstance(loss.value, ConnectionAborted):
+                self._reporter.say(Line.TERMINATED, peer=router.name, reason="the connection was reset by us")
             else:
                 number = _IN_ORDER if isinstance(loss.value, ConnectionDone) else errno.ECONNRESET
                 self._reporter.say(Line.RESET_BY_PEER, peer=router.name, errno=number)

@@ -21,9 +21,8 @@ from twisted.python.failure import Failure
 from routed.plumbing.metrics import DaemonCounters
 from routed.plumbing.values import parse_address
 from routed.service.admission import Batch, Slots
-from routed.service.handover import Accept  # noqa: TC001
+from routed.service.handover import Accept
 from routed.service.proxied import Proxied
-from routed.service.pump import SessionProtocol
 from routed.service.reports import Line, Reporter
 from routed.service.settings import ListenerSettings
 from routed.service.tls import Handshakes, TlsIdentity
@@ -115,18 +114,7 @@ class Listener(Service):
 
     def accept(self, host: str, port: int) -> IProtocol | None:
         """Decide about a connection; return what drives it, or None to close it without a word."""
-        try:
-            self._limit_accepts()
-            self.counters.connections_accepted += 1
-            address = parse_address(host)
-            if not self._policy.allows(address):
-                self.counters.connections_not_allowed += 1
-                self._reporter.say(Line.NOT_ALLOWED, peer=address)
-                return None
-            return self._enter(host, port)
-        except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
-            self.caught(Failure(), f"acceptance of {host}")  # type: ignore[no-untyped-call]  # bare in Twisted
-            return None
+        return self._contained(self._let_in, host, port)
 
     def caught(self, bug: Failure, where: str) -> None:
         """Count an exception from our own code and log it with its traceback."""
@@ -148,22 +136,43 @@ class Listener(Service):
     def stopped(self) -> None:
         """Take note that all sessions are over."""
 
-    def enrol(self, address: Address, port: int) -> SessionProtocol | None:
+    def enrol(self, address: Address, port: int) -> IProtocol | None:
         """Make the session of a connection for which there is a slot."""
         raise NotImplementedError
 
-    def refuse(self) -> SessionProtocol | None:
+    def refuse(self) -> IProtocol | None:
         """Return what tells a connection that there is no slot for it, if the protocol can."""
         return None
 
     # -- admission --------------------------------------------------------------------------------------------------
 
-    def _admit(self, host: str, port: int) -> SessionProtocol | None:
+    def _let_in(self, host: str, port: int) -> IProtocol | None:
+        self._limit_accepts()
+        self.counters.connections_accepted += 1
+        address = parse_address(host)
+        if not self._policy.allows(address):
+            self.counters.connections_not_allowed += 1
+            self._reporter.say(Line.NOT_ALLOWED, peer=address)
+            return None
+        return self._enter(host, port)
+
+    def _admit(self, host: str, port: int) -> IProtocol | None:
+        """Make the session of a connection; who waited for that in one of the rooms comes here from there."""
+        return self._contained(self._begin, host, port)
+
+    def _contained(self, step: Accept, host: str, port: int) -> IProtocol | None:
+        try:
+            return step(host, port)
+        except Exception:  # noqa: BLE001 (as in the pump: our own bug costs this connection)
+            self.caught(Failure(), f"acceptance of {host}")  # type: ignore[no-untyped-call]  # bare in Twisted
+            return None
+
+    def _begin(self, host: str, port: int) -> IProtocol | None:
         pump = self._decide(parse_address(host), port)
         self._connections += pump is not None
         return pump
 
-    def _decide(self, address: Address, port: int) -> SessionProtocol | None:
+    def _decide(self, address: Address, port: int) -> IProtocol | None:
         if not self._slots.any_free:
             self.counters.connections_without_slot += 1
             self._reporter.say(Line.NO_SLOT, max_peers=self._slots.max_peers)
