@@ -5,6 +5,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from routed.plumbing.sink import log_bug
 from routed.rib._rib import Rib
 from routed.service.sweeper import Sweeper
 
@@ -42,4 +43,4 @@ class Tidier:
             if not self._stopping:
                 self.start()
 
-        self._sweeper.walk(steps()).addBoth(again)
+        self._sweeper.walk(steps()).addErrback(log_bug, "giving memory back").addBoth(again)
