@@ -352,7 +352,7 @@ class BmpCollector:
                 events.init = record
             case PeerUp(peer=header):
                 key = RibKey(header.is_post, header.is_out, header.is_loc, header.is_filtered)
-                events.ups.setdefault(key_of(header), {})[key] = record
+                events.stand(key_of(header), key, record)
             case StatisticsReport() if self._settings.excludes_statistics:
                 return
         events.add(record)

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from routed.service.records import PeerText
     from routed.service.settings import RenderSettings
 
-#: Events of one router that wait for the next dump.
+#: Events of one router that wait for the next dump, and their octets: a mirrored message is long, TLVs can be.
 MAX_EVENTS: Final = 65_536
+MAX_EVENT_OCTETS: Final = 64 << 20
+#: Octets of the Peer Ups of one router that every dump shows; the peers there may be take half of it.
+MAX_STANDING_OCTETS: Final = 64 << 20
+#: What a record takes besides its facts. Units: octets.
+RECORD_OCTETS: Final = 256
 #: Headers of one router that are remembered; of those that name the same RIB a router could make up thousands.
 MAX_HEADERS: Final = 65_536
 #: The octets of a per-peer header that say which RIB a message is about.
@@ -65,13 +70,30 @@ class DumpEvents:
 
     init: EventRecord | None = None
     ups: dict[PeerKey, dict[RibKey, EventRecord]] = field(default_factory=dict)
-    recent: deque[EventRecord] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))
+    recent: deque[EventRecord] = field(default_factory=deque)
     lost: int = 0  # since the last dump
+    recent_octets: int = 0
+    standing_octets: int = 0
 
     def add(self, record: EventRecord) -> None:
-        """Take an event."""
-        self.lost += len(self.recent) == MAX_EVENTS
+        """Take an event; when there are too many the oldest go."""
         self.recent.append(record)
+        self.recent_octets += weight(record)
+        while len(self.recent) > MAX_EVENTS or self.recent_octets > MAX_EVENT_OCTETS:
+            self.recent_octets -= weight(self.recent.popleft())
+            self.lost += 1
+
+    def stand(self, peer: PeerKey, rib: RibKey, record: EventRecord) -> None:
+        """Show a Peer Up in every dump until the peer goes down, unless there is no room for it."""
+        before = self.ups.get(peer, {}).get(rib)
+        octets = self.standing_octets + weight(record) - (0 if before is None else weight(before))
+        if octets <= MAX_STANDING_OCTETS:
+            self.standing_octets = octets
+            self.ups.setdefault(peer, {})[rib] = record
+
+    def forget(self, peer: PeerKey) -> None:
+        """Show the Peer Ups of a peer no more."""
+        self.standing_octets -= sum(map(weight, self.ups.pop(peer, {}).values()))
 
     def take(self) -> list[EventRecord]:
         """Return what a dump shows; from now on it is of earlier days."""
@@ -79,7 +101,7 @@ class DumpEvents:
         standing = chain([self.init] if self.init else [], *(ups.values() for ups in self.ups.values()))
         events = [record for record in standing if id(record) not in recent] + list(self.recent)
         self.recent.clear()
-        self.lost = 0
+        self.recent_octets = self.lost = 0
         return events
 
 
@@ -152,7 +174,7 @@ class MonitoredRouter:
     def down(self, key: PeerKey) -> list[View]:
         """Take all RIBs of a peer out, to be swept."""
         self.by_header.clear()
-        self.events.ups.pop(key, None)
+        self.events.forget(key)
         return self._take_out(self.views.pop(key, {}))
 
     def lost(self) -> Iterator[View]:
@@ -221,3 +243,8 @@ def begin_internal(rows: Rows, view: View) -> None:
     """Let the rows that follow be of routes that go although no message withdraws them."""
     rib = view.rib
     rows.source(rib.keys, rib.vpn_keys, rib.tag, rib.tagger, view.internal_end)
+
+
+def weight(record: EventRecord) -> int:
+    """Return about how many octets a record takes."""
+    return RECORD_OCTETS + len(record.facts)

@@ -224,7 +224,7 @@ def stands(events: DumpEvents, name: str, key: Any = None, rib: RibKey = IN) -> 
     if key is None:
         events.init = record
     else:
-        events.ups.setdefault(key, {})[rib] = record
+        events.stand(key, rib, record)
     events.add(record)
 
 
@@ -249,7 +249,7 @@ def test_a_dump_begins_with_what_still_holds_from_earlier() -> None:
     assert names(events.take()) == ["init", "up", "up post", "up other"]
     events.add(event("stats"))
     stands(events, "up again", PEER)
-    del events.ups[OTHER]
+    events.forget(OTHER)
     events.add(event("down other"))
     assert names(events.take()) == ["init", "up post", "stats", "up again", "down other"]
     stands(events, "init again")
@@ -279,3 +279,34 @@ def test_events_that_wait_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert events.lost == 2
     assert names(events.take()) == ["up", "b", "c"]
     assert events.lost == 0
+
+
+def test_long_events_that_wait_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirrored message has half a million digits."""
+    monkeypatch.setattr(module, "MAX_EVENT_OCTETS", 2_000)
+    events = DumpEvents()
+    for name in ("a", "b", "c"):
+        events.add(EventRecord(name, 0, 0, bytes(500)))
+    assert events.lost == 1
+    assert names(events.take()) == ["b", "c"]
+    events.add(EventRecord("d", 0, 0, bytes(1_500)))
+    assert names(events.take()) == ["d"]
+    events.add(EventRecord("too long by itself", 0, 0, bytes(2_000)))
+    assert (names(events.take()), events.lost, events.recent_octets) == ([], 0, 0)
+
+
+def test_peer_ups_that_stand_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router can say 250,000 octets about each of its peers; when some go there is room again."""
+    monkeypatch.setattr(module, "MAX_STANDING_OCTETS", 2_000)
+    events = DumpEvents()
+    events.stand(PEER, IN, EventRecord("in", 0, 0, bytes(600)))
+    events.stand(PEER, POST, EventRecord("post", 0, 0, bytes(600)))
+    events.stand(OTHER, IN, EventRecord("no room", 0, 0, bytes(600)))
+    events.stand(PEER, POST, EventRecord("post again", 0, 0, bytes(800)))
+    events.stand(PEER, IN, EventRecord("no room for more", 0, 0, bytes(900)))
+    assert names(events.take()) == ["in", "post again"]
+    events.forget(PEER)
+    events.forget(PEER)
+    assert events.standing_octets == 0
+    events.stand(OTHER, IN, EventRecord("room", 0, 0, bytes(600)))
+    assert names(events.take()) == ["room"]
