@@ -32,6 +32,9 @@ USUAL_FLAGS: Final = '"-O3"'
 #: Limits on the address space are not for the sanitizer, which reserves terabytes of it.
 RUNNABLE: Final = "not memory_that_cannot_be_had"
 
+#: A process that a sanitizer ends takes what pytest has captured of its report with it.
+UNCAPTURED: Final = ("-p", "no:cacheprovider", "--capture=sys")
+
 #: What pytest itself ends with; anything else is a process that a sanitizer or a signal ended.
 PYTEST_STATUSES: Final = range(6)
 
@@ -48,7 +51,7 @@ def main(arguments: list[str]) -> int:
         build = {**os.environ, "LDFLAGS": " ".join(FLAGS)}
         subprocess.run([sys.executable, *BUILD], cwd=tree, env=build, check=True)
         tests = arguments or selection(tree, sources)
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", RUNNABLE, *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", *UNCAPTURED, "-k", RUNNABLE, *tests]
         status = subprocess.run(command, cwd=tree, env=environment(tree), check=False).returncode
         if status not in PYTEST_STATUSES and last_octets(tree).exists():
             sys.stderr.write(f"the decoder was last given {last_octets(tree).read_bytes().hex()}\n")
