@@ -1,18 +1,17 @@
 import json
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
 from routed.plumbing.dump_file import DumpFile
-from routed.plumbing.log import Level, Log
+from routed.plumbing.log import Log
 from routed.plumbing.names import DATED_VARIABLES, parse_name
 from routed.plumbing.output_file import Owner
 from routed.plumbing.queue import Bounds
@@ -34,8 +33,8 @@ from routed.wire.mrt.message import decode_message
 from routed.wire.mrt.table_dump_v2 import PeerIndexTable
 from routed.wire.mrt.table_dump_v2 import Rib as MrtRib
 from tests.oracles.build import MANDATORY, prefix, update
+from tests.routed.service.dump_rig import HOUR, Lines, Thread
 
-HOUR = 1_795_186_800
 RENDER = RenderSettings(
     as_path_as_array=False,
     communities_as_array=False,
@@ -47,44 +46,6 @@ RENDER = RenderSettings(
     timestamps=TimestampLayout.PLAIN,
     utc=True,
 )
-
-
-class Thread:
-    """Does its work at once, or when it is told to."""
-
-    def __init__(self) -> None:
-        self.jobs: deque[tuple[Callable[[], Any], Deferred[Any]]] = deque()
-        self.held, self.calls = False, 0
-
-    def __call__(self, work: Callable[[], Any], /) -> Deferred[Any]:
-        self.calls += 1
-        if not self.held:
-            return maybeDeferred(work)
-        done: Deferred[Any] = Deferred()
-        self.jobs.append((work, done))
-        return done
-
-    def run(self, count: int = 1_000_000) -> None:
-        while self.jobs and count:
-            work, done = self.jobs.popleft()
-            maybeDeferred(work).chainDeferred(done)
-            count -= 1
-
-
-class Lines:
-    """Takes the lines of a log."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def info(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warning(self, text: str) -> None:
-        self.lines.append(f"WARN {text}")
-
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
-        self.lines.append(f"{level.name} {text}")
 
 
 class Rig:

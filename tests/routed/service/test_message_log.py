@@ -8,11 +8,13 @@ from twisted.internet.defer import Deferred
 
 from routed.plumbing.names import PEER_VARIABLES, parse_name
 from routed.plumbing.sink import Watch
+from routed.rib._monitoring import MonitoredRib, MonitoringRun
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._update import apply
 from routed.service.message_log import MessageLog, Stream
-from routed.service.records import Counter, PeerText
+from routed.service.records import BMP_ROUTER, Counter, PeerText
 from routed.service.settings import RenderSettings, TimestampLayout
+from tests.oracles.bmp_build import ROUTE_MONITORING, frame, peer, tlv
 from tests.oracles.build import MANDATORY, NET_10, update
 
 RENDER = RenderSettings(
@@ -69,13 +71,18 @@ class Writer:
 
 
 class Bench:
-    def __init__(self, name: str, render: RenderSettings = RENDER) -> None:
+    def __init__(self, name: str, render: RenderSettings = RENDER, **options: Any) -> None:
         self.files: dict[str, File] = {}
         self.opened: list[str] = []
         self.sequence = Counter()
         self.now = 0.0
         self.log = MessageLog(
-            parse_name(name, PEER_VARIABLES), self.open_file, render, self.sequence, wall_clock=lambda: self.now
+            parse_name(name, PEER_VARIABLES),
+            self.open_file,
+            render,
+            self.sequence,
+            wall_clock=lambda: self.now,
+            **options,
         )
 
     def open_file(self, name: str, watch: Watch) -> File:
@@ -255,3 +262,117 @@ def test_a_failing_tagger_leaves_the_tag_of_the_peer(capsys: pytest.CaptureFixtu
     assert record["tag"] == 5
     assert len(unraisable) == 1
     assert "RuntimeError: bug" in capsys.readouterr().err
+
+
+# -- peers that a router monitors -------------------------------------------------------------------------------------
+
+
+class Monitored:
+    """A RIB of a router, and runs of its messages."""
+
+    def __init__(self, **facts: Any) -> None:
+        self.rib = Rib(1)
+        self.table = MonitoredRib(self.rib, as4=True, external=False, add_path=0)
+        self.table.keys, self.table.end = b'"view": 1, ', b', "end": 1'
+        for name, value in facts.items():
+            setattr(self.table, name, value)
+
+    def run(self, stream: Stream, octets: bytes, arrived: float = 2.0) -> None:
+        rows = stream.monitored_rows(arrived)
+        run = MonitoringRun(self.rib, octets, {}, lambda _header, _says_how: self.table, lambda *_: None)
+        while run.step(rows) is None:
+            stream.write(rows)
+            rows = stream.monitored_rows(arrived)
+        stream.write(rows)
+
+
+def route_monitoring(header: bytes = peer()) -> bytes:
+    return frame(ROUTE_MONITORING, header + update(MANDATORY, NET_10))
+
+
+def test_rows_of_monitored_peers_have_the_time_of_the_router_and_that_of_their_arrival() -> None:
+    bench = Bench("log")
+    stream = bench.stream(names=BMP_ROUTER)
+    bench.now = 7.5
+    Monitored().run(stream, route_monitoring())
+    [record] = bench.files["log"].records
+    assert list(record) == [
+        "seq", "log_type", "timestamp", "view", "event_type", "afi", "safi", "ip_prefix",
+        "bgp_nexthop", "as_path", "origin", "timestamp_arrival", "end",
+    ]  # fmt: skip
+    assert record["timestamp"] == "2023-11-14 22:13:20.250000"
+    assert record["timestamp_arrival"] == "1970-01-01 00:00:02.000000"
+
+
+@pytest.mark.parametrize(
+    ("layout", "timestamp", "arrival"),
+    [
+        (TimestampLayout.RFC9557, "2023-11-14T22:13:20.250000+00:00", "1970-01-01T00:00:02.000000+00:00"),
+        (TimestampLayout.SINCE_EPOCH, "1700000000.250000", "2.000000"),
+    ],
+)
+def test_both_times_have_the_layout_that_is_asked_for(layout: TimestampLayout, timestamp: str, arrival: str) -> None:
+    bench = Bench("log", replace(RENDER, timestamps=layout))
+    Monitored().run(bench.stream(names=BMP_ROUTER), route_monitoring())
+    [record] = bench.files["log"].records
+    assert (record["timestamp"], record["timestamp_arrival"]) == (timestamp, arrival)
+
+
+def test_rows_of_a_router_that_are_not_wanted_take_no_number() -> None:
+    bench = Bench("log")
+    stream = bench.stream(names=BMP_ROUTER, tag=None)
+    assert stream.monitored_rows(0.0) is None
+    stream.record(lambda _number: b"never")
+    assert bench.files["log"].octets == b""
+    assert bench.sequence.next == 0
+
+
+def test_a_tagger_decides_for_routes_where_the_router_has_no_tag() -> None:
+    bench = Bench("log")
+    stream = bench.stream(names=BMP_ROUTER, tag=None, tagger=lambda _: b"never asked")
+    Monitored(tag=None, tagger=lambda _: b'"label": "x", ').run(stream, route_monitoring())
+    stream.record(lambda _number: b"never")
+    [record] = bench.files["log"].records
+    assert record["label"] == "x"
+
+
+def test_records_and_rows_share_their_numbers() -> None:
+    bench = Bench("log")
+    stream = bench.stream(names=BMP_ROUTER)
+    monitored = Monitored()
+    stream.record(lambda number: b'{"seq": %d}\n' % number)
+    monitored.run(stream, route_monitoring() * 3)
+    stream.record(lambda number: b'{"seq": %d}\n' % number)
+    assert [record["seq"] for record in bench.files["log"].records] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("skips", "rows"), [(False, 3), (True, 1)])
+def test_unchanged_routes_may_be_left_out(skips: bool, rows: int) -> None:
+    bench = Bench("log", skips_unchanged=skips)
+    stream = bench.stream(names=BMP_ROUTER)
+    Monitored().run(stream, route_monitoring() * 3)
+    assert [record["seq"] for record in bench.files["log"].records] == list(range(rows))
+
+
+def test_what_a_router_says_about_a_route_is_marked() -> None:
+    bench = Bench("log", marker=lambda octets: b'"marks": "%s", ' % octets.hex().encode())
+    tlvs = tlv(4, update(MANDATORY, NET_10), index=0) + tlv(5, b"\1\2", index=0)
+    Monitored().run(bench.stream(names=BMP_ROUTER), frame(ROUTE_MONITORING, peer() + tlvs, 4))
+    [record] = bench.files["log"].records
+    assert record["marks"] == "000500020102"
+
+
+def test_who_waits_for_a_slow_file_is_told_once_it_takes_rows_again() -> None:
+    bench = Bench("log")
+    stream, other = bench.stream(1), bench.stream(2)
+    assert stream.drained() is None
+    watch = bench.files["log"].watch
+    watch.on_full()
+    told: list[int] = []
+    for number, waiting in enumerate((stream.drained(), other.drained())):
+        assert waiting is not None
+        waiting.addCallback(lambda _, number=number: told.append(number))
+    watch.on_drained()
+    watch.on_drained()
+    assert told == [0, 1]
+    assert stream.drained() is None

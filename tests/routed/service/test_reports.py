@@ -157,3 +157,42 @@ def test_every_line_has_a_row(line: Line) -> None:
 def test_lines_that_a_stranger_can_cause_are_limited(log: FakeLog) -> None:
     Reporter(log).say(Line.NOT_ALLOWED, peer="192.0.2.1")
     assert log.limited == [("NOT_ALLOWED", 60)]
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "text"),
+    [
+        (
+            Line.WAITING,
+            {"interface": "all", "ip": "::", "port": 1790},
+            "waiting for BMP data on interface=all ip=:: port=1790/tcp",
+        ),
+        (Line.MAX_PEERS, {"max_peers": 10}, "maximum BMP peers allowed: 10"),
+        (Line.THROTTLING, {"slot": 3}, "throttling at BMP peer #3"),
+        (
+            Line.NO_SLOT,
+            {"max_peers": 10},
+            "Insufficient number of BMP peers has been configured by 'bmp_daemon_max_peers' (10)",
+        ),
+        (Line.USAGE, {"peer": "r", "in_use": 1, "max_peers": 10}, "[r] BMP peers usage: 1/10"),
+        (Line.RESET_BY_PEER, {"peer": "r", "errno": 104}, "[r] BMP connection reset by peer (104)."),
+        (Line.MD5, {"problem": "no"}, "bmp_daemon_md5_file: no"),
+    ],
+)
+def test_lines_of_bmp_name_it(log: FakeLog, line: Line, facts: dict[str, object], text: str) -> None:
+    Reporter(log, "BMP").say(line, **facts)
+    assert [said for _, said in log.lines] == [text]
+
+
+def test_lines_about_somebody_are_limited_for_each(log: FakeLog) -> None:
+    reporter = Reporter(log, "BMP")
+    for router in ("one", "other"):
+        facts = {"peer": router, "message": "route monitor", "reason": "{reason}"}
+        reporter.say_of(f"{router} route monitor", Line.DISCARDED, facts)
+    assert log.limited == [("DISCARDED one route monitor", 1), ("DISCARDED other route monitor", 1)]
+    assert log.lines[0] == (Level.INFO, "[one] [route monitor] packet discarded: {reason}")
+
+
+def test_lines_that_are_limited_for_nobody_are_not_said_of_somebody(log: FakeLog) -> None:
+    with pytest.raises(AssertionError):
+        Reporter(log).say_of("one", Line.USAGE, {})
