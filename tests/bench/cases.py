@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from tests.bench.bmp_stream import opening
 from tests.bench.daemons import BIRD, Kind, Running
 from tests.bench.measure import CpuMeter, kernel_seconds, memory, wait_until_idle
-from tests.bench.play import Player
+from tests.bench.play import Player, Router
 from tests.bench.probe import Latency, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+#: Seconds of idleness after which a daemon gives no more memory back.
+SETTLED: Final = 3.0
 PLAYER_AS: Final = 65001
-PAUSE: Final = re.compile(r"longest reactor pause: ([\d.]+) ms")
+PAUSE: Final = re.compile(r"longest reactor pause: ([\d.]+) ms(?: \(busiest turn: ([\d.]+) ms)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,20 @@ class Load:
     streams: Sequence[bytes]
     peers: int
     routes: int
+    messages: int = 0
+
+    def connect(self, target: tuple[str, int]) -> Player | Router:
+        """Begin the sessions."""
+        return Player(target, self.peers, PLAYER_AS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterLoad(Load):
+    """What one BMP router shows; the messages that open its session are not measured."""
+
+    def connect(self, target: tuple[str, int]) -> Router:
+        """Begin the session."""
+        return Router(target, opening(self.peers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +57,7 @@ class Ingest:
     kernel: float
     wall: float
     octets: int
+    messages: int = 0
 
     @property
     def speed(self) -> float:
@@ -70,6 +88,20 @@ class Pauses:
     logged_ms: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What it cost to lose a router: until all its routes were gone, and what memory was left then."""
+
+    routes: int
+    cpu: float
+    wall: float
+    before: int
+    loaded: int
+    after: int
+    pause_ms: float | None
+    busy_ms: float | None
+
+
 class Ground:
     """Where daemons run: a folder and a range of ports, a fresh one of each for every start."""
 
@@ -84,8 +116,8 @@ class Ground:
         return Running(kind, self._folder / str(run), self._first_port + run % 50, extra)
 
 
-def _play(daemon: Running, load: Load) -> tuple[Player, Ingest]:
-    player = Player(daemon.target, load.peers, PLAYER_AS)
+def _play(daemon: Running, load: Load) -> tuple[Player | Router, Ingest]:
+    player = load.connect(daemon.target)
     wait_until_idle(CpuMeter(daemon.pid), 0.3)
     before, kernel = memory(daemon.pid), kernel_seconds(daemon.pid)
     meter, begin = CpuMeter(daemon.pid), time.monotonic()
@@ -93,7 +125,10 @@ def _play(daemon: Running, load: Load) -> tuple[Player, Ingest]:
     cpu, end = wait_until_idle(meter)
     kernel = kernel_seconds(daemon.pid) - kernel
     octets = memory(daemon.pid) - before
-    return player, Ingest(routes=load.routes, cpu=cpu, kernel=kernel, wall=end - begin, octets=octets)
+    figures = Ingest(
+        routes=load.routes, messages=load.messages, cpu=cpu, kernel=kernel, wall=end - begin, octets=octets
+    )
+    return player, figures
 
 
 def ingest(ground: Ground, kind: Kind, load: Load) -> Ingest:
@@ -106,7 +141,7 @@ def ingest(ground: Ground, kind: Kind, load: Load) -> Ingest:
 
 def message_log(ground: Ground, kind: Kind, load: Load) -> Rows:
     """Take a load in and log every route of it."""
-    with ground.start(kind, bgp_daemon_msglog_file="{folder}/messages.json") as daemon:
+    with ground.start(kind, **{f"{kind.log}_file": "{folder}/messages.json"}) as daemon:
         player, figures = _play(daemon, load)
         rows = _count_rows(daemon.folder / "messages.json", '"log_type": "update"')
         player.close()
@@ -114,8 +149,8 @@ def message_log(ground: Ground, kind: Kind, load: Load) -> Rows:
 
 
 def table_dump(ground: Ground, kind: Kind, load: Load) -> Rows:
-    """Dump the table of one peer at the next full minute, from the first sign of a file to the last row in place."""
-    keys = {"bgp_table_dump_file": "{folder}/dumps/table.json", "bgp_table_dump_refresh_time": "60"}
+    """Dump the tables at the next full minute, from the first sign of a file to the last row in place."""
+    keys = {f"{kind.dump}_file": "{folder}/dumps/table.json", f"{kind.dump}_refresh_time": "60"}
     with ground.start(kind, **keys) as daemon:
         player, _ = _play(daemon, load)
         dumps, meter = daemon.folder / "dumps", CpuMeter(daemon.pid)
@@ -128,7 +163,7 @@ def table_dump(ground: Ground, kind: Kind, load: Load) -> Rows:
             begin, before = time.monotonic(), meter.seconds()
             player.stay(until=lambda: meter.seconds() > 0 and _is_whole(dumps / "table.json"))
             wall, cpu = time.monotonic() - begin, meter.seconds() - before
-            rows = _count_rows(dumps / "table.json", '"event_type": "dump"')
+            rows = _count_rows(dumps / "table.json", '"ip_prefix"')
         player.close()
     return Rows(rows=rows, cpu=cpu, wall=wall)
 
@@ -143,8 +178,36 @@ def pauses(ground: Ground, kind: Kind, load: Load) -> Pauses:
             player.play(load.streams)
             end = _until_little_work(CpuMeter(daemon.pid))
         player.close()
+    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=_longest_pause(daemon)[0])
+
+
+def loss(ground: Ground, kind: Kind, load: Load) -> Loss:
+    """Take a load in and lose the router that brought it."""
+    with ground.start(kind) as daemon:
+        before = memory(daemon.pid)
+        player, _ = _play(daemon, load)
+        loaded = memory(daemon.pid)
+        meter, begin = CpuMeter(daemon.pid), time.monotonic()
+        player.close()
+        cpu, end = wait_until_idle(meter, SETTLED)
+        after = memory(daemon.pid)
+    pause_ms, busy_ms = _longest_pause(daemon)
+    return Loss(
+        routes=load.routes,
+        cpu=cpu,
+        wall=end - begin,
+        before=before,
+        loaded=loaded,
+        after=after,
+        pause_ms=pause_ms,
+        busy_ms=busy_ms,
+    )
+
+
+def _longest_pause(daemon: Running) -> tuple[float | None, float | None]:
+    """Return what an ended daemon said of its longest pause and its busiest turn, in milliseconds."""
     logged = PAUSE.findall(daemon.log())
-    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=float(logged[-1]) if logged else None)
+    return (float(logged[-1][0]), float(logged[-1][1] or "nan")) if logged else (None, None)
 
 
 def churn(ground: Ground, kind: Kind, load: Load, cycles: int) -> list[int]:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,20 +20,24 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 PATIENCE: Final = 30.0
 FAREWELL: Final = 5.0
-#: A table dump that is due tomorrow makes pmacct keep routes at all, and disturbs no measurement.
-DUMP_TOMORROW: Final = {"bgp_table_dump_file": "{folder}/dump.json", "bgp_table_dump_refresh_time": "86400"}
 
 
-def _pmacct_configuration(folder: Path, port: int, extra: Mapping[str, str]) -> str:
+def _pmacct_configuration(protocol: str, dump: str, folder: Path, port: int, extra: Mapping[str, str]) -> str:
     keys = {
-        "bgp_daemon_ip": LOOPBACK,
-        "bgp_daemon_port": str(port),
-        "bgp_daemon_max_peers": "16",
+        f"{protocol}_daemon_ip": LOOPBACK,
+        f"{protocol}_daemon_port": str(port),
+        f"{protocol}_daemon_max_peers": "16",
         "logfile": "{folder}/log",
-        **DUMP_TOMORROW,
+        # A dump that is due tomorrow makes pmacct keep routes at all, and disturbs no measurement.
+        f"{dump}_file": "{folder}/dump.json",
+        f"{dump}_refresh_time": "86400",
         **extra,
     }
     return "".join(f"{key}: {value.format(folder=folder)}\n" for key, value in keys.items())
+
+
+_pmbgpd_configuration: Final = partial(_pmacct_configuration, "bgp", "bgp_table_dump")
+_pmbmpd_configuration: Final = partial(_pmacct_configuration, "bmp", "bmp_dump")
 
 
 def _bird_configuration(_folder: Path, port: int, extra: Mapping[str, str]) -> str:
@@ -54,6 +59,8 @@ class Kind:
     arguments: tuple[str, ...]
     configuration: Callable[[Path, int, Mapping[str, str]], str]
     extra: Mapping[str, str] = field(default_factory=dict)
+    log: str = "bgp_daemon_msglog"  # what the keys of its message log begin with, and those of its dumps
+    dump: str = "bgp_table_dump"
 
     @property
     def present(self) -> bool:
@@ -67,11 +74,20 @@ OURS: Final = Kind(
     name="ours",
     program=(sys.executable, "-m", "routed.daemon.pmbgpd"),
     arguments=("-f", "{folder}/conf"),
-    configuration=_pmacct_configuration,
+    configuration=_pmbgpd_configuration,
 )
 PMBGPD: Final = Kind(
-    name="pmbgpd", program=("/usr/sbin/pmbgpd",), arguments=("-f", "{folder}/conf"), configuration=_pmacct_configuration
+    name="pmbgpd", program=("/usr/sbin/pmbgpd",), arguments=("-f", "{folder}/conf"), configuration=_pmbgpd_configuration
 )
+OURS_BMP: Final = Kind(
+    name="ours",
+    program=(sys.executable, "-m", "routed.daemon.pmbmpd"),
+    arguments=("-f", "{folder}/conf"),
+    configuration=_pmbmpd_configuration,
+    log="bmp_daemon_msglog",
+    dump="bmp_dump",
+)
+PMBMPD: Final = replace(OURS_BMP, name="pmbmpd", program=("/usr/sbin/pmbmpd",))
 _BIRD_ARGUMENTS: Final = ("-f", "-c", "{folder}/conf", "-s", "{folder}/control", "-P", "{folder}/pid")
 BIRD: Final = Kind(
     name="bird", program=("/usr/sbin/bird",), arguments=_BIRD_ARGUMENTS, configuration=_bird_configuration

@@ -1,6 +1,7 @@
-"""Play UPDATE streams into a BGP daemon, one session for each, as fast as it reads.
+"""Play UPDATE streams into a BGP daemon, one session for each, or one router's messages into a BMP daemon.
 
-A single selector serves all sessions, from 127.0.1.1, 127.0.1.2 and so on; what the daemon sends is read and dropped.
+Either goes as fast as the daemon reads. A single selector serves all BGP sessions, from 127.0.1.1, 127.0.1.2 and so on;
+what the daemon sends is read and dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FIRST_SOURCE: Final = IPv4Address("127.0.1.1")
 HOLD_TIME: Final = 240
+#: How long a BMP daemon may take for one chunk. Units: seconds.
+PATIENCE: Final = 600
 CHUNK: Final = 1 << 18
 
 
@@ -112,3 +115,25 @@ class Player:
         for feeder in self._feeders:
             feeder.tcp.close()
         self._selector.close()
+
+
+class Router:
+    """One BMP session, to which a collector says nothing."""
+
+    def __init__(self, target: tuple[str, int], opening: bytes) -> None:
+        self._tcp = socket.create_connection(target, timeout=PATIENCE, source_address=(str(FIRST_SOURCE), 0))
+        self._tcp.sendall(opening)
+
+    def play(self, streams: Sequence[bytes]) -> None:
+        """Deliver everything."""
+        for stream in streams:
+            self._tcp.sendall(stream)
+
+    def stay(self, until: Callable[[], bool]) -> None:
+        """Keep the session until a condition holds."""
+        while not until():
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """End the session."""
+        self._tcp.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tests.bench.cases import Ingest, Pauses, Rows
+    from tests.bench.cases import Ingest, Loss, Pauses, Rows
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -83,3 +83,44 @@ def churn_table(figures: Mapping[str, Sequence[int]]) -> str:
         (name, *(f"{after[at] / 2**20:.1f}" for at in (0, 1, -1)), str(len(after))) for name, after in figures.items()
     ]
     return table(("daemon", "MB after cycle 1", "after cycle 2", "after the last", "cycles"), rows)
+
+
+def monitoring_table(figures: Mapping[str, Ingest], ours: str) -> str:
+    """Compare daemons on what one router shows."""
+    rows = []
+    for name, one in figures.items():
+        ratio = f"{figures[ours].speed / one.speed:.1f}" if ours in figures and not name.startswith(ours) else ""
+        rates = per_second(one.speed), per_second(one.messages / one.cpu), f"{one.wall:.2f}"
+        rows.append((name, f"{one.routes:,}", f"{one.messages:,}", *rates, f"{one.octets / one.routes:.1f}", ratio))
+    head = (
+        "daemon",
+        "routes",
+        "messages",
+        "routes/CPU s",
+        "messages/CPU s",
+        "wall s",
+        "octets/route",
+        "ours is faster by",
+    )
+    return table(head, rows)
+
+
+def loss_table(figures: Mapping[str, Loss]) -> str:
+    """Show how long it took until a lost router's routes were gone, and what that left."""
+    rows = []
+    for name, one in figures.items():
+        megabytes = (f"{octets / 2**20:.0f}" for octets in (one.before, one.loaded, one.after))
+        pauses = ("" if pause is None else f"{pause:.0f}" for pause in (one.pause_ms, one.busy_ms))
+        rows.append((name, f"{one.routes:,}", f"{one.cpu:.2f}", f"{one.wall:.2f}", *megabytes, *pauses))
+    head = (
+        "daemon",
+        "routes",
+        "CPU s until gone",
+        "wall s",
+        "MB before",
+        "MB loaded",
+        "MB after",
+        "longest pause, ms",
+        "busiest turn, ms",
+    )
+    return table(head, rows)
