@@ -56,10 +56,20 @@ class MapError(StartError):
 
 
 class MapFile(Generic[T]):
-    """A file of the configuration that can be read again: its content is replaced whole, or not at all."""
+    """A file of the configuration that can be read again: its content is replaced whole, or not at all.
 
-    def __init__(self, path: Path, parse: Callable[[str, str], Loaded[T]], *, announce: bool = True) -> None:
-        self._path, self._parse, self._announce = path, parse, announce
+    With `needs_rows`, a file whose rows are all left out replaces nothing either; one that has none does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[str, str], Loaded[T]],
+        *,
+        announce: bool = True,
+        needs_rows: bool = False,
+    ) -> None:
+        self._path, self._parse, self._announce, self._needs_rows = path, parse, announce, needs_rows
         self._content: T | None = None
 
     @property
@@ -82,11 +92,14 @@ class MapFile(Generic[T]):
 
     def reload(self) -> tuple[LogLine, ...]:
         """Read the file again; the content stays as it was when that is not possible."""
+        rolled_back = LogLine(Level.WARN, f"[{self._path}] Rolling back old map.")
         try:
             loaded = self._read()
         except OSError as error:
-            rolled_back = LogLine(Level.WARN, f"[{self._path}] Rolling back old map.")
             return (LogLine(Level.ERROR, self._failure(error)), rolled_back)
+        if self._needs_rows and loaded.lines and not loaded.content:
+            no_row = LogLine(Level.ERROR, f"[{self._path}] has no row that can be used.")
+            return (*loaded.lines, no_row, rolled_back)
         self._content = loaded.content
         return self._report(loaded)
 

@@ -148,3 +148,28 @@ def test_octets_that_are_no_text_reach_the_parser(tmp_path: Path) -> None:
     file = MapFile(path, parse)
     file.load()
     assert file.content == ["\udcff"]
+
+
+def test_where_rows_are_needed_a_file_of_wrong_ones_alone_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "map"
+
+    def parse_good(content: str, name: str) -> Loaded[list[str]]:
+        wrong = [LogLine(Level.WARN, f"[{name}] {row}") for row in content.split() if row != "good"]
+        return Loaded([row for row in content.split() if row == "good"], tuple(wrong))
+
+    path.write_text("good\n")
+    file = MapFile(path, parse_good, needs_rows=True)
+    file.load()
+    path.write_text("bad\n")
+    assert [line.text for line in file.reload()] == [
+        f"[{path}] bad",
+        f"[{path}] has no row that can be used.",
+        f"[{path}] Rolling back old map.",
+    ]
+    assert file.content == ["good"]
+    path.write_text("bad good good\n")
+    file.reload()
+    assert file.content == ["good", "good"]
+    path.write_text("")
+    file.reload()
+    assert file.content == []
