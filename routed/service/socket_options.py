@@ -1,4 +1,4 @@
-"""Listening sockets for BGP, made by hand: what routers need goes beyond what an endpoint string can say.
+"""Sockets for BGP, made by hand: what routers need goes beyond what an endpoint string can say.
 
 Implements TCP-MD5 keys (RFC 2385), the generalized TTL security mechanism (RFC 5082) and the kernel's share of the
 send hold timer (RFC 9687). Accepted sockets inherit their options from the listening one. Linux only.
@@ -102,11 +102,7 @@ def apply_options(sock: socket.socket, settings: ListenerSettings) -> tuple[str,
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if settings.probes_silent:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
-    limit_send_hold(sock, MIN_SEND_HOLD_TIME)
+    _keep_alive(sock, probes_silent=settings.probes_silent)
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, settings.ipv6_only)
     if settings.interface is not None:
@@ -115,6 +111,24 @@ def apply_options(sock: socket.socket, settings: ListenerSettings) -> tuple[str,
         require_ttl(sock, settings.gtsm_hops)
     warnings = (_set_precedence(sock, settings.ip_precedence), _set_receive_buffer(sock, settings.receive_buffer))
     return tuple(filter(None, warnings))
+
+
+def open_outgoing(address: IPv4Address | IPv6Address, settings: ListenerSettings, key: bytes | None) -> socket.socket:
+    """Make a socket for a connection to an address, signed with a TCP-MD5 key if there is one; it does not block.
+
+    Raises: OSError.
+    """
+    sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(0)  # the reactor waits
+        _keep_alive(sock, probes_silent=settings.probes_silent)
+        _set_precedence(sock, settings.ip_precedence)
+        if key is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, md5_signature(sock.family, address, key[:MAX_MD5_KEY]))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def require_ttl(sock: socket.socket, hops: int) -> None:
@@ -134,6 +148,15 @@ def require_ttl(sock: socket.socket, hops: int) -> None:
 def limit_send_hold(sock: socket.socket, seconds: float) -> None:
     """Let the kernel give a connection up whose peer takes nothing of what it was sent for that long (RFC 9687)."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def _keep_alive(sock: socket.socket, *, probes_silent: bool) -> None:
+    """Let the kernel find out that nobody is there any more."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if probes_silent:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
+    limit_send_hold(sock, MIN_SEND_HOLD_TIME)
 
 
 def _set_precedence(sock: socket.socket, precedence: int) -> str:

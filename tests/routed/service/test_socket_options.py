@@ -10,7 +10,14 @@ import pytest
 from routed.service import socket_options
 from routed.service.send_hold import MIN_SEND_HOLD_TIME
 from routed.service.settings import ListenerSettings
-from routed.service.socket_options import ListenError, Md5Keys, apply_options, md5_signature, open_listener
+from routed.service.socket_options import (
+    ListenError,
+    Md5Keys,
+    apply_options,
+    md5_signature,
+    open_listener,
+    open_outgoing,
+)
 
 DEFAULTS: dict[str, Any] = {
     "address": None, "port": 0, "ipv6_only": False, "interface": None, "ip_precedence": 0, "receive_buffer": None,
@@ -160,3 +167,23 @@ def test_a_key_that_the_kernel_has_no_room_for_is_reported() -> None:
     keys = Md5Keys(kernel, on_error=errors.append)
     assert keys.load({ip_address("192.0.2.1"): b"one", ip_address("192.0.2.2"): b"two"}) == 1
     assert errors == ["setsockopt() failed for TCP_MD5SIG of 192.0.2.2: Cannot allocate memory"]
+
+
+@pytest.mark.parametrize("key", [None, b"secret"])
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_an_outgoing_socket_does_not_block_and_has_the_same_options(address: str, key: bytes | None) -> None:
+    settings = listener_settings(ip_precedence=6, probes_silent=True)
+    with open_outgoing(ip_address(address), settings, key) as sock:
+        assert sock.family == (socket.AF_INET6 if ":" in address else socket.AF_INET)
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == socket_options.KEEPALIVE_IDLE
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == MIN_SEND_HOLD_TIME * 1000
+        assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 6 << 5
+
+
+def test_an_outgoing_socket_that_cannot_be_signed_is_not_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather no connection than one without the key."""
+    monkeypatch.setattr(socket_options, "md5_signature", lambda *_: b"too short")
+    with pytest.raises(OSError, match="Invalid argument"):
+        open_outgoing(ip_address("192.0.2.1"), listener_settings(), b"secret")
