@@ -56,6 +56,13 @@ class Line(Enum):
     NEIGHBORS_FILE = auto()
     MD5 = auto()
     LONGEST_PAUSE = auto()
+    XCONNECT_MISSING = auto()
+    XCONNECT_EXISTS = auto()
+    XCONNECT_UNREACHABLE = auto()
+    XCONNECT_USAGE = auto()
+    XCONNECT_NOTIFICATION = auto()
+    XCONNECT_RESET = auto()
+    XCONNECT_CLOSED = auto()
 
 
 class Report(NamedTuple):
@@ -100,6 +107,21 @@ REPORTS: Final[Mapping[Line, Report]] = {
     Line.MD5: Report(Level.WARN, "{prefix}_daemon_md5_file: {problem}"),
     Line.LONGEST_PAUSE: Report(
         Level.INFO, "longest reactor pause: {pause_ms} ms (busiest turn: {busy_ms} ms of processor time)"
+    ),
+    Line.XCONNECT_MISSING: Report(
+        Level.WARN, "[{peer}] unable to xconnect BGP peer. Missing entry in bgp_daemon_xconnect_map", 60
+    ),
+    Line.XCONNECT_EXISTS: Report(Level.WARN, "[{peer}] Refusing new incoming connection for existing BGP xconnect", 60),
+    Line.XCONNECT_UNREACHABLE: Report(Level.WARN, "[{pair}] unable to connect to BGP collector: {reason}", 60),
+    Line.XCONNECT_USAGE: Report(Level.INFO, "[{pair}] BGP xconnects usage: {in_use}/{max_peers}"),
+    Line.XCONNECT_NOTIFICATION: Report(
+        Level.INFO, "[{pair}] BGP_NOTIFICATION received from {end} peer ({code}, {subcode}).{shutdown}"
+    ),
+    Line.XCONNECT_RESET: Report(Level.INFO, "[{pair}] recv(): BGP xconnect reset by {end} peer ({errno})"),
+    Line.XCONNECT_CLOSED: Report(
+        Level.INFO,
+        "[{pair}] BGP xconnect closed: {reason}. src to dst: {messages} messages, {octets} octets. "
+        "dst to src: {messages_back} messages, {octets_back} octets",
     ),
 }
 
