@@ -104,7 +104,7 @@ class Command(Generic[S]):
         if process.daemonize:
             daemonize()
         pid_file = None if process.pidfile is None else PidFile(process.pidfile, process.owner)
-        wanted = settings.listener.max_peers + SPARE_DESCRIPTORS
+        wanted = settings.connections + SPARE_DESCRIPTORS
         if (limit := raise_descriptor_limit(wanted)) < wanted:
             log.warning(f"the system allows {limit} open descriptors: fewer peers than configured may connect")
         from routed.service.clock import install  # noqa: PLC0415 (a reactor opens descriptors: not before daemonize)

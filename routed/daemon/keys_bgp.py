@@ -67,11 +67,11 @@ LISTENER: Final = Group(
             "sessions may come from one address; routes then show `peer_id`",
         ),
         _unbuilt("bgp_daemon_rp_ebpf_prog", PATH, None, "eBPF program that spreads connections over a cluster"),
-        _unbuilt(
+        Key(
             "bgp_daemon_xconnect_map",
             PATH,
             None,
-            "sessions to pass on to other collectors",
+            "sessions to pass on, and the collectors that they go to; no tables, dumps or message log then",
             daemons=Daemons.PMBGPD,
             reload=True,
         ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from routed.plumbing.maps import MapFile
 from routed.service.peer_maps import parse_allow_list, parse_md5_keys
 from routed.service.tag_map import parse_tag_map
+from routed.service.xconnect_map import parse_xconnect_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from routed.service.peer_maps import AllowList
     from routed.service.settings import ListenerSettings, MapSettings
     from routed.service.tag_map import TagMap
+    from routed.service.xconnect_map import Destination, XconnectMap
 
 
 class Maps:
@@ -28,6 +30,7 @@ class Maps:
         self._allow: MapFile[AllowList] | None = None
         self._md5: MapFile[dict[IPv4Address | IPv6Address, bytes]] | None = None
         self._tags: MapFile[TagMap] | None = None
+        self._xconnects: MapFile[XconnectMap] | None = None
         if listener.allow_file is not None:
             self._allow = MapFile(listener.allow_file, parse_allow_list, announce=False)
         if listener.md5_file is not None:
@@ -35,6 +38,10 @@ class Maps:
         if maps.tag_map is not None:
             self._tags = MapFile(
                 maps.tag_map, lambda text, name: parse_tag_map(text, name, maps.limits, recirculate=maps.recirculate)
+            )
+        if maps.xconnect_map is not None:
+            self._xconnects = MapFile(
+                maps.xconnect_map, lambda text, name: parse_xconnect_map(text, name, maps.limits), needs_rows=True
             )
         for file in self._files():
             log.write_all(file.load())
@@ -51,11 +58,15 @@ class Maps:
         """Return the TCP-MD5 keys by address."""
         return {} if self._md5 is None else self._md5.content
 
+    def destination(self, address: IPv4Address | IPv6Address) -> Destination | None:
+        """Return the collector that the session of a peer is passed on to."""
+        return None if self._xconnects is None else self._xconnects.content.find(address)
+
     @property
     def tags(self) -> Callable[[], TagMap] | None:
         """Return where the tag map is to be asked for, None when there is none."""
         tags = self._tags
         return None if tags is None else lambda: tags.content
 
-    def _files(self) -> list[MapFile[AllowList] | MapFile[dict[IPv4Address | IPv6Address, bytes]] | MapFile[TagMap]]:
-        return [file for file in (self._allow, self._md5, self._tags) if file is not None]
+    def _files(self) -> list[MapFile[Any]]:
+        return [file for file in (self._allow, self._md5, self._tags, self._xconnects) if file is not None]

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def make_plane(
     reactor: DaemonReactor, settings: BgpSettings, log: Log, seed: int, _on_end: Callable[[], None]
 ) -> Plane:
-    """Make the BGP plane, which has no end of its own."""
+    """Make the plane that collects sessions or passes them on; neither has an end of its own."""
+    if settings.maps.xconnect_map is not None:
+        from routed.daemon.xconnect_plane import XconnectPlane  # noqa: PLC0415 (the same)
+
+        return XconnectPlane(reactor, settings, log)
     from routed.daemon.bgp_plane import BgpPlane  # noqa: PLC0415 (imports the reactor)
 
     return BgpPlane(reactor, settings, log, seed=seed)

@@ -55,12 +55,22 @@ class CommonSettings:
     dump: DumpSettings | None
     dry_run: str | None
 
+    @property
+    def connections(self) -> int:
+        """Return how many connections there may be at a time."""
+        return self.listener.max_peers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BgpSettings(CommonSettings):
     """Everything that `pmbgpd` is told."""
 
     speaker: SpeakerSettings
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections there may be at a time: one that is passed on is two."""
+        return self.listener.max_peers * (1 if self.maps.xconnect_map is None else 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +178,7 @@ def listener_settings(c: Configuration, protocol: str) -> ListenerSettings:
         md5_file=_path(c, f"{daemon}_md5_file"),
         neighbors_file=_path(c, "bgp_neighbors_file") if is_bgp else None,
         proxy_header=not is_bgp and c.of("bmp_daemon_parse_proxy_header", bool),
-        probes_silent=not is_bgp,
+        probes_silent=not is_bgp or c.is_set("bgp_daemon_xconnect_map"),
     )
 
 
@@ -245,12 +255,13 @@ def render_settings(c: Configuration) -> RenderSettings:
 
 
 def map_settings(c: Configuration, protocol: str) -> MapSettings:
-    """Tell which map tags peers, and how maps are read."""
+    """Tell which map tags peers, which sessions are passed on, and how maps are read."""
     return MapSettings(
         tag_map=_path(c, f"{protocol}_daemon_tag_map"),
         refresh=c.of("maps_refresh", bool),
         limits=Limits(c.of("maps_entries", int), c.of("maps_row_len", int)),
         recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
+        xconnect_map=_path(c, "bgp_daemon_xconnect_map") if protocol == "bgp" else None,
     )
 
 

@@ -146,9 +146,10 @@ class ReplaySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapSettings:
-    """The map that tags peers, and how maps are read."""
+    """The map that tags peers, the one of sessions to pass on, and how maps are read."""
 
     tag_map: Path | None
     refresh: bool
     limits: Limits
     recirculate: bool
+    xconnect_map: Path | None = None

@@ -243,6 +243,6 @@ def test_the_documented_limit_of_peers_is_the_default() -> None:
     assert KEYS["bgp_daemon_max_peers"].default == 10
 
 
-@pytest.mark.parametrize("name", ["bgp_daemon_lg", "bgp_daemon_xconnect_map", "rpki_roas_file", "isis_daemon_ip"])
+@pytest.mark.parametrize("name", ["bgp_daemon_lg", "rpki_roas_file", "isis_daemon_ip"])
 def test_what_is_not_built_says_so(name: str) -> None:
     assert KEYS[name].status is Status.NOT_BUILT
