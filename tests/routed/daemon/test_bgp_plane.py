@@ -1,91 +1,34 @@
 import json
-import socket
-from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import ensureDeferred, maybeDeferred
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.testing import MemoryReactorClock
 
-from routed.daemon import bgp_plane as module
 from routed.daemon import outputs
 from routed.daemon.bgp_plane import BgpPlane
 from routed.daemon.map_files import Maps
 from routed.daemon.settings import BgpSettings, pmbgpd_settings, read_configuration
 from routed.octets import Writer
-from routed.plumbing.log import Level, Log, LogLine
+from routed.plumbing.log import Log
 from routed.plumbing.maps import MapError
 from routed.plumbing.sink import SinkState
 from routed.plumbing.statements import parse_statements
 from routed.service.clock import DaemonReactor
 from routed.service.dump import Dumper
 from routed.service.pump import SessionProtocol
-from routed.service.settings import ListenerSettings
-from routed.service.socket_options import Listening
 from routed.wire.bgp.capability import FourOctetAs, Multiprotocol
 from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.header import encode_message
 from routed.wire.bgp.open import Capabilities, OpenMessage, encode_open
 from routed.wire.family import IPV4_UNICAST
 from tests.oracles.build import MANDATORY, NET_10, update
+from tests.routed.daemon.plane_rig import Lines, Wire
 
-
-class Lines:
-    """A log in memory."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write(self, level: Level, text: str, _module: str = "core") -> None:
-        self.lines.append(f"{level.name} {text}")
-
-    def error(self, text: str) -> None:
-        self.write(Level.ERROR, text)
-
-    def warning(self, text: str) -> None:
-        self.write(Level.WARN, text)
-
-    def info(self, text: str) -> None:
-        self.write(Level.INFO, text)
-
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
-        self.write(level, text)
-
-    def write_all(self, lines: list[LogLine]) -> None:
-        for line in lines:
-            self.write(line.level, line.text)
-
-
-class Wire(StringTransport):
-    """The transport of a peer."""
-
-    def __init__(self, protocol: SessionProtocol) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-        self.protocol = protocol
-        protocol.makeConnection(self)  # type: ignore[no-untyped-call]  # the same
-
-    @property
-    def sent(self) -> bytes:
-        return cast("bytes", self.value())  # type: ignore[no-untyped-call]  # the same
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
-        assert enabled
-
-    def loseWriteConnection(self) -> None:  # noqa: N802
-        """Nothing to do: what was said can be looked at."""
-
-
-class Here:
-    """Runs blocking work at once."""
-
-    def __init__(self, _reactor: object) -> None:
-        pass
-
-    def __call__(self, work: Callable[[], Any], /) -> Any:
-        return maybeDeferred(work)
+pytestmark = pytest.mark.usefixtures("no_sockets")
 
 
 class Rig:
@@ -123,23 +66,9 @@ class Rig:
         return ended == [None]
 
 
-@pytest.fixture(autouse=True)
-def _no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listen nowhere, and do blocking work at once."""
-    socks: list[socket.socket] = []
-
-    def open_listener(settings: ListenerSettings) -> Listening:
-        assert settings.port == 179
-        socks.append(socket.socket())
-        return Listening(socks[-1], ("bgp_daemon_ipprec could not be set",))
-
-    monkeypatch.setattr(module, "open_listener", open_listener)
-    monkeypatch.setattr(outputs, "PoolThreads", Here)
-
-
 def test_a_bare_plane_only_listens() -> None:
     rig = Rig()
-    assert "WARN bgp_daemon_ipprec could not be set" in rig.log.lines
+    assert "WARN an option could not be set" in rig.log.lines
     assert any("179" in line for line in rig.log.lines)
     assert rig.reactor.adoptedPorts == []
     rig.plane.start()
