@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from routed.daemon.door import ListeningSocket
 from routed.daemon.map_files import Maps
 from routed.plumbing.metrics import Registry
 from routed.service.dial import Dialler
 from routed.service.listener import Policy
 from routed.service.neighbors import NeighborsFile
 from routed.service.reports import Line, Reporter
-from routed.service.socket_options import Md5Keys, open_listener, open_outgoing
+from routed.service.socket_options import open_outgoing
 from routed.service.xconnect_listener import Audience, Routing, XconnectListener
 
 if TYPE_CHECKING:
     import socket
     from ipaddress import IPv4Address, IPv6Address
-
-    from twisted.internet.interfaces import IListeningPort
-    from twisted.internet.protocol import Factory
 
     from routed.daemon.settings import BgpSettings
     from routed.plumbing.log import Log
@@ -36,6 +34,7 @@ class XconnectPlane:
         self._reporter = Reporter(log)
         self._maps = Maps(settings.listener, settings.maps, log)
         self.metrics = Registry()
+        self._door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._listener = self._make_listener()
 
     def start(self) -> None:
@@ -45,7 +44,7 @@ class XconnectPlane:
     async def stop(self) -> None:
         """End all sessions at both ends."""
         stopped = self._listener.stopService()
-        self._listening.close()  # or a successor on the same port would lose connections to it
+        self._door.close()
         await stopped
 
     def reopen(self) -> None:
@@ -55,31 +54,13 @@ class XconnectPlane:
         """Read the maps again; sessions that are being passed on stay as they are."""
         if self._settings.maps.refresh:
             self._log.write_all(self._maps.reload())
-            self._md5.load(self._maps.md5_keys())
+            self._door.reload()
 
     def _make_listener(self) -> XconnectListener:
-        settings = self._settings.listener
-        listening = open_listener(settings)
-        for warning in listening.warnings:
-            self._log.warning(warning)
-        self._md5 = Md5Keys(listening.socket, lambda problem: self._reporter.say(Line.MD5, problem=problem))
-        self._md5.load(self._maps.md5_keys())
-        self._listening = sock = listening.socket
-        self._reporter.say(
-            Line.WAITING, interface=settings.interface or "all", ip=settings.address or "::", port=settings.port
-        )
-        self._reporter.say(Line.MAX_PEERS, max_peers=settings.max_peers)
-
-        def listen(factory: Factory) -> IListeningPort:
-            port: IListeningPort = self._reactor.adoptStreamPort(  # type: ignore[no-untyped-call]  # bare in Twisted
-                sock.fileno(), sock.family, factory
-            )
-            return port
-
-        policy = Policy(settings=settings, allows=self._maps.allows)
+        policy = Policy(settings=self._settings.listener, allows=self._maps.allows)
         routing = Routing(self._maps.destination, Dialler(self._reactor, self._open_outgoing))
         audience = Audience(self._reporter, self.metrics, self._make_neighbors_file())
-        return XconnectListener(self._reactor, listen, policy, routing, audience)
+        return XconnectListener(self._reactor, self._door.listen, policy, routing, audience)
 
     def _open_outgoing(self, address: IPv4Address | IPv6Address) -> socket.socket:
         return open_outgoing(address, self._settings.listener, self._maps.md5_keys().get(address))

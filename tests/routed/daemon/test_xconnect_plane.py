@@ -8,6 +8,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
+from routed.daemon import door
 from routed.daemon import xconnect_plane as module
 from routed.daemon.map_files import Maps
 from routed.daemon.pmbgpd import make_plane
@@ -134,7 +135,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any, Sock]]:
         dialled.append((str(address), key, Sock()))
         return dialled[-1][2]
 
-    monkeypatch.setattr(module, "open_listener", open_listener)
+    monkeypatch.setattr(door, "open_listener", open_listener)
     monkeypatch.setattr(module, "open_outgoing", open_outgoing)
     return dialled
 
@@ -274,13 +275,13 @@ def test_a_neighbors_file_that_cannot_be_written_is_said(map_file: Path) -> None
 def test_keys_that_the_kernel_does_not_take_are_said(
     map_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Picky(module.Md5Keys):
+    class Picky(door.Md5Keys):
         def _set(self, *_: Any) -> None:
             raise OSError(12, "Cannot allocate memory")
 
     keys = tmp_path / "md5"
     keys.write_text("192.0.2.1, secret\n")
-    monkeypatch.setattr(module, "Md5Keys", Picky)
+    monkeypatch.setattr(door, "Md5Keys", Picky)
     rig = Rig(map_file, f"bgp_daemon_md5_file: {keys}")
     assert any("TCP_MD5SIG of 192.0.2.1: Cannot allocate memory" in line for line in rig.log.lines)
 
