@@ -179,6 +179,7 @@ def listener_settings(c: Configuration, protocol: str) -> ListenerSettings:
         neighbors_file=_path(c, "bgp_neighbors_file") if is_bgp else None,
         proxy_header=not is_bgp and c.of("bmp_daemon_parse_proxy_header", bool),
         probes_silent=not is_bgp or c.is_set("bgp_daemon_xconnect_map"),
+        keys=f"{daemon}_",
     )
 
 

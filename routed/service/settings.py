@@ -38,7 +38,8 @@ class ListenerSettings:
 
     `address` is `None` for every address of both families. `gtsm_hops` of 0 leaves the time to live alone;
     `batch` peers are admitted per `batch_interval` seconds, 0 for no limit. `proxy_header`: connections begin with a
-    PROXY protocol header; `probes_silent`: TCP finds out whether a peer that says nothing is still there.
+    PROXY protocol header; `probes_silent`: TCP finds out whether a peer that says nothing is still there. `keys` begins
+    the names of the keys that say so.
     """
 
     address: IPv4Address | IPv6Address | None
@@ -57,6 +58,7 @@ class ListenerSettings:
     neighbors_file: Path | None = None
     proxy_header: bool = False
     probes_silent: bool = False
+    keys: str = "bgp_daemon_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

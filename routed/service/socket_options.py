@@ -109,7 +109,7 @@ def apply_options(sock: socket.socket, settings: ListenerSettings) -> tuple[str,
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, settings.interface.encode() + b"\0")
     if settings.gtsm_hops:
         require_ttl(sock, settings.gtsm_hops)
-    warnings = (_set_precedence(sock, settings.ip_precedence), _set_receive_buffer(sock, settings.receive_buffer))
+    warnings = (_set_precedence(sock, settings.ip_precedence), _set_receive_buffer(sock, settings))
     return tuple(filter(None, warnings))
 
 
@@ -172,13 +172,14 @@ def _set_precedence(sock: socket.socket, precedence: int) -> str:
     return ""
 
 
-def _set_receive_buffer(sock: socket.socket, octets: int | None) -> str:
+def _set_receive_buffer(sock: socket.socket, settings: ListenerSettings) -> str:
     """Ask for a receive buffer; the system may grant less than was asked for (and reports twice what it grants)."""
+    octets = settings.receive_buffer
     if octets is None:
         return ""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
     obtained = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
-    return "" if obtained >= octets else f"bgp_daemon_pipe_size: requested={octets} obtained={obtained}"
+    return "" if obtained >= octets else f"{settings.keys}pipe_size: requested={octets} obtained={obtained}"
 
 
 def md5_signature(family: int, address: IPv4Address | IPv6Address, key: bytes) -> bytes:

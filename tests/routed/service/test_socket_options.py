@@ -72,6 +72,8 @@ def test_a_receive_buffer_that_is_not_granted_is_a_warning(sock: socket.socket) 
     assert apply_options(sock, listener_settings(receive_buffer=8192)) == ()
     (warning,) = apply_options(sock, listener_settings(receive_buffer=2**31 - 1))
     assert warning.startswith("bgp_daemon_pipe_size: requested=2147483647 obtained=")
+    (warning,) = apply_options(sock, listener_settings(receive_buffer=2**31 - 1, keys="bmp_daemon_"))
+    assert warning.startswith("bmp_daemon_pipe_size: ")
 
 
 def test_an_interface_that_does_not_exist_is_an_error(sock: socket.socket) -> None:
