@@ -150,9 +150,7 @@ class Ending:
         self._end(f"{name} received")
 
     def _end(self, cause: str) -> None:
-        from twisted.internet.defer import ensureDeferred  # noqa: PLC0415
-
-        from routed.service.reports import Line, Reporter  # noqa: PLC0415 (with the reactor)
+        from twisted.internet.defer import ensureDeferred  # noqa: PLC0415 (with the reactor)
 
         if self._is_under_way or self.plane is None:
             return
@@ -161,11 +159,8 @@ class Ending:
         def stopped(result: object) -> None:
             if result is not None:
                 self._log.error(f"stopping: {result}")
-            Reporter(self._log).say(
-                Line.LONGEST_PAUSE,
-                pause_ms=round(self._reactor.longest_turn * 1000, 1),
-                busy_ms=round(self._reactor.busiest_turn * 1000, 1),
-            )
+            pause, busy = round(self._reactor.longest_turn * 1000, 1), round(self._reactor.busiest_turn * 1000, 1)
+            self._log.info(f"longest reactor pause: {pause} ms (busiest turn: {busy} ms of processor time)")
             self._log.info(f"{cause}. Exiting ...")
             self._reactor.stop()
 

@@ -55,7 +55,6 @@ class Line(Enum):
     DISCARDED = auto()
     NEIGHBORS_FILE = auto()
     MD5 = auto()
-    LONGEST_PAUSE = auto()
     XCONNECT_MISSING = auto()
     XCONNECT_EXISTS = auto()
     XCONNECT_UNREACHABLE = auto()
@@ -105,9 +104,6 @@ REPORTS: Final[Mapping[Line, Report]] = {
     Line.DISCARDED: Report(Level.INFO, "[{peer}] [{message}] packet discarded: {reason}", 1),
     Line.NEIGHBORS_FILE: Report(Level.WARN, "bgp_neighbors_file: {problem}", 6),
     Line.MD5: Report(Level.WARN, "{prefix}_daemon_md5_file: {problem}"),
-    Line.LONGEST_PAUSE: Report(
-        Level.INFO, "longest reactor pause: {pause_ms} ms (busiest turn: {busy_ms} ms of processor time)"
-    ),
     Line.XCONNECT_MISSING: Report(
         Level.WARN, "[{peer}] unable to xconnect BGP peer. Missing entry in bgp_daemon_xconnect_map", 60
     ),
