@@ -51,6 +51,12 @@ cdef inline const path_set *set_of(const path_view *view, uint32_t id) noexcept 
     return <const path_set *>(view.segments[where >> UNIT_BITS] + (<size_t>(where & UNIT_MASK) << 3))
 
 
+cdef inline uint32_t base_of(const path_view *paths, uint32_t path) noexcept nogil:
+    """The path that holds the attributes: the path itself, or the one below a layer."""
+    cdef const path_entry *entry = entry_of(paths, path)
+    return entry.base if entry.flags & IS_LABELLED else path
+
+
 cdef inline const uint8_t *next_hop_of(const path_set *s) noexcept nogil:
     return <const uint8_t *>s + sizeof(path_set)
 

@@ -18,6 +18,7 @@ cdef enum:                           # kinds of rows
     ROW_DELETE = 2
     ROW_END_OF_RIB = 3
     ROW_DUMP = 4
+    ROW_LGLASS = 5                   # an answer: neither number nor time
 
 cdef enum:                           # what rows have in common
     KEYS = 0                         # whose they are

@@ -17,7 +17,8 @@ from routed.rib._attribute_text cimport (
     put_columns, put_key, put_others, step,
 )
 from routed.rib._paths cimport (
-    IS_LABELLED, attributes_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, path_entry, path_set, path_view, set_of,
+    IS_LABELLED, attributes_of, base_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, path_set,
+    path_view, set_of,
 )
 from routed.rib._prefixes cimport prefix_view, words_of
 from routed.rib._text cimport put, put_char, put_ipv4, put_ipv6, put_prefix, put_rd, put_u32, put_u64, u32_at
@@ -93,6 +94,10 @@ cdef class Rows:
         """Let the rows that follow be dump rows of one peer, all with the sequence number `sequence`."""
         self.begin(timestamp, False)
         self.source(peer, peer, tag, tagger, b"")
+
+    def lookup(self):
+        """Let the rows that follow be answers of a looking glass, of peers that `source` names."""
+        self.begin(b"", False)
 
     cdef begin(self, bytes timestamp, bint numbered):
         self.time_used = min(len(timestamp), LONGEST_TIME)
@@ -204,12 +209,14 @@ cdef class Rows:
                 return -1
             self.lead = to
             self.lead_room = octets
-        to = put_kind(self.lead, kind)
-        to = put(to, self.time, self.time_used)
-        to = put_text(put(to, b'", ', 3), keys)
-        to = put_text(put_text(to, &self.texts[MARKS]), &self.texts[TAG])
+        to = self.lead
+        if kind != ROW_LGLASS:
+            to = put(put(put_kind(to, kind), self.time, self.time_used), b'", ', 3)
+        to = put_text(put_text(put_text(to, keys), &self.texts[MARKS]), &self.texts[TAG])
         if kind == ROW_DUMP:
             to = put(to, b'"event_type": "dump", "afi": ', 29)
+        elif kind == ROW_LGLASS:
+            to = put(to, b'"event_type": "lglass", "afi": ', 31)
         else:
             to = put(to, b'"event_type": "log", "afi": ', 28)
         self.event_used = to - self.lead
@@ -273,7 +280,10 @@ cdef class Rows:
         if self.need(self.room_for_row(self.tail_used)):
             return
         to = self.rows + self.used
-        to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
+        if kind == ROW_LGLASS:
+            to = put_char(to, c"{")
+        else:
+            to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
         to = put(to, self.lead, self.lead_used)
         to = put_char(put_prefix(to, prefixes, prefix), c'"')
         if add_path:
@@ -335,12 +345,6 @@ cdef class Rows:
             )
         self.tail_used = to - self.tail
         return 0
-
-
-cdef inline uint32_t base_of(const path_view *paths, uint32_t path) noexcept nogil:
-    """The path that holds the attributes: the path itself, or the one below a label stack."""
-    cdef const path_entry *entry = entry_of(paths, path)
-    return entry.base if entry.flags & IS_LABELLED else path
 
 
 cdef inline bint has_marks(const path_view *paths, uint32_t path) noexcept nogil:
