@@ -1,6 +1,6 @@
 """Path attributes as members of a JSON record.  See `_attribute_text.pyx`."""
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 
 cdef enum:                           # styles
     AS_PATH_ARRAY = 1
@@ -30,6 +30,7 @@ cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) 
     return a.at + a.length
 
 
+cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil
 cdef char *put_key(char *to, const char *key) noexcept nogil
 cdef char *put_columns(
     char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,

@@ -8,14 +8,12 @@ and closing may not.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from routed.rib._found cimport value_of
 from routed.rib._ids cimport prefetch
 from routed.rib._order cimport item, key_of, sort
-from routed.rib._paths cimport (
-    IS_LABELLED, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, path_view, set_of,
-)
+from routed.rib._paths cimport entry_of, path_view, set_of
 from routed.rib._pinned cimport Pinned
-from routed.rib._prefixes cimport length_at, length_of, prefix_view, words_of
+from routed.rib._prefixes cimport length_at, prefix_view, words_of
 from routed.rib._rib cimport PeerRib
 from routed.rib._rows cimport FAMILIES, ROW_DUMP, Rows
 from routed.rib._table cimport CELL_PAGE, CELL_PAGE_BITS, PATH_ID, Table, TableSnapshot, node_of, table_view
@@ -144,36 +142,17 @@ cdef class Snapshot:
             None, next hop octets, label octets, attribute octets); empty at the end.
         """
         cdef size_t i, end
+        cdef const prefix_view *prefixes
         if self.item_at == self.item_count and not self.next_family():
             return []
         end = min(self.item_at + most, self.item_count)
-        found = [self.value(&self.items[i]) for i in range(self.item_at, end)]
+        prefixes = &self.stores.prefixes[self.family]
+        found = [
+            value_of(self.family, prefixes, &self.stores.paths, &self.items[i], self.add_path)
+            for i in range(self.item_at, end)
+        ]
         self.item_at = end
         return found
-
-    cdef tuple value(self, const item *one):
-        cdef const prefix_view *prefixes = &self.stores.prefixes[self.family]
-        cdef const path_view *paths = &self.stores.paths
-        cdef const path_entry *entry = entry_of(paths, one.path)
-        cdef const path_set *labelled = set_of(paths, one.path)
-        cdef const path_set *s = set_of(paths, entry.base) if entry.flags & IS_LABELLED else labelled
-        cdef const uint32_t *words = words_of(prefixes, one.prefix)
-        cdef uint8_t octets[24]
-        cdef uint32_t i
-        for i in range(4 * prefixes.words):
-            octets[i] = <uint8_t>(words[i >> 2] >> (24 - 8 * (i & 3)))
-        return (
-            self.family,
-            PyBytes_FromStringAndSize(<const char *>octets, 4 * prefixes.address_words),
-            length_of(prefixes, one.prefix),
-            PyBytes_FromStringAndSize(
-                <const char *>octets + 4 * prefixes.address_words, 4 * (prefixes.words - prefixes.address_words)
-            ),
-            one.path_identifier if self.add_path else None,
-            PyBytes_FromStringAndSize(<const char *>next_hop_of(s), s.next_hop_length),
-            PyBytes_FromStringAndSize(<const char *>labels_of(labelled), 3 * labelled.label_count),
-            PyBytes_FromStringAndSize(<const char *>attributes_of(s), s.length),
-        )
 
 
 cdef size_t collect(const table_view *table, const prefix_view *prefixes, item *items, size_t room) noexcept nogil:

@@ -12,5 +12,6 @@ cdef class Pinned:
     cdef prefix_view prefixes[FAMILIES]
     cdef unsigned int families               # bit by family: pinned
     cdef readonly bint is_open
+    cdef int readers                         # threads that are at it
 
     cpdef close(self)

@@ -51,9 +51,14 @@ cdef class Pinned:
             free(self.prefixes[family].pages)
 
     cpdef close(self):
-        """Let the stores move and free again."""
+        """Let the stores move and free again.
+
+        Raises: RuntimeError while somebody reads.
+        """
         cdef int family
         cdef PrefixIndex index
+        if self.readers:
+            raise RuntimeError("stores that are being read cannot be let go")
         if not self.is_open:
             return
         self.is_open = False

@@ -1,0 +1,538 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""A search over whole tables, by any thread, beside the one that writes.
+
+Opening is what opening a snapshot is: copies of lists of pages.  Then blocks of cells are read in the order of prefix
+ids.  The condition is asked once of each attribute set that the blocks name, and its answers are kept in two bits a
+path; those of a block that are not known yet are fetched together, so that their cache misses overlap.  A search that
+is asked for little reads little.
+
+Where prefixes are asked for (`within`, `around`, `rd`), the ids of those that fit are listed first, one pass over the
+keys of the family, and only their cells are read.  That pass looks at all ids, also at those that the writer is just
+giving to other prefixes; whatever it believes of these does no harm, because no cell of the search has them.
+"""
+
+from cpython cimport array
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+from routed.rib._condition cimport Condition
+from routed.rib._found cimport Found, found_in
+from routed.rib._ids cimport prefetch
+from routed.rib._paths cimport IS_LABELLED, entry_of, path_entry, path_view, set_of
+from routed.rib._pinned cimport Pinned
+from routed.rib._prefixes cimport MAX_WORDS, PREFIX_PAGE_BITS, PrefixIndex, length_of, prefix_view, words_of
+from routed.rib._rib cimport PeerRib, Rib
+from routed.rib._routes cimport MAX_PATHS
+from routed.rib._rows cimport FAMILIES
+from routed.rib._table cimport (
+    CELL_PAGE, CELL_PAGE_BITS, CELL_PAGE_MASK, PATH_ID, Table, TableSnapshot, cell_of, node_of, table_view,
+)
+from routed.rib._text cimport u32_at
+
+import array
+
+cdef extern from *:
+    """
+    #define routed_load(at) __atomic_load_n((at), __ATOMIC_RELAXED)
+    #define routed_store(at, value) __atomic_store_n((at), (value), __ATOMIC_RELAXED)
+    """
+    int load "routed_load"(const int *at) noexcept nogil
+    void store "routed_store"(int *at, int value) noexcept nogil
+
+cdef enum:
+    BLOCK = 2048                     # routes that are looked at together: with what they name they fit in a cache
+    BLOCK_ROOM = BLOCK + CELL_PAGE * MAX_PATHS
+    AHEAD = 10                       # attribute sets between asking for one and reading it
+    PAGES_AHEAD = 8
+
+cdef enum:                           # what is known of a path
+    UNKNOWN = 0
+    ASKED = 1
+    FAILS = 2
+    PASSES = 3
+
+ctypedef struct column:              # one table
+    uint32_t rib
+    int family
+    const table_view *table
+
+ctypedef struct route:
+    uint32_t prefix
+    uint32_t path
+    uint32_t path_identifier
+
+ctypedef struct net:                 # which prefixes are looked for
+    bint has_within, has_around, has_rd
+    uint32_t within[4]
+    uint8_t within_length
+    uint32_t around[4]
+    uint8_t around_length
+    uint32_t rd[2]
+
+
+cdef class Search:
+    """Routes of some peers, opened in the writer's thread; afterwards one thread at a time may run it.
+
+    Opening costs in proportion to the pages of the tables: many hundred full tables are better searched in groups.
+
+    Args:
+        ribs: whose routes; all of one daemon.
+        families: bit by family index.
+        condition: what has to hold for their attributes.
+        within: (family index, address, length): only prefixes that are this one or inside it.
+        around: likewise, only prefixes that are this one or cover it.
+        rd: only VPN families, and in them prefixes of this route distinguisher.
+    """
+
+    cdef Pinned stores
+    cdef Condition condition
+    cdef list tables                         # TableSnapshot
+    cdef column *columns                     # in the order of the search
+    cdef size_t column_count
+    cdef net wanted
+    cdef bint is_narrow
+    cdef uint32_t limits[FAMILIES]           # prefix ids in use end here
+    cdef uint32_t *fitting[FAMILIES]         # prefix ids that are looked for, ascending; NULL: not listed yet
+    cdef size_t fitting_count[FAMILIES]
+    cdef uint32_t *known                     # two bits by path id
+    cdef size_t known_words
+    cdef route *block
+    cdef uint32_t *asked                     # paths of the block that are not known yet
+    cdef int cancelled
+    cdef bint is_running
+
+    def __cinit__(
+        self, ribs, *, unsigned int families=0xFF, Condition condition=None, within=None, around=None, bytes rd=None,
+    ):
+        cdef PeerRib peer
+        cdef Rib rib = None
+        cdef int family
+        cdef PrefixIndex index
+        self.tables = []
+        self.condition = condition
+        families &= self.narrow(within, around, rd)
+        ribs = list(ribs)
+        self.columns = <column *>malloc((len(ribs) * FAMILIES + 1) * sizeof(column))
+        self.block = <route *>malloc(BLOCK_ROOM * sizeof(route))
+        self.asked = <uint32_t *>malloc(BLOCK_ROOM * sizeof(uint32_t))
+        if self.columns == NULL or self.block == NULL or self.asked == NULL:
+            raise MemoryError
+        for at, peer in enumerate(ribs):
+            if rib is not None and peer.rib is not rib:
+                raise ValueError("peers of different daemons cannot be searched together")
+            rib = peer.rib
+            for family in peer.families():
+                if families >> family & 1:
+                    self.open_table(at, family, peer.family_table(family))
+        if rib is None:
+            return
+        for family in range(FAMILIES):
+            index = rib.prefixes[family]
+            self.limits[family] = index.next_id
+        self.known_words = (rib.paths.next_id >> 4) + 1
+        self.known = <uint32_t *>calloc(self.known_words, sizeof(uint32_t))
+        if self.known == NULL:
+            raise MemoryError
+        self.stores = Pinned(rib, {self.columns[i].family for i in range(self.column_count)})
+
+    def __dealloc__(self):
+        cdef int family
+        for table in self.tables or ():      # a search that could not be made whole, or was not closed
+            table.close()
+        free(self.columns)
+        free(self.known)
+        free(self.block)
+        free(self.asked)
+        for family in range(FAMILIES):
+            free(self.fitting[family])
+
+    cdef int open_table(self, size_t rib, int family, Table table) except -1:
+        cdef TableSnapshot snapshot = table.snapshot()
+        self.tables.append(snapshot)
+        self.columns[self.column_count].rib = <uint32_t>rib
+        self.columns[self.column_count].family = family
+        self.columns[self.column_count].table = &snapshot.view
+        self.column_count += 1
+        return 0
+
+    cdef unsigned int narrow(self, within, around, bytes rd) except? 0:
+        """Take over which prefixes are looked for; the families that can have them, as bits."""
+        cdef unsigned int families = 0xFF
+        if within is not None:
+            families &= 1U << take_net(within, self.wanted.within, &self.wanted.within_length)
+            self.wanted.has_within = self.wanted.within_length > 0
+        if around is not None:
+            families &= 1U << take_net(around, self.wanted.around, &self.wanted.around_length)
+            self.wanted.has_around = True
+        if rd is not None:
+            if len(rd) != 8:
+                raise ValueError(f"route distinguisher of {len(rd)} octets")
+            families &= 0x88
+            self.wanted.rd[0] = u32_at(<const uint8_t *>PyBytes_AS_STRING(rd))
+            self.wanted.rd[1] = u32_at(<const uint8_t *>PyBytes_AS_STRING(rd) + 4)
+            self.wanted.has_rd = True
+        self.is_narrow = self.wanted.has_within or self.wanted.has_around or self.wanted.has_rd
+        return families
+
+    def __len__(self):
+        """How many routes the tables have."""
+        return sum(len(table) for table in self.tables)
+
+    @property
+    def is_cancelled(self):
+        return load(&self.cancelled) != 0
+
+    def cancel(self):
+        """Let a search that runs, or will, end at once with what it has; from any thread."""
+        store(&self.cancelled, 1)
+
+    def close(self):
+        """Let the stores move and free again; found routes cannot be read any more.  Only in the writer's thread.
+
+        Raises: RuntimeError while it runs or what it found is read.
+        """
+        if self.stores is None:
+            return
+        self.stores.close()
+        for table in self.tables:
+            table.close()
+        self.tables = []
+
+    def run(self, size_t most, after=None):
+        """The next routes in the order of peers, families and prefix ids.
+
+        Args:
+            most: routes at most, but all paths of a prefix that has more alone (RFC 7911).
+            after: where the last ones ended; None for the start.
+        Returns: the routes, in the order in which they are shown, and where to go on: nowhere when these are the last.
+        """
+        cdef Found found
+        cdef size_t at
+        cdef uint32_t prefix = 0
+        cdef int failed
+        if most < 1:
+            raise ValueError("no route at most is no question")
+        self.begin()
+        try:
+            found = found_in(self.stores)
+            at = self.place(after, &prefix)
+            with nogil:
+                failed = self.search(found, most, &at, &prefix) or found.order()
+            if failed:
+                raise MemoryError
+        finally:
+            self.end()
+        if at < self.column_count:
+            found.after = (self.columns[at].rib, self.columns[at].family, prefix)
+        return found
+
+    def count(self):
+        """How many routes there are, by peer: an array."""
+        cdef size_t at, n
+        cdef int failed = 0
+        cdef array.array counts = array.array("Q", [0])
+        if self.column_count:
+            counts *= self.columns[self.column_count - 1].rib + 1
+        self.begin()
+        try:
+            for at in range(self.column_count):
+                n = 0
+                with nogil:
+                    failed = self.count_column(at, &n)
+                if failed:
+                    raise MemoryError
+                counts.data.as_ulonglongs[self.columns[at].rib] += n
+        finally:
+            self.end()
+        return counts
+
+    cdef int begin(self) except -1:
+        if self.stores is not None and not self.stores.is_open:
+            raise ValueError("the search is closed")
+        if self.is_running:
+            raise RuntimeError("the search is running already")
+        self.is_running = True
+        if self.stores is not None:
+            self.stores.readers += 1
+        return 0
+
+    cdef void end(self) noexcept:
+        self.is_running = False
+        if self.stores is not None:
+            self.stores.readers -= 1
+
+    cdef size_t place(self, after, uint32_t *prefix) except? 0:
+        """The column, and in it the prefix id, where a search goes on."""
+        cdef size_t at = 0
+        if after is None:
+            return 0
+        rib, family, start = after
+        if not 0 <= start <= 0xFFFFFFFF:
+            raise ValueError(f"no search goes on at {after}")
+        while at < self.column_count and (self.columns[at].rib, self.columns[at].family) < (rib, family):
+            at += 1
+        if at < self.column_count and (self.columns[at].rib, self.columns[at].family) == (rib, family):
+            prefix[0] = start
+        return at
+
+    cdef int search(self, Found found, size_t most, size_t *at, uint32_t *prefix) noexcept nogil:
+        """Find routes from a place on, which moves to where to go on; 0, or -1 without memory."""
+        cdef const column *c
+        cdef uint32_t start, stopped = 0
+        cdef int n
+        while at[0] < self.column_count:
+            c = &self.columns[at[0]]
+            start = prefix[0]
+            while True:
+                if load(&self.cancelled):
+                    return 0
+                n = self.fill(c, &start)
+                if n <= 0:
+                    break
+                self.ask(n)
+                n = self.select(c, n, found, most, &stopped)
+                if n:
+                    prefix[0] = stopped
+                    return -1 if n < 0 else 0
+                prefix[0] = start
+            if n < 0:
+                return -1
+            prefix[0] = 0
+            at[0] += 1
+        return 0
+
+    cdef int count_column(self, size_t at, size_t *count) noexcept nogil:
+        """Count the routes of a table; 0, or -1 without memory."""
+        cdef uint32_t start = 0
+        cdef int n, i
+        while not load(&self.cancelled):
+            n = self.fill(&self.columns[at], &start)
+            if n <= 0:
+                return n
+            self.ask(n)
+            for i in range(n):
+                count[0] += self.passes(self.block[i].path)
+        return 0
+
+    # -- blocks of routes ----------------------------------------------------------------------------------------------
+
+    cdef int fill(self, const column *c, uint32_t *start) noexcept nogil:
+        """Take the next routes of a table into the block, from a prefix id on; how many, or -1 without memory."""
+        cdef int n = 0
+        cdef uint32_t page = start[0] >> CELL_PAGE_BITS, i
+        cdef const table_view *table = c.table
+        cdef const uint32_t *cells
+        if self.is_narrow:
+            return self.fill_fitting(c, start)
+        while page < table.page_count and n < BLOCK:
+            cells = table.pages[page]
+            if page + PAGES_AHEAD < table.page_count:
+                prefetch_page(table.pages[page + PAGES_AHEAD])
+            if cells != NULL:
+                for i in range(start[0] & CELL_PAGE_MASK, CELL_PAGE):
+                    if cells[i]:
+                        n = self.take(table, page << CELL_PAGE_BITS | i, cells[i], n)
+            page += 1
+            start[0] = page << CELL_PAGE_BITS
+        return n
+
+    cdef int fill_fitting(self, const column *c, uint32_t *start) noexcept nogil:
+        """The same where only some prefixes are looked for."""
+        cdef int n = 0
+        cdef const uint32_t *ids
+        cdef size_t low = 0, high, middle
+        cdef uint32_t held
+        if self.fitting[c.family] == NULL and self.list_fitting(c.family):
+            return -1
+        ids = self.fitting[c.family]
+        high = self.fitting_count[c.family]
+        while low < high:
+            middle = (low + high) // 2
+            if ids[middle] < start[0]:
+                low = middle + 1
+            else:
+                high = middle
+        while low < self.fitting_count[c.family] and n < BLOCK:
+            held = cell_of(c.table, ids[low])
+            if held:
+                n = self.take(c.table, ids[low], held, n)
+            start[0] = ids[low] + 1
+            low += 1
+        return n
+
+    cdef inline int take(self, const table_view *table, uint32_t prefix, uint32_t held, int n) noexcept nogil:
+        """Take the routes of one prefix; how many there are in the block now."""
+        cdef const uint32_t *node
+        if not table.add_path:
+            self.block[n].prefix = prefix
+            self.block[n].path = held & PATH_ID
+            self.block[n].path_identifier = 0
+            return n + 1
+        while held and n < BLOCK_ROOM:
+            node = node_of(table, held)
+            self.block[n].prefix = prefix
+            self.block[n].path = node[0] & PATH_ID
+            self.block[n].path_identifier = node[1]
+            held = node[2]
+            n += 1
+        return n
+
+    cdef int select(
+        self, const column *c, int n, Found found, size_t most, uint32_t *stopped
+    ) noexcept nogil:
+        """Take from the block what is found; 1 when there is one too many, -1 without memory."""
+        cdef int i
+        cdef size_t before
+        for i in range(n):
+            if not self.passes(self.block[i].path):
+                continue
+            if found.count >= most and not self.is_alone(found, c, self.block[i].prefix):
+                stopped[0] = self.block[i].prefix
+                before = found.count
+                if found.items[before - 1].prefix == stopped[0] and is_last(found, c):
+                    found.drop(stopped[0])
+                return 1
+            if found.add(
+                c.rib, c.family, c.table.add_path, self.block[i].prefix, self.block[i].path,
+                self.block[i].path_identifier,
+            ):
+                return -1
+        return 0
+
+    cdef inline bint is_alone(self, Found found, const column *c, uint32_t prefix) noexcept nogil:
+        """Whether all that is found so far is paths of this prefix."""
+        return found.stretch_count == 1 and is_last(found, c) and found.items[0].prefix == prefix
+
+    # -- which paths ---------------------------------------------------------------------------------------------------
+
+    cdef inline uint32_t knows(self, uint32_t path) noexcept nogil:
+        return self.known[path >> 4] >> 2 * (path & 15) & 3
+
+    cdef inline void learn(self, uint32_t path, uint32_t what) noexcept nogil:
+        self.known[path >> 4] |= what << 2 * (path & 15)
+        if what == FAILS:
+            self.known[path >> 4] &= ~(<uint32_t>ASKED << 2 * (path & 15))
+
+    cdef inline bint passes(self, uint32_t path) noexcept nogil:
+        return self.condition is None or self.knows(path) == PASSES
+
+    cdef void ask(self, int n) noexcept nogil:
+        """Learn whether the condition holds for the paths of the block."""
+        cdef const path_view *paths = &self.stores.paths
+        cdef int i, waiting = 0
+        if self.condition is None:
+            return
+        for i in range(n):
+            if self.knows(self.block[i].path) == UNKNOWN:
+                self.learn(self.block[i].path, ASKED)
+                self.asked[waiting] = self.block[i].path
+                waiting += 1
+        for i in range(waiting):
+            if i + 2 * AHEAD < waiting:
+                prefetch(entry_of(paths, self.asked[i + 2 * AHEAD]))
+            if i + AHEAD < waiting:
+                self.prefetch_set(paths, self.asked[i + AHEAD])
+            self.settle(paths, self.asked[i])
+
+    cdef inline void prefetch_set(self, const path_view *paths, uint32_t path) noexcept nogil:
+        cdef const path_entry *entry = entry_of(paths, path)
+        if entry.flags & IS_LABELLED:
+            prefetch(entry_of(paths, entry.base))
+        elif self.condition.reads_sets:
+            prefetch(set_of(paths, path))
+            prefetch(<const uint8_t *>set_of(paths, path) + 64)
+
+    cdef inline void settle(self, const path_view *paths, uint32_t path) noexcept nogil:
+        """Learn about one path; a layer has the answer of its base."""
+        cdef const path_entry *entry = entry_of(paths, path)
+        if not entry.flags & IS_LABELLED:
+            if self.knows(path) < FAILS:
+                self.learn(path, PASSES if self.condition.holds(paths, path) else FAILS)
+            return
+        if self.knows(entry.base) < FAILS:
+            self.learn(entry.base, PASSES if self.condition.holds(paths, entry.base) else FAILS)
+        self.learn(path, self.knows(entry.base))
+
+    # -- which prefixes ------------------------------------------------------------------------------------------------
+
+    cdef int list_fitting(self, int family) noexcept nogil:
+        """List the prefixes that are looked for; 0, or -1 without memory."""
+        cdef const prefix_view *prefixes = &self.stores.prefixes[family]
+        cdef uint32_t id
+        cdef size_t n = 0, room = 1024
+        cdef uint32_t *ids = <uint32_t *>malloc(room * sizeof(uint32_t))
+        cdef uint32_t *wider
+        for id in range(1, self.limits[family]):
+            if ids == NULL:
+                return -1
+            if not fits(&self.wanted, prefixes, id):
+                continue
+            ids[n] = id
+            n += 1
+            if n == room:
+                room *= 2
+                wider = <uint32_t *>realloc(ids, room * sizeof(uint32_t))
+                if wider == NULL:
+                    free(ids)
+                ids = wider
+        self.fitting[family] = ids
+        self.fitting_count[family] = n
+        return 0 if ids != NULL else -1
+
+
+cdef inline bint is_last(Found found, const column *c) noexcept nogil:
+    """Whether the last found route is one of this table."""
+    return (
+        found.stretch_count > 0
+        and found.stretches[found.stretch_count - 1].rib == c.rib
+        and found.stretches[found.stretch_count - 1].family == c.family
+    )
+
+
+cdef inline void prefetch_page(const uint32_t *cells) noexcept nogil:
+    cdef int i
+    if cells != NULL:
+        for i in range(0, CELL_PAGE, 16):
+            prefetch(cells + i)
+
+
+cdef int take_net(prefix, uint32_t *words, uint8_t *length) except -1:
+    """Take over a prefix; the index of its family."""
+    cdef int family, i
+    cdef uint8_t octets[16]
+    index, address, bits = prefix
+    if not 0 <= index < FAMILIES or len(address) != (4 if index < 4 else 16) or not 0 <= bits <= 8 * len(address):
+        raise ValueError(f"family {index} has no prefix {address!r}/{bits}")
+    family = index
+    length[0] = bits
+    memset(octets, 0, sizeof(octets))
+    for i in range(len(address)):
+        octets[i] = address[i]
+    for i in range(4):
+        words[i] = u32_at(octets + 4 * i)
+    return family
+
+
+cdef inline bint agree(const uint32_t *a, const uint32_t *b, uint8_t bits) noexcept nogil:
+    """Whether two addresses begin with the same bits, at most 128."""
+    cdef uint8_t i = 0
+    while bits >= 32:
+        if a[i] != b[i]:
+            return False
+        bits -= 32
+        i += 1
+    return not bits or (a[i] ^ b[i]) >> (32 - bits) == 0
+
+
+cdef inline bint fits(const net *wanted, const prefix_view *prefixes, uint32_t id) noexcept nogil:
+    """Whether a prefix is one that is looked for."""
+    cdef const uint32_t *words = words_of(prefixes, id)
+    cdef uint8_t length = length_of(prefixes, id)
+    if wanted.has_within and (length < wanted.within_length or not agree(words, wanted.within, wanted.within_length)):
+        return False
+    if wanted.has_around and (length > wanted.around_length or not agree(words, wanted.around, length)):
+        return False
+    return not wanted.has_rd or (
+        words[prefixes.address_words] == wanted.rd[0] and words[prefixes.address_words + 1] == wanted.rd[1]
+    )
