@@ -7,11 +7,16 @@ the prefix index records what comes and goes, and every look-up first catches up
 
 from cpython cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
+from routed.rib._condition cimport Condition
+from routed.rib._found cimport Found, found_now
+from routed.rib._ids cimport prefetch_slot
 from routed.rib._lpm cimport Lpm4, column_view
 from routed.rib._lpm6 cimport Lpm6
-from routed.rib._paths cimport IS_LABELLED, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, set_of
+from routed.rib._paths cimport (
+    IS_LABELLED, attributes_of, base_of, entry_of, labels_of, next_hop_of, path_entry, path_set, set_of,
+)
 from routed.rib._prefixes cimport MAX_WORDS, PrefixIndex, change, length_of, prefix_view, words_of
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._rows cimport FAMILIES
@@ -19,6 +24,7 @@ from routed.rib._table cimport PATH_ID, Table, cell_of, node_of
 
 cdef enum:
     FREE_ID = 255
+    MAX_LENGTHS = 129            # of prefixes that cover an IPv6 address
 
 
 cdef void put_address(const uint32_t *words, uint8_t *octets) noexcept nogil:
@@ -36,6 +42,31 @@ cdef void take_words(const uint8_t *octets, size_t n, uint32_t *words) noexcept 
             <uint32_t>octets[4 * i] << 24 | <uint32_t>octets[4 * i + 1] << 16
             | <uint32_t>octets[4 * i + 2] << 8 | octets[4 * i + 3]
         )
+
+
+cdef inline void shorten(uint32_t *words, uint32_t address_words, unsigned int length) noexcept nogil:
+    """Clear the bits of an address behind a prefix."""
+    cdef uint32_t i
+    if length < 32 * address_words:
+        words[length >> 5] &= ~(0xFFFFFFFFU >> (length & 31))
+        for i in range((length >> 5) + 1, address_words):
+            words[i] = 0
+
+
+cdef int take_routes(
+    Found found, uint32_t rib, int family, Table table, uint32_t prefix, Condition condition
+) noexcept nogil:
+    """Add the routes of a table to a prefix for which a condition holds; 0, or -1 without memory."""
+    cdef uint32_t held = cell_of(&table.view, prefix), path
+    cdef const uint32_t *node
+    while held:
+        node = node_of(&table.view, held) if table.view.add_path else NULL
+        path = (node[0] if node != NULL else held) & PATH_ID
+        if condition is None or condition.holds(found.paths, base_of(found.paths, path)):
+            if found.add(rib, family, table.view.add_path, prefix, path, node[1] if node != NULL else 0):
+                return -1
+        held = node[2] if node != NULL else 0
+    return 0
 
 
 cdef class Structures:
@@ -201,6 +232,81 @@ cdef class Lookups:
             found.append((node[1], node[0] & PATH_ID))
             held = node[2]
         return found
+
+    def exact_routes(
+        self, ribs, int family, bytes address not None, uint8_t length, bytes rd=b"", *, Condition condition=None
+    ):
+        """The routes of some peers to one prefix.
+
+        Args:
+            ribs: the peers; an index in what is found is a place here.
+            address: host bits may be set.
+            condition: what has to hold for their attributes.
+        Returns: what is found, to be read at once.
+        """
+        return self.found(ribs, family, address, length, length, rd, condition, False)
+
+    def longest_match_routes(
+        self, ribs, int family, bytes address not None, bytes rd=b"", *, Condition condition=None
+    ):
+        """The routes of each peer to the most specific prefix that covers an address and that it has."""
+        return self.found(ribs, family, address, 8 * len(address), 0, rd, condition, True)
+
+    def less_specific_routes(
+        self, ribs, int family, bytes address not None, uint8_t length, bytes rd=b"", *, Condition condition=None
+    ):
+        """The routes of some peers to a prefix and to all prefixes that cover it."""
+        return self.found(ribs, family, address, length, 0, rd, condition, False)
+
+    cdef Found found(
+        self, ribs, int family, bytes address, unsigned int longest, unsigned int shortest, bytes rd,
+        Condition condition, bint first,
+    ):
+        """The routes to prefixes of some lengths around an address; of each peer all, or those to the longest."""
+        cdef Found found = found_now(self.rib)
+        cdef uint32_t ids[MAX_LENGTHS]
+        cdef int count = self.ids_around(family, address, longest, shortest, rd, ids), i
+        cdef PeerRib peer
+        cdef Table table
+        for at, peer in enumerate(ribs):
+            if peer.rib is not self.rib:
+                raise ValueError("peers of another daemon")
+            table = peer.family_table(family)
+            for i in range(count if table is not None else 0):
+                if cell_of(&table.view, ids[i]):
+                    if take_routes(found, at, family, table, ids[i], condition):
+                        raise MemoryError
+                    if first:
+                        break
+        if found.order():
+            raise MemoryError
+        return found
+
+    cdef int ids_around(
+        self, int family, bytes address, unsigned int longest, unsigned int shortest, bytes rd, uint32_t *ids
+    ) except -1:
+        """The ids of the stored prefixes of some lengths that cover an address, longest first; how many."""
+        cdef PrefixIndex index = self.rib.prefixes[family]
+        cdef uint32_t words[MAX_WORDS]
+        cdef uint64_t hashes[MAX_LENGTHS]
+        cdef bytes key = address + rd
+        cdef uint32_t id
+        cdef int n = 0
+        cdef unsigned int i, count = longest + 1 - shortest
+        if len(key) != 4 * index.view.words or longest > 32 * index.view.address_words:
+            raise ValueError(f"no prefix of family {family}: {address!r}/{longest}, route distinguisher {rd!r}")
+        take_words(<const uint8_t *>PyBytes_AS_STRING(key), index.view.words, words)
+        for i in range(count):
+            shorten(words, index.view.address_words, longest - i)
+            hashes[i] = index.hash(words, <uint8_t>(longest - i))
+            prefetch_slot(&index.ids, hashes[i])
+        take_words(<const uint8_t *>PyBytes_AS_STRING(key), index.view.words, words)
+        for i in range(count):
+            shorten(words, index.view.address_words, longest - i)
+            id = index.find(words, <uint8_t>(longest - i), hashes[i])
+            ids[n] = id
+            n += id != 0
+        return n
 
     def prefix(self, int family, uint32_t id):
         """Address octets, length and route distinguisher octets of a prefix id that a look-up gave.
