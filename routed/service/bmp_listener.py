@@ -14,6 +14,7 @@ from routed.plumbing.metrics import DaemonCounters
 from routed.service.admission import Slots
 from routed.service.listener import Address, Listener, Policy
 from routed.service.pump import SessionProtocol
+from routed.service.replay import StreamLost
 from routed.service.reports import Line, Reporter
 from routed.service.routers import Router, RouterSubscriber
 from routed.service.tls import TlsIdentity
@@ -81,6 +82,8 @@ class BmpListener(Listener):
                 self._reporter.say(Line.TERMINATED, peer=router.name, reason=down.reason)
             elif isinstance(loss.value, ConnectionAborted):
                 self._reporter.say(Line.TERMINATED, peer=router.name, reason="the connection was reset by us")
+            elif isinstance(loss.value, StreamLost):
+                self._reporter.say(Line.TERMINATED, peer=router.name, reason=loss.value.args[0])
             else:
                 number = _IN_ORDER if isinstance(loss.value, ConnectionDone) else errno.ECONNRESET
                 self._reporter.say(Line.RESET_BY_PEER, peer=router.name, errno=number)

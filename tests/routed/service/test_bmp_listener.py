@@ -5,6 +5,7 @@ from twisted.internet.error import ConnectionLost
 
 from routed.service.listener import STOPS_PER_TURN
 from routed.service.pump import MAX_LINGER
+from routed.service.replay import StreamLost
 from tests.oracles.bmp_build import frame
 from tests.routed.service.bmp_rig import ADDRESS, INIT, P1, TERM, Rig, announce, bugs_logged, listener_settings, stats
 
@@ -30,6 +31,12 @@ def test_a_broken_connection_has_a_number() -> None:
     rig = Rig()
     rig.up().lose(ConnectionLost())
     assert rig.lines.lines[-1] == f"INFO [{ADDRESS}] BMP connection reset by peer (104)."
+
+
+def test_a_capture_with_a_gap_says_what_is_missing() -> None:
+    rig = Rig()
+    rig.up().lose(StreamLost("7 octets are missing"))
+    assert rig.lines.lines[-1] == f"INFO [{ADDRESS}] 7 octets are missing. Closing up."
 
 
 @pytest.mark.parametrize(
