@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from routed.octets import Cursor, WireError, Writer
 from routed.wire.bmp.peer import PeerHeader, decode_peer_header, encode_peer_header
-from routed.wire.bmp.tlv import Tlv, decode_tlv, decode_tlvs, encode_tlv
+from routed.wire.bmp.tlv import Tlv, decode_tlvs, encode_tlv
 from routed.wire.family import Family
 
 
@@ -128,15 +128,13 @@ def decode_statistics_report(c: Cursor, version: int) -> StatisticsReport:
 
     Octets: per-peer header, count u32, then as many items: type u16, length u16, value[length]. Version 4 has items
     with an enterprise, as TLVs have, and may wrap count and items in a TLV of type 1, with other TLVs behind it.
-    Raises: WireError when the items are more or fewer than the count says.
+    Raises: WireError when the items are more or fewer than the count says, or too many.
     Source: RFC 7854 section 4.8, draft-ietf-grow-bmp-tlv sections 4.2 and 5.4.
     """
     peer = decode_peer_header(c)
     items, tlvs = _unwrap(c, version)
     offset, count = items.offset, items.u32()
-    statistics = []
-    while items.remaining:
-        statistics.append(_decode_statistic(decode_tlv(items, version)))
+    statistics = [_decode_statistic(tlv) for tlv in decode_tlvs(items, version)]
     if len(statistics) != count:
         raise WireError(f"{len(statistics)} statistics are not {count}", offset, "RFC 7854 4.8")
     return StatisticsReport(peer, tuple(statistics), tlvs)

@@ -29,6 +29,10 @@ G_BIT: Final = 0x8000
 #: No enterprise's, although its top bit is set.
 RESERVED: Final = 0xFFFF
 
+#: TLVs of one message, or counters: each becomes some Python objects and perhaps a record. Routers send a few dozen,
+#: those with per-family counters of many families a few hundred.
+MAX_TLVS: Final = 1_024
+
 _E_BIT_SINCE: Final = 4
 _ENTERPRISE_OCTETS: Final = 4
 
@@ -64,9 +68,14 @@ def decode_tlv(c: Cursor, version: int) -> Tlv:
 
 
 def decode_tlvs(c: Cursor, version: int) -> tuple[Tlv, ...]:
-    """Decode plain TLVs to the end of the cursor, in wire order, repeated ones kept."""
+    """Decode plain TLVs to the end of the cursor, in wire order, repeated ones kept.
+
+    Raises: WireError as `decode_tlv` does, and when there are too many.
+    """
     tlvs = []
     while c.remaining:
+        if len(tlvs) == MAX_TLVS:
+            raise WireError(f"more than {MAX_TLVS} TLVs", c.offset, "RFC 7854 4.4")
         tlvs.append(decode_tlv(c, version))
     return tuple(tlvs)
 

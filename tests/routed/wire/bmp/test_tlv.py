@@ -7,6 +7,7 @@ from hypothesis.strategies import binary, builds, integers, lists, none, one_of
 from routed.octets import Cursor, WireError, Writer
 from routed.wire.bmp.codepoints import INITIATION_NAMES, MONITORING_NAMES, PEER_UP_NAMES
 from routed.wire.bmp.tlv import (
+    MAX_TLVS,
     IndexedTlv,
     Tlv,
     decode_indexed_tlv,
@@ -25,6 +26,15 @@ INDEXED = builds(IndexedTlv, KINDS, integers(0, 0xFFFF), binary(max_size=40), EN
 def test_repeated_tlvs_are_kept_in_wire_order():
     octets = tlv(1, b"a") + tlv(0, b"") + tlv(1, b"b")
     assert decode_tlvs(Cursor(octets), 3) == (Tlv(1, b"a"), Tlv(0, b""), Tlv(1, b"b"))
+
+
+def test_tlvs_of_a_message_have_an_end():
+    """A message of 256 KiB could hold 65,536 of them."""
+    octets = tlv(1, b"a") * MAX_TLVS
+    assert len(decode_tlvs(Cursor(octets), 3)) == MAX_TLVS
+    with pytest.raises(WireError, match="more than 1024 TLVs") as error:
+        decode_tlvs(Cursor(octets + tlv(1, b"a")), 3)
+    assert error.value.offset == len(octets)
 
 
 def test_an_enterprise_has_types_of_its_own_since_version_4():
