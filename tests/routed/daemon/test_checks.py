@@ -66,6 +66,34 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
             "[f:2] rpki_rtr_cache: rpki_roas_file and rpki_rtr_cache exclude each other",
         ),
         (["redis_host: 192.0.2.1:6379"], "[f:1] redis_host: cluster_name is missing"),
+        (
+            ["bmp_daemon_msglog_file: /x", "bmp_daemon_msglog_amqp_routing_key: r"],
+            (
+                "[f:2] bmp_daemon_msglog_amqp_routing_key: bmp_daemon_msglog_file and "
+                "bmp_daemon_msglog_amqp_routing_key exclude each other"
+            ),
+        ),
+        (["bmp_dump_output: avro"], "[f:1] bmp_dump_output: Avro is not built yet: valid is json"),
+        (
+            ["bmp_dump_refresh_time: 60", "bmp_dump_time_slots: 61"],
+            "[f:2] bmp_dump_time_slots: 61 slots do not fit into bmp_dump_refresh_time of 60 seconds",
+        ),
+        (
+            ["bmp_daemon_tls_certificate_file: /c"],
+            "[f:1] bmp_daemon_tls_certificate_file: bmp_daemon_tls_key_file is missing",
+        ),
+        (
+            ["bmp_daemon_tls_key_file: /k"],
+            "[f:1] bmp_daemon_tls_key_file: bmp_daemon_tls_certificate_file is missing",
+        ),
+        (
+            ["bmp_daemon_tls_key_file: /k", "bmp_daemon_tls_ca_file: /a"],
+            "[f:1] bmp_daemon_tls_key_file: bmp_daemon_tls_certificate_file is missing",
+        ),
+        (
+            ["bmp_daemon_ip: 192.0.2.1", "pcap_savefile: /c"],
+            "[f:2] pcap_savefile: pcap_savefile and bmp_daemon_ip exclude each other",
+        ),
         (["bmp_daemon_ha: true"], "[f:1] bgp_daemon_ha: bgp_daemon_ha_cluster_name is missing"),
     ],
 )
@@ -100,6 +128,14 @@ def test_a_schema_registry_does_not_go_with_avro_json() -> None:
             ),
         ),
         (
+            ["bmp_daemon_batch: 5"],
+            "[f:1] bmp_daemon_batch: bmp_daemon_batch and bmp_daemon_batch_interval need each other. Both are off.",
+        ),
+        (
+            ["bmp_dump_file: /x"],
+            "[f:1] bmp_dump_file: bmp_dump_refresh_time is not set. The dump is disabled.",
+        ),
+        (
             ["bgp_table_dump_file: /x"],
             "[f:1] bgp_table_dump_file: bgp_table_dump_refresh_time is not set. The dump is disabled.",
         ),
@@ -128,6 +164,15 @@ def test_keys_that_miss_each_other_are_warnings(lines: list[str], text: str) -> 
         ["bgp_table_dump_file: /y", "bgp_table_dump_refresh_time: 240", "bgp_table_dump_time_slots: 8"],
         ["bgp_table_dump_file: /y", "bgp_table_dump_refresh_time: 60", "bgp_table_dump_output: mrt"],
         ["files_uid: 0", "files_gid: root"],
+        [
+            "bmp_daemon_msglog_file: /x",
+            "bmp_dump_file: /y",
+            "bmp_dump_refresh_time: 60",
+            "bmp_dump_exclude_stats: true",
+        ],
+        ["bmp_daemon_tls_certificate_file: /c", "bmp_daemon_tls_key_file: /k", "bmp_daemon_tls_ca_file: /a"],
+        ["pcap_savefile: /c", "pcap_savefile_wait: true", "pcap_filter: tcp", "bmp_daemon_port: 1791"],
+        ["bmp_table_peer_buckets: 100", "bmp_daemon_parse_proxy_header: true", "bmp_daemon_set_pd: true"],
         ["bgp_table_attr_hash_buckets: 999999", "bgp_table_per_peer_hash: mpls_vpn_rd", "maps_index: true"],
         ["bgp_peer_src_as_type: bgp", "nfacctd_net: bgp", "pre_tag_map: /m", "print_output[x]: json"],
         ["tmp_bgp_daemon_route_refresh: true", "timestamps_secs: true", "timestamps_rfc3339: true"],
@@ -135,6 +180,13 @@ def test_keys_that_miss_each_other_are_warnings(lines: list[str], text: str) -> 
 )
 def test_sound_configurations_have_no_problems(lines: list[str]) -> None:
     assert read(*lines).problems == ()
+
+
+def test_certificates_that_are_missing_are_both_named() -> None:
+    assert of_kind(read("bmp_daemon_tls_ca_file: /a"), Kind.CONFLICT) == [
+        "[f:1] bmp_daemon_tls_ca_file: bmp_daemon_tls_certificate_file is missing",
+        "[f:1] bmp_daemon_tls_ca_file: bmp_daemon_tls_key_file is missing",
+    ]
 
 
 def test_an_owner_of_files_has_to_exist() -> None:
@@ -152,6 +204,8 @@ def test_an_owner_of_files_has_to_exist() -> None:
         ("bgp_deamon_port", "bgp_daemon_port"),
         ("bgp_daemon_maxpeers", "bgp_daemon_max_peers"),
         ("bgp_max_peers", "bgp_daemon_max_peers"),
+        ("bmp_daemon_maxpeers", "bmp_daemon_max_peers"),
+        ("bmp_dump_exclude_statistics", "bmp_dump_exclude_stats"),
         ("bgp_daemon_msglog_kafka_topics", "bgp_daemon_msglog_kafka_topic"),
         ("bgp_table_dump_refresh", "bgp_table_dump_refresh_time"),
     ],

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from routed.daemon.settings import DEFAULT_ROUTER_ID, BgpSettings, pmbgpd_settings, process_settings, read_configuration
+from routed.daemon.settings import (
+    DEFAULT_ROUTER_ID,
+    BgpSettings,
+    BmpSettings,
+    pmbgpd_settings,
+    pmbmpd_settings,
+    process_settings,
+    read_configuration,
+)
 from routed.plumbing.maps import Limits
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import parse_statements
-from routed.service.settings import DumpFormat, TimestampLayout
+from routed.service.settings import DumpFormat, ReplaySettings, StationSettings, TimestampLayout
+from routed.service.tls import TlsFiles
 from routed.wire.bgp.codepoints import Role
 
 
@@ -201,3 +210,114 @@ def test_an_unknown_owner_is_left_alone_until_the_configuration_is_refused() -> 
 def test_settings_of_a_configuration_with_errors_are_our_mistake() -> None:
     with pytest.raises(AssertionError, match="a configuration with errors was to be refused"):
         settings("bgp_daemon_port: 0")
+
+
+# -- BMP --------------------------------------------------------------------------------------------------------------
+
+
+def bmp_settings(*lines: str) -> BmpSettings:
+    return pmbmpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
+
+
+def test_nothing_configured_is_a_listener_on_the_port_of_bmp() -> None:
+    everything = bmp_settings()
+    listener = everything.listener
+    assert (listener.address, listener.port, listener.max_peers, listener.keys) == (None, 1790, 10, "bmp_daemon_")
+    assert (listener.batch, listener.batch_interval, listener.gtsm_hops) == (0, 0, 0)
+    assert (listener.proxy_header, listener.probes_silent, listener.compare_ports) == (False, True, False)
+    assert (listener.allow_file, listener.md5_file, listener.neighbors_file) == (None, None, None)
+    assert (everything.message_log, everything.dump, everything.tls, everything.replay) == (None, None, None, None)
+    assert everything.station == StationSettings(
+        set_pd=False, backlog=67_108_864, keeps_events=False, excludes_statistics=False
+    )
+    assert everything.log.ident == "pmbmpd"
+    assert everything.connections == 10
+
+
+def test_a_bmp_listener_gets_all_of_its_keys_and_none_of_bgp() -> None:
+    listener = bmp_settings(
+        "bmp_daemon_ip: ::1",
+        "bmp_daemon_port: 11790",
+        "bmp_daemon_ipv6_only: true",
+        "bmp_daemon_interface: vrf0",
+        "bmp_daemon_ipprec: 6",
+        "bmp_daemon_pipe_size: 65536",
+        "bmp_daemon_max_peers: 600",
+        "bmp_daemon_batch: 5",
+        "bmp_daemon_batch_interval: 7",
+        "bmp_daemon_allow_file: /a",
+        "bmp_daemon_md5_file: /m",
+        "bmp_daemon_parse_proxy_header: true",
+        "bgp_daemon_port: 1179",
+        "bgp_daemon_gtsm: 1",
+        "bgp_neighbors_file: /n",
+        "tmp_bgp_lookup_compare_ports: true",
+    ).listener
+    assert (listener.address, listener.port, listener.ipv6_only) == (ip_address("::1"), 11790, True)
+    assert (listener.interface, listener.ip_precedence, listener.receive_buffer) == ("vrf0", 6, 65536)
+    assert (listener.max_peers, listener.batch, listener.batch_interval) == (600, 5, 7)
+    assert (listener.allow_file, listener.md5_file, listener.proxy_header) == (Path("/a"), Path("/m"), True)
+    assert (listener.gtsm_hops, listener.compare_ports, listener.neighbors_file) == (0, False, None)
+
+
+def test_bgp_has_no_proxy_header() -> None:
+    assert settings("bmp_daemon_parse_proxy_header: true").listener.proxy_header is False
+
+
+def test_events_are_kept_where_there_are_dumps() -> None:
+    station = bmp_settings(
+        "bmp_dump_file: /d",
+        "bmp_dump_refresh_time: 60",
+        "bmp_dump_exclude_stats: true",
+        "bmp_daemon_set_pd: true",
+        "bmp_daemon_backlog: 1000",
+    ).station
+    assert station == StationSettings(set_pd=True, backlog=1000, keeps_events=True, excludes_statistics=True)
+    assert not bmp_settings("bmp_dump_file: /d").station.keeps_events
+    assert not bmp_settings(
+        "bgp_table_dump_file: /d", "bgp_table_dump_refresh_time: 60"
+    ).station.keeps_events  # those of BGP
+
+
+def test_a_dump_of_bmp_has_its_own_keys() -> None:
+    dump = bmp_settings("bmp_dump_file: /d", "bmp_dump_refresh_time: 240", "bmp_dump_time_slots: 8").dump
+    assert dump is not None
+    assert (dump.output, dump.refresh_time, dump.time_slots) == (DumpFormat.JSON, 240, 8)
+
+
+@pytest.mark.parametrize(("line", "skips"), [("", False), ("bmp_daemon_msglog_unchanged: false", True)])
+def test_a_message_log_of_bmp_has_its_own_keys(line: str, skips: bool) -> None:
+    log = bmp_settings(
+        "bmp_daemon_msglog_file: /l", "bmp_daemon_msglog_label_filter: a", "bmp_daemon_msglog_queue_size: 4096", line
+    ).message_log
+    assert log is not None
+    assert (log.label_filter, log.queue_size, log.skips_unchanged) == (("a",), 4096, skips)
+    assert bmp_settings("bgp_daemon_msglog_file: /l").message_log is None
+    of_bgp = settings("bgp_daemon_msglog_file: /l", "bmp_daemon_msglog_unchanged: false").message_log
+    assert of_bgp is not None
+    assert not of_bgp.skips_unchanged
+
+
+def test_the_tag_map_is_that_of_the_protocol() -> None:
+    lines = ("bmp_daemon_tag_map: /bmp", "bgp_daemon_tag_map: /bgp")
+    assert (bmp_settings(*lines).maps.tag_map, settings(*lines).maps.tag_map) == (Path("/bmp"), Path("/bgp"))
+
+
+def test_tls_is_a_certificate_and_its_key() -> None:
+    lines = ("bmp_daemon_tls_certificate_file: /c", "bmp_daemon_tls_key_file: /k")
+    assert bmp_settings(*lines).tls == TlsFiles(Path("/c"), Path("/k"))
+    assert bmp_settings(*lines, "bmp_daemon_tls_ca_file: /a").tls == TlsFiles(Path("/c"), Path("/k"), Path("/a"))
+
+
+def test_a_replay_has_its_keys() -> None:
+    assert bmp_settings("pcap_savefile: /c").replay == ReplaySettings(
+        file=Path("/c"), delay=0, times=1, filter=None, stays=False
+    )
+    assert bmp_settings(
+        "pcap_savefile: /c",
+        "pcap_savefile_delay: 5",
+        "pcap_savefile_replay: 0",
+        "pcap_savefile_wait: true",
+        "pcap_filter: port 1790",
+    ).replay == ReplaySettings(file=Path("/c"), delay=5, times=0, filter="port 1790", stays=True)
+    assert bmp_settings("pcap_filter: port 1790").replay is None
