@@ -12,6 +12,7 @@ from routed.plumbing.values import ADDRESS, BOOLEAN, ENDPOINT, OFF, PATH, PORT, 
 _ALL: Final = Daemons.PMBGPD | Daemons.PMBMPD | Daemons.FLOW
 _key = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW)
 _ours = partial(_key, ours=True)
+_tls = partial(_ours, reload=True)
 _unbuilt = partial(_key, status=Status.NOT_BUILT)
 _ignored = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NO_EFFECT)
 _rpki = partial(Key, daemons=_ALL, status=Status.NOT_BUILT)
@@ -35,9 +36,9 @@ LISTENER: Final = Group(
         ),
         _key("bmp_daemon_allow_file", PATH, None, "addresses and prefixes that may connect", reload=True),
         _ours("bmp_daemon_md5_file", PATH, None, "keys of TCP-MD5 by router address", source="RFC 2385", reload=True),
-        _ours("bmp_daemon_tls_certificate_file", PATH, None, "our certificate and its chain, PEM: TLS only"),
-        _ours("bmp_daemon_tls_key_file", PATH, None, "private key of our certificate, PEM"),
-        _ours("bmp_daemon_tls_ca_file", PATH, None, "authorities of whom routers must have a certificate, PEM"),
+        _tls("bmp_daemon_tls_certificate_file", PATH, None, "our certificate and its chain, PEM: TLS only"),
+        _tls("bmp_daemon_tls_key_file", PATH, None, "private key of our certificate, PEM"),
+        _tls("bmp_daemon_tls_ca_file", PATH, None, "authorities of whom routers must have a certificate, PEM"),
         _ours(
             "bmp_daemon_backlog",
             at_least(1, unit="octets"),

@@ -222,6 +222,15 @@ def test_an_empty_value_is_never_valid(key: Key) -> None:
             ["65000:666", "65000:1, 65535:65535"],
             ["65536:1", "1:65536", "no-export", "1:2:3"],
         ),
+        ("bmp_daemon_port", ["1", "1790", "65535"], ["0", "65536"]),
+        ("bmp_daemon_max_peers", ["1", "2000"], ["0"]),
+        ("bmp_daemon_backlog", ["1", "67108864"], ["0", "-1", "64M"]),
+        ("bmp_daemon_batch", ["0", "5"], ["-1"]),
+        ("bmp_dump_refresh_time", ["0", "60", "86400"], ["59", "86401"]),
+        ("bmp_dump_time_slots", ["1", "86400"], ["0", "86401"]),
+        ("bmp_dump_output", ["json", "avro"], ["mrt"]),
+        ("pcap_savefile_replay", ["0", "3"], ["-1"]),
+        ("pcap_savefile_delay", ["0", "3"], ["-1", "1.5"]),
         ("pidfile", ["/x", "x y"], ["", "/x\0y"]),
         ("bgp_table_dump_file", ["/x-%Y"], ["", "/x\0"]),
     ],
@@ -240,7 +249,14 @@ def test_names_of_logs_hold_peers_and_names_of_dumps_time_too() -> None:
 
 
 def test_the_documented_limit_of_peers_is_the_default() -> None:
-    assert KEYS["bgp_daemon_max_peers"].default == 10
+    assert KEYS["bgp_daemon_max_peers"].default == KEYS["bmp_daemon_max_peers"].default == 10
+
+
+@pytest.mark.parametrize(
+    "suffix", ["allow_file", "md5_file", "tag_map", "tls_certificate_file", "tls_key_file", "tls_ca_file"]
+)
+def test_maps_and_certificates_of_bmp_are_read_again(suffix: str) -> None:
+    assert KEYS[f"bmp_daemon_{suffix}"].reload
 
 
 @pytest.mark.parametrize("name", ["bgp_daemon_lg", "rpki_roas_file", "isis_daemon_ip"])
