@@ -18,6 +18,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "gobgpd": "/usr/bin/gobgpd",
     "iproute2": "ip",
     "openbgpd": "/usr/sbin/bgpctl",
+    "pmacct": "/usr/sbin/pmbgpd",
 }
 
 
