@@ -35,7 +35,8 @@ def _machine() -> str:
         ),
         "unknown CPU",
     )
-    return f"{os.cpu_count()} x {model}, Linux {platform.release()}, Python {platform.python_version()}"
+    kernel = ".".join(platform.release().split(".")[:2])
+    return f"{os.cpu_count()} x {model}, Linux {kernel}, Python {platform.python_version()}"
 
 
 def _sections(measuring: Measuring, protocol: str, wanted: Sequence[str]) -> Iterator[str]:
@@ -48,12 +49,12 @@ def _sections(measuring: Measuring, protocol: str, wanted: Sequence[str]) -> Ite
     measured = bench(measuring)
     for name, (title, run) in ours.CASES.items():
         if name in wanted:
-            yield f"### {title}\n\n{run(measured)}"
+            yield f"#### {title}\n\n{run(measured)}"
 
 
 def _command() -> str:
-    """Return how this was called; files by their names alone."""
-    words = (Path(word).name if word.startswith("/") else word for word in sys.argv[1:] if word != "--write")
+    """Return how this was called; files that are not ours are FILE."""
+    words = ("FILE" if word.startswith("/") else word for word in sys.argv[1:] if word != "--write")
     return " ".join(("python -m tests.bench.side_by_side", *words))
 
 
@@ -102,7 +103,7 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             body = "\n".join(_sections(Measuring(plan, Path(folder), options.port), protocol, wanted))
-        sys.stdout.write(body)
+        sys.stdout.write(f"{body}\n")
         if options.write:
             _write(protocol, body)
 
