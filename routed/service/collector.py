@@ -17,9 +17,11 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
 
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
 from routed.plumbing.log import Level
+from routed.plumbing.sink import log_bug
 from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
@@ -222,7 +224,7 @@ class Collector:
             neighbor.runs.append(run)
         elif not self._step(neighbor, peer, run):
             neighbor.runs.append(run)
-            self._walk(neighbor, self._applying(neighbor, peer))
+            self._walk(neighbor, self._applying(neighbor, peer), peer)
 
     def _applying(self, neighbor: Neighbor, peer: Peer) -> Iterator[Deferred[None] | None]:
         """Take in what waits; the peer is not read until that is done."""
@@ -389,17 +391,19 @@ class Collector:
         number = table.begin_sweep()  # from now on: a sweep under way ends
         self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, number, which))
 
-    def _walk(self, neighbor: Neighbor, steps: Iterator[Deferred[None] | None]) -> None:
+    def _walk(self, neighbor: Neighbor, steps: Iterator[Deferred[None] | None], concerned: Peer | None = None) -> None:
+        """Let a peer wait for a walk; a bug in it costs the session that is concerned, if there is one."""
         if not neighbor.sweeps and neighbor.peer is not None:
             neighbor.peer.pause()
         walk = self._sweeper.walk(steps)
         neighbor.sweeps.add(walk)
 
-        def done(result: None) -> None:
+        def done(result: object) -> None:
             neighbor.sweeps.discard(walk)
+            if isinstance(result, Failure):
+                contain(neighbor, concerned, result)
             if not neighbor.sweeps and neighbor.peer is not None:
                 neighbor.peer.resume()
-            return result
 
         walk.addBoth(done)
 
@@ -442,6 +446,15 @@ class Collector:
             self._cancel_alarm(neighbor)
         sweeps = [walk for neighbor in self._neighbors.values() for walk in neighbor.sweeps]
         return gatherResults(sweeps).addCallback(lambda _: None)
+
+
+def contain(neighbor: Neighbor, concerned: Peer | None, bug: Failure) -> None:
+    """Let a bug in a walk cost one session, or nothing but the walk."""
+    if concerned is None or neighbor.peer is not concerned:
+        log_bug(bug, f"the routes of {neighbor.text.address}")
+        return
+    neighbor.runs.clear()
+    concerned.fail(bug)
 
 
 def restart_time(up: PeerUp, down: SessionDown) -> int:

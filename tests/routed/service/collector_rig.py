@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from routed.model.event import PeerUp, SessionDown, UpdateRun
 from routed.plumbing.log import Level, Log
@@ -80,6 +81,12 @@ class Pump:
     """Remembers whether its peer is read."""
 
     paused = False
+
+    def __init__(self) -> None:
+        self.bugs: list[type] = []
+
+    def fail(self, bug: Failure) -> None:
+        self.bugs.append(bug.type)
 
     def pause(self) -> None:
         assert not self.paused
@@ -285,6 +292,10 @@ def announce_ipv6(number: int = 1) -> bytes:
 
 def paused(peer: Peer) -> bool:
     return cast("Pump", peer.pump).paused
+
+
+def bugs_of(peer: Peer) -> list[type]:
+    return cast("Pump", peer.pump).bugs
 
 
 def resets(peer: Peer) -> list[Notification]:

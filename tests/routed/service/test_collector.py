@@ -1,3 +1,4 @@
+import gc
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
@@ -11,6 +12,7 @@ from routed.wire.bgp.codepoints import RefreshSubtype
 from routed.wire.bgp.notification import Notification
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from tests.oracles.build import MANDATORY, attribute, mp_unreach, prefix, update
+from tests.routed.service.bmp_rig import bugs_logged
 from tests.routed.service.collector_rig import (
     ADDRESS,
     END_OF_RIB,
@@ -20,6 +22,7 @@ from tests.routed.service.collector_rig import (
     Rig,
     announce,
     announce_ipv6,
+    bugs_of,
     grace,
     paused,
     resets,
@@ -402,6 +405,44 @@ def test_a_run_that_is_much_work_goes_on_in_later_turns_and_in_order() -> None:
     assert rig.routes == 2999
     assert rig.rows()[-1].startswith("1000 withdraw")
     assert len(rig.rows()) == 1 + 3000 + 1
+
+
+def test_a_bug_in_a_long_run_costs_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    peer = rig.connect()
+    communities = attribute(8, b"".join(n.to_bytes(4, "big") for n in range(500)))
+    nets = [prefix(n.to_bytes(4, "big"), 32) for n in range(3000)]
+    rig.send(peer, *[update([*MANDATORY, communities], b"".join(nets[at : at + 300])) for at in range(0, 3000, 300)])
+    rig.collector.event(peer, UpdateRun(announce(1), 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.collector, "_step", lambda *_: 1 / 0)
+        rig.settle()
+    assert bugs_of(peer) == [ZeroDivisionError]
+    assert not paused(peer)
+    rig.collector.closed(peer, LOST)
+    rig.settle()
+    gc.collect()  # the traceback holds the run
+    assert rig.is_empty
+    assert rig.rows()[-1] == "1000 log_close"
+
+
+def test_a_bug_in_a_sweep_costs_no_session_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    old = rig.connect(1000)
+    rig.send(old, announce(*range(1, 8)))
+    monkeypatch.setattr(module, "sweep_all", lambda *_: 1 / 0)
+    rig.collector.closed(old, LOST)
+    new = rig.connect(2000)
+    with bugs_logged() as bugs:
+        rig.settle()
+    assert bugs == [(f"the routes of {ADDRESS}", ZeroDivisionError)]
+    assert bugs_of(new) == []
+    assert not paused(new)
+    assert "1000 log_close" in rig.rows()
+    rig.send(new, announce(1))
+    ended: list[None] = []
+    rig.collector.stop().addCallback(ended.append)
+    assert ended == [None]
 
 
 def test_a_session_that_ends_in_a_long_run_leaves_nothing_behind() -> None:
