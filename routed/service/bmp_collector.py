@@ -320,10 +320,11 @@ class BmpCollector:
         match message:
             case PeerUp():
                 try:
-                    peer, _ = monitored.peers.up(message)
+                    peer, before = monitored.peers.up(message)
                 except TooManyPeersError as error:
                     self._discard(session, "peer up", str(error))
                     return None
+                monitored.counters.peers += before is None
                 take_out(session, monitored.up(peer))
             case PeerDown():
                 peer_gone = monitored.peers.down(message.peer)
@@ -392,7 +393,7 @@ class BmpCollector:
         c, refused = session.monitored.counters, sorted(session.refused.items())
         tally = "; ".join(f"{attribute_name(code)} {verdict} {count}" for (code, verdict), count in refused)
         self._log.info(
-            f"[{session.router.name}] {c.monitoring} route monitoring messages of {len(session.monitored.peers)} peers"
+            f"[{session.router.name}] {c.monitoring} route monitoring messages of {c.peers} peers"
             f" ({c.orphans} of unknown peers, {c.malformed} malformed), {c.messages} others, {c.discarded} discarded"
             + (f"; refused: {tally}" if tally else "")
         )

@@ -111,6 +111,7 @@ class RouterCounters:
 
     messages: int = 0
     discarded: int = 0
+    peers: int = 0  # that came up, each time
     monitoring: int = 0
     orphans: int = 0
     malformed: int = 0
@@ -144,6 +145,7 @@ class MonitoredRouter:
             if not says_how:
                 return None
             peer = self.peers.admit(header)
+            self.counters.peers += 1
         views = self.views.setdefault(peer.key, {})
         key = RibKey(header.is_post, header.is_out, header.is_loc, header.is_filtered)
         view = views.get(key)

@@ -525,6 +525,15 @@ def test_counters_say_what_messages_came_to() -> None:
     assert (counters.messages, counters.monitoring, counters.end_of_ribs, counters.discarded) == (3, 3, 1, 0)
 
 
+def test_each_coming_up_of_a_peer_counts() -> None:
+    rig = Rig()
+    wire = rig.up(peer_up(), peer_up(P2), stateless(update(MANDATORY, net(9)), RED), announce(1, header=RED))
+    assert rig.monitored.counters.peers == 3
+    wire.send(peer_down(), peer_up())
+    rig.settle()
+    assert rig.monitored.counters.peers == 4
+
+
 # -- the loss of a router ---------------------------------------------------------------------------------------------
 
 

@@ -7,19 +7,31 @@ from routed.service.listener import STOPS_PER_TURN
 from routed.service.pump import MAX_LINGER
 from routed.service.replay import StreamLost
 from tests.oracles.bmp_build import frame
-from tests.routed.service.bmp_rig import ADDRESS, INIT, P1, TERM, Rig, announce, bugs_logged, listener_settings, stats
+from tests.routed.service.bmp_rig import (
+    ADDRESS,
+    INIT,
+    P1,
+    TERM,
+    Rig,
+    announce,
+    bugs_logged,
+    listener_settings,
+    peer_down,
+    peer_up,
+    stats,
+)
 
 
 def test_a_session_reads_in_the_log_as_operators_know_it() -> None:
     rig = Rig()
-    wire = rig.up(announce(1))
+    wire = rig.up(announce(1), peer_up(), peer_down())
     wire.lose()
     rig.settle()
     assert rig.lines.lines == [
         f"INFO [{ADDRESS}] BMP peers usage: 1/10",
         f"INFO [{ADDRESS}] BMP connection reset by peer (0).",
         (
-            f"INFO [{ADDRESS}] 1 route monitoring messages of 1 peers (0 of unknown peers, 0 malformed), 2 others, "
+            f"INFO [{ADDRESS}] 1 route monitoring messages of 1 peers (0 of unknown peers, 0 malformed), 4 others, "
             "0 discarded"
         ),
     ]
