@@ -16,7 +16,7 @@ from routed.rib._attribute_text cimport attribute, sorted_u32, step
 from routed.rib._paths cimport (
     HAS_LOCAL_PREF, attributes_of, entry_of, next_hop_of, path_entry, path_set, path_view, set_of,
 )
-from routed.rib._text cimport put_u32, u32_at
+from routed.rib._text cimport u32_at
 
 cdef enum:                           # where a condition ends
     ACCEPT = 0xFFFF
@@ -423,10 +423,17 @@ cdef bint path_has(const uint8_t *at, const uint8_t *end, uint32_t number) noexc
 
 cdef inline uint32_t with_number(const uint16_t *table, uint32_t state, uint32_t number) noexcept nogil:
     """The state after the digits of a number."""
-    cdef char digits[10]
-    cdef size_t i, n = put_u32(digits, number) - digits
-    for i in range(n):
-        state = table[state + <uint8_t>digits[i] - 48]
+    cdef uint8_t digits[10]
+    cdef unsigned int at = 10
+    while True:
+        at -= 1
+        digits[at] = number % 10
+        number //= 10
+        if not number:
+            break
+    while at < 10:
+        state = table[state + digits[at]]
+        at += 1
     return state
 
 

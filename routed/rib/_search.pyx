@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """A search over whole tables, by any thread, beside the one that writes.
 
-Opening is what opening a snapshot is: copies of lists of pages.  Then blocks of cells are read in the order of prefix
-ids.  The condition is asked once of each attribute set that the blocks name, and its answers are kept in two bits a
-path; those of a block that are not known yet are fetched together, so that their cache misses overlap.  A search that
-is asked for little reads little.
+Opening is what opening a snapshot is: copies of lists of pages.  Then cells are read in the order of prefix ids, a
+window of them twice: for the paths of which it is not known whether the condition holds, and, once these were asked,
+for the routes.  A condition is asked once of each attribute set, and its answers are kept in two bits a path.  Windows
+double, so a search that is asked for little reads little, and one that reads everything asks paths in the order of
+their ids, which is nearly that of the arena.
 
 Where prefixes are asked for (`within`, `around`, `rd`), the ids of those that fit are listed first, one pass over the
 keys of the family, and only their cells are read.  That pass looks at all ids, also at those that the writer is just
@@ -35,16 +36,21 @@ import array
 cdef extern from *:
     """
     #define routed_load(at) __atomic_load_n((at), __ATOMIC_RELAXED)
+    #define routed_ctz(word) __builtin_ctz(word)
     #define routed_store(at, value) __atomic_store_n((at), (value), __ATOMIC_RELAXED)
     """
     int load "routed_load"(const int *at) noexcept nogil
+    int ctz "routed_ctz"(uint32_t word) noexcept nogil
     void store "routed_store"(int *at, int value) noexcept nogil
 
 cdef enum:
-    BLOCK = 2048                     # routes that are looked at together: with what they name they fit in a cache
+    BLOCK = 1024                     # routes that are taken out of cells together
     BLOCK_ROOM = BLOCK + CELL_PAGE * MAX_PATHS
+    FIRST_WINDOW = 2048              # routes
+    ASKED_ROOM = 4096                # paths; more of a window are asked in the order of their ids
     AHEAD = 10                       # attribute sets between asking for one and reading it
     PAGES_AHEAD = 8
+    NO_END = 0xFFFFFFFF
 
 cdef enum:                           # what is known of a path
     UNKNOWN = 0
@@ -98,7 +104,8 @@ cdef class Search:
     cdef uint32_t *known                     # two bits by path id
     cdef size_t known_words
     cdef route *block
-    cdef uint32_t *asked                     # paths of the block that are not known yet
+    cdef uint32_t *asked                     # paths of the window that are not known yet
+    cdef size_t asked_count
     cdef int cancelled
     cdef bint is_running
 
@@ -115,7 +122,7 @@ cdef class Search:
         ribs = list(ribs)
         self.columns = <column *>malloc((len(ribs) * FAMILIES + 1) * sizeof(column))
         self.block = <route *>malloc(BLOCK_ROOM * sizeof(route))
-        self.asked = <uint32_t *>malloc(BLOCK_ROOM * sizeof(uint32_t))
+        self.asked = <uint32_t *>malloc(ASKED_ROOM * sizeof(uint32_t))
         if self.columns == NULL or self.block == NULL or self.asked == NULL:
             raise MemoryError
         for at, peer in enumerate(ribs):
@@ -229,7 +236,7 @@ cdef class Search:
 
     def count(self):
         """How many routes there are, by peer: an array."""
-        cdef size_t at, n
+        cdef size_t at, n, window = FIRST_WINDOW
         cdef int failed = 0
         cdef array.array counts = array.array("Q", [0])
         if self.column_count:
@@ -239,7 +246,7 @@ cdef class Search:
             for at in range(self.column_count):
                 n = 0
                 with nogil:
-                    failed = self.count_column(at, &n)
+                    failed = self.count_column(&self.columns[at], &window, &n)
                 if failed:
                     raise MemoryError
                 counts.data.as_ulonglongs[self.columns[at].rib] += n
@@ -279,41 +286,42 @@ cdef class Search:
     cdef int search(self, Found found, size_t most, size_t *at, uint32_t *prefix) noexcept nogil:
         """Find routes from a place on, which moves to where to go on; 0, or -1 without memory."""
         cdef const column *c
-        cdef uint32_t start, stopped = 0
+        cdef size_t window = FIRST_WINDOW
+        cdef uint32_t end
         cdef int n
         while at[0] < self.column_count:
             c = &self.columns[at[0]]
-            start = prefix[0]
-            while True:
-                if load(&self.cancelled):
-                    return 0
+            end = prefix[0]
+            n = self.ask(c, &end, &window)
+            if n <= 0:                       # through with the table, cancelled, or without memory
+                if n or load(&self.cancelled):
+                    return n
+                prefix[0] = 0
+                at[0] += 1
+                continue
+            while prefix[0] < end:
+                n = self.fill(c, prefix)
+                if n <= 0:
+                    break
+                n = self.select(c, n, found, most, prefix)
+                if n or load(&self.cancelled):
+                    return -1 if n < 0 else 0
+        return 0
+
+    cdef int count_column(self, const column *c, size_t *window, size_t *count) noexcept nogil:
+        """Count the routes of a table; 0, or -1 without memory."""
+        cdef uint32_t start = 0, end = 0
+        cdef int n, i
+        while True:
+            n = self.ask(c, &end, window)
+            if n <= 0:
+                return n
+            while start < end and not load(&self.cancelled):
                 n = self.fill(c, &start)
                 if n <= 0:
                     break
-                self.ask(n)
-                n = self.select(c, n, found, most, &stopped)
-                if n:
-                    prefix[0] = stopped
-                    return -1 if n < 0 else 0
-                prefix[0] = start
-            if n < 0:
-                return -1
-            prefix[0] = 0
-            at[0] += 1
-        return 0
-
-    cdef int count_column(self, size_t at, size_t *count) noexcept nogil:
-        """Count the routes of a table; 0, or -1 without memory."""
-        cdef uint32_t start = 0
-        cdef int n, i
-        while not load(&self.cancelled):
-            n = self.fill(&self.columns[at], &start)
-            if n <= 0:
-                return n
-            self.ask(n)
-            for i in range(n):
-                count[0] += self.passes(self.block[i].path)
-        return 0
+                for i in range(n):
+                    count[0] += self.passes(self.block[i].path)
 
     # -- blocks of routes ----------------------------------------------------------------------------------------------
 
@@ -383,14 +391,12 @@ cdef class Search:
     ) noexcept nogil:
         """Take from the block what is found; 1 when there is one too many, -1 without memory."""
         cdef int i
-        cdef size_t before
         for i in range(n):
             if not self.passes(self.block[i].path):
                 continue
             if found.count >= most and not self.is_alone(found, c, self.block[i].prefix):
                 stopped[0] = self.block[i].prefix
-                before = found.count
-                if found.items[before - 1].prefix == stopped[0] and is_last(found, c):
+                if is_last(found, c):
                     found.drop(stopped[0])
                 return 1
             if found.add(
@@ -417,21 +423,63 @@ cdef class Search:
     cdef inline bint passes(self, uint32_t path) noexcept nogil:
         return self.condition is None or self.knows(path) == PASSES
 
-    cdef void ask(self, int n) noexcept nogil:
-        """Learn whether the condition holds for the paths of the block."""
+    cdef int ask(self, const column *c, uint32_t *end, size_t *window) noexcept nogil:
+        """Learn about the paths of the next window of a table, which moves its end and doubles.
+
+        Returns: 1; 0 where the table has no more routes or the search was cancelled; -1 without memory.
+        """
+        cdef size_t looked = 0
+        cdef int n = 1, i
+        if self.condition is None:           # nothing to learn: all of the table is one window
+            n = end[0] < NO_END and not load(&self.cancelled)
+            end[0] = NO_END
+            return n
+        self.asked_count = 0
+        while n > 0 and looked < window[0]:
+            if load(&self.cancelled):
+                return 0
+            n = self.fill(c, end)
+            for i in range(n):
+                if self.knows(self.block[i].path) == UNKNOWN:
+                    self.learn(self.block[i].path, ASKED)
+                    if self.asked_count < ASKED_ROOM:
+                        self.asked[self.asked_count] = self.block[i].path
+                    self.asked_count += 1
+            looked += max(n, 0)
+        window[0] *= 2
+        if n < 0 or not looked:
+            return n
+        if self.asked_count <= ASKED_ROOM:
+            self.settle_asked(self.asked_count)
+        else:
+            self.settle_in_order()
+        return not load(&self.cancelled)
+
+    cdef void settle_in_order(self) noexcept nogil:
+        """Learn about all paths that are asked for, in the order of their ids."""
+        cdef size_t at, n = 0
+        cdef uint32_t asked
+        for at in range(self.known_words):
+            asked = self.known[at] & ~(self.known[at] >> 1) & 0x55555555U
+            while asked:
+                self.asked[n] = <uint32_t>(at << 4) + (ctz(asked) >> 1)
+                asked &= asked - 1
+                n += 1
+            if n > ASKED_ROOM - 16:
+                if load(&self.cancelled):
+                    return
+                self.settle_asked(n)
+                n = 0
+        self.settle_asked(n)
+
+    cdef void settle_asked(self, size_t n) noexcept nogil:
+        """Learn about the first n of the paths that are asked for; they are fetched ahead, so that misses overlap."""
         cdef const path_view *paths = &self.stores.paths
-        cdef int i, waiting = 0
-        if self.condition is None:
-            return
+        cdef size_t i
         for i in range(n):
-            if self.knows(self.block[i].path) == UNKNOWN:
-                self.learn(self.block[i].path, ASKED)
-                self.asked[waiting] = self.block[i].path
-                waiting += 1
-        for i in range(waiting):
-            if i + 2 * AHEAD < waiting:
+            if i + 2 * AHEAD < n:
                 prefetch(entry_of(paths, self.asked[i + 2 * AHEAD]))
-            if i + AHEAD < waiting:
+            if i + AHEAD < n:
                 self.prefetch_set(paths, self.asked[i + AHEAD])
             self.settle(paths, self.asked[i])
 
