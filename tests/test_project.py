@@ -13,6 +13,7 @@ def test_every_compiled_module_is_built() -> None:
 
 
 def test_every_compiled_module_has_its_types() -> None:
-    private = {"_as4", "_attribute_text", "_ids", "_order", "_pinned", "_reading", "_routes", "_text"}  # Python sees nothing of them
+    # Python sees nothing of these
+    private = {"_as4", "_attribute_text", "_ids", "_order", "_pinned", "_reading", "_routes", "_text"}
     for path in (ROOT / "routed").rglob("*.pyx"):
         assert path.with_suffix(".pyi").exists() or path.stem in private, path

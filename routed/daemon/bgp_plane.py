@@ -11,6 +11,7 @@ from routed.service.collector import Collector
 from routed.service.listener import Policy
 from routed.service.neighbors import NeighborsFile
 from routed.service.reports import Line
+from routed.service.visible import BgpTables
 from routed.session.bgp_passive import BgpPassive
 from routed.session.negotiation import LocalSpeaker
 
@@ -30,9 +31,10 @@ class BgpPlane(CollectingPlane):
     def __init__(self, reactor: DaemonReactor, settings: BgpSettings, log: Log, *, seed: int) -> None:
         super().__init__(reactor, settings, log, "BGP")
         self._reactor, self._settings = reactor, settings
+        rib = Rib(seed)
         collector = Collector(
             reactor,
-            Rib(seed),
+            rib,
             settings.speaker,
             log=log,
             tagging=self._tagging,
@@ -47,6 +49,7 @@ class BgpPlane(CollectingPlane):
         local = local_speaker(settings.speaker)
         listener = BgpListener(reactor, self._door.listen, policy, audience, lambda admit: BgpPassive(local, admit))
         self.complete(collector, listener)
+        self.show(rib, BgpTables(collector, peer_id=settings.render.peer_id))
 
     def _make_neighbors_file(self) -> NeighborsFile | None:
         path = self._settings.listener.neighbors_file

@@ -11,6 +11,7 @@ from routed.service.bmp_collector import BmpCollector
 from routed.service.bmp_listener import BmpListener
 from routed.service.listener import Policy
 from routed.service.tls import TlsError, TlsIdentity
+from routed.service.visible import BmpTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +43,10 @@ class BmpPlane(CollectingPlane):
         capture = None if replay is None else Capture(reactor, replay, log=log, on_end=self._played)
         super().__init__(reactor, settings, log, "BMP", capture)
         self._on_end = on_end
+        rib = Rib(seed)
         self._bmp_collector = BmpCollector(
             reactor,
-            Rib(seed),
+            rib,
             settings.station,
             log=log,
             reporter=self._reporter,
@@ -63,6 +65,7 @@ class BmpPlane(CollectingPlane):
             identity=self._identity,
         )
         self.complete(self._bmp_collector, listener)
+        self.show(rib, BmpTables(self._bmp_collector))
 
     def refresh(self) -> None:
         """Read maps and certificates again."""

@@ -23,6 +23,7 @@ KEYS: Final = Registry(
         keys_bgp.BLACKHOLES,
         keys_general.REDUNDANCY,
         keys_bmp.LISTENER,
+        keys_bmp.LOOKING_GLASS,
         keys_sinks.BMP_LOG,
         keys_sinks.BMP_DUMP,
         keys_bmp.RPKI,

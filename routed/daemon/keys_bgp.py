@@ -162,18 +162,43 @@ TABLES: Final = Group(
     ),
 )
 
-LOOKING_GLASS: Final = Group(
-    "Looking glass",
-    "Questions to the tables, over ZeroMQ.",
-    (
-        _unbuilt("bgp_daemon_lg", BOOLEAN, OFF, "answer questions"),
-        _unbuilt("bgp_daemon_lg_ip", ADDRESS, IPv4Address("127.0.0.1"), "address to listen at"),
-        _unbuilt("bgp_daemon_lg_port", PORT, 17_900, "TCP port to listen at"),
-        _unbuilt("bgp_daemon_lg_threads", at_least(1), 8, "threads that answer"),
-        _unbuilt("bgp_daemon_lg_user", TEXT, None, "name that clients must give"),
-        _unbuilt("bgp_daemon_lg_passwd", TEXT, None, "password that clients must give"),
-    ),
-)
+
+def looking_glass(prefix: str, title: str, daemons: Daemons) -> Group:
+    """Return the keys of a looking glass."""
+    key = partial(Key, daemons=daemons)
+    ours = partial(key, ours=prefix.startswith("bmp"))
+    return Group(
+        title,
+        "Questions to the tables, over ZeroMQ.",
+        (
+            ours(f"{prefix}lg", BOOLEAN, OFF, "answer questions"),
+            ours(f"{prefix}lg_ip", ADDRESS, IPv4Address("127.0.0.1"), "address to listen at"),
+            ours(f"{prefix}lg_port", PORT, 17_900, "TCP port to listen at"),
+            ours(
+                f"{prefix}lg_threads", at_least(1), 8, "threads that answer: ours needs none", status=Status.NO_EFFECT
+            ),
+            ours(f"{prefix}lg_user", TEXT, None, "name that clients must give, together with a password"),
+            ours(f"{prefix}lg_passwd", TEXT, None, "password that clients must give"),
+            key(
+                f"{prefix}lg_curve_server_key_file",
+                PATH,
+                None,
+                "our CURVE certificate with its secret key; connections are encrypted, and no password is asked for",
+                ours=True,
+                source="CurveZMQ",
+            ),
+            key(
+                f"{prefix}lg_curve_client_keys",
+                PATH,
+                None,
+                "folder of the CURVE public keys of clients; all clients may ask when unset",
+                ours=True,
+            ),
+        ),
+    )
+
+
+LOOKING_GLASS: Final = looking_glass("bgp_daemon_", "Looking glass", Daemons.PMBGPD | Daemons.FLOW)
 
 BLACKHOLES: Final = Group(
     "Blackholes",

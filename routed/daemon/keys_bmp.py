@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from routed.daemon.keys_bgp import looking_glass
 from routed.daemon.values import ISO_NET, PRECEDENCE, SOCKET_BUFFER, TABLE_HASH
 from routed.plumbing.config import Daemons, Group, Key, Status
 from routed.plumbing.values import ADDRESS, BOOLEAN, ENDPOINT, OFF, PATH, PORT, TEXT, at_least, between
@@ -60,6 +61,8 @@ LISTENER: Final = Group(
         _key("pcap_filter", TEXT, None, "packets of the capture to take, as a libpcap expression"),
     ),
 )
+
+LOOKING_GLASS: Final = looking_glass("bmp_daemon_", "BMP looking glass", Daemons.PMBMPD | Daemons.FLOW)
 
 RPKI: Final = Group(
     "Origin validation",

@@ -16,6 +16,7 @@ from routed.plumbing.names import NameTemplate
 from routed.plumbing.output_file import Owner
 from routed.plumbing.process import NO_ACCOUNT, ProcessSettings, group_id, user_id
 from routed.plumbing.statements import Kind, Problem
+from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.service.settings import (
     DumpFormat,
     DumpSettings,
@@ -53,6 +54,7 @@ class CommonSettings:
     maps: MapSettings
     message_log: MessageLogSettings | None
     dump: DumpSettings | None
+    looking_glass: ZmqSettings | None
     dry_run: str | None
 
     @property
@@ -123,6 +125,7 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "render": render_settings(configuration),
         "maps": map_settings(configuration, protocol),
         "message_log": message_log_settings(configuration, protocol),
+        "looking_glass": looking_glass_settings(configuration, protocol),
         "dry_run": configuration.maybe("dry_run", str),
     }
 
@@ -292,6 +295,23 @@ def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
         output=c.of(f"{prefix}output", DumpFormat),
         refresh_time=refresh_time,
         time_slots=c.of(f"{prefix}time_slots", int),
+    )
+
+
+def looking_glass_settings(c: Configuration, protocol: str) -> ZmqSettings | None:
+    """Tell where questions are asked, if they may be."""
+    prefix = f"{protocol}_daemon_lg"
+    if not c.of(prefix, bool):
+        return None
+    address = _address(c, f"{prefix}_ip")
+    assert address is not None, "it has a default"
+    return ZmqSettings(
+        address=address,
+        port=c.of(f"{prefix}_port", int),
+        user=c.maybe(f"{prefix}_user", str),
+        password=c.maybe(f"{prefix}_passwd", str),
+        server_key_file=_path(c, f"{prefix}_curve_server_key_file"),
+        client_keys=_path(c, f"{prefix}_curve_client_keys"),
     )
 
 

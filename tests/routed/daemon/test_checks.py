@@ -218,7 +218,7 @@ def test_a_misspelt_key_gets_the_one_it_was_meant_to_be(key: str, meant: str) ->
 
 
 def test_problems_become_lines_of_the_log() -> None:
-    lines = list(problem_lines(read("xyz: 1", "bgp_daemon_port: 0", "bgp_daemon_lg: true", "broken")))
+    lines = list(problem_lines(read("xyz: 1", "bgp_daemon_port: 0", "rpki_roas_file: f", "broken")))
     assert [(line.level, line.text.split()[0]) for line in lines] == [
         (Level.ERROR, "[f:4]"),
         (Level.WARN, "[f:1]"),

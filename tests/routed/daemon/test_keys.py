@@ -259,6 +259,6 @@ def test_maps_and_certificates_of_bmp_are_read_again(suffix: str) -> None:
     assert KEYS[f"bmp_daemon_{suffix}"].reload
 
 
-@pytest.mark.parametrize("name", ["bgp_daemon_lg", "rpki_roas_file", "isis_daemon_ip"])
+@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog", "rpki_roas_file", "isis_daemon_ip"])
 def test_what_is_not_built_says_so(name: str) -> None:
     assert KEYS[name].status is Status.NOT_BUILT

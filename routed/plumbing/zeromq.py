@@ -1,0 +1,236 @@
+"""A ZeroMQ server in the reactor: multipart messages of clients come in, answers go out, nothing ever blocks.
+
+A ROUTER socket, as REQ and DEALER clients expect it. Its descriptor only tells that something may have changed, so
+after every event it is asked until it has nothing more to say, a few messages a turn.
+
+A client that does not read costs what a few answers are long, and loses the rest. With a user and a password,
+clients must give them (PLAIN); with a server key, the connection is encrypted (CURVE, ours) and only clients whose
+public keys are known get in.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import zmq
+import zmq.auth
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zmq.auth.thread import ThreadAuthenticator
+from zope.interface import implementer
+
+from routed.plumbing.lifecycle import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from twisted.internet.interfaces import IDelayedCall
+
+    from routed.plumbing.zeromq_settings import ZmqSettings
+
+#: Answers that wait for one client in the library, which learns with a delay that they were taken.
+QUEUED: Final = 16
+#: Answers that wait here for a place there, how long, and how often there is a look. Units: seconds.
+MAX_LATE: Final = 256
+LATE_PATIENCE: Final = 1.0
+LATE_INTERVAL: Final = 0.005
+#: Requests that wait for us from one client.
+REQUESTS: Final = 16
+#: Requests taken in one turn of the reactor.
+PER_TURN: Final = 16
+#: Longest frame that is read, in octets; a client that sends more is disconnected.
+MAX_FRAME: Final = 131_072
+#: Frames of a request, those of its envelope included.
+MAX_FRAMES: Final = 128
+
+_log = Logger()
+
+
+class ZmqError(StartError):
+    """The socket cannot be had."""
+
+
+@dataclass(slots=True)
+class ZmqCounters:
+    """What a server did."""
+
+    requests: int = 0
+    requests_refused: int = 0
+    answers: int = 0
+    answers_lost: int = 0
+    bugs: int = 0
+
+
+class ReplyTo:
+    """The way back to the client of one request."""
+
+    __slots__ = ("_envelope", "_server")
+
+    def __init__(self, server: ZmqServer, envelope: list[bytes]) -> None:
+        self._server, self._envelope = server, envelope
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Answer, if the client still reads."""
+        self._server.send([*self._envelope, *frames])
+
+
+@implementer(IReadDescriptor)
+class ZmqServer:
+    """Answers requests from its start to its stop; `answer` gets the frames of each and the way back."""
+
+    def __init__(self, reactor: Any, settings: ZmqSettings, answer: Callable[[list[bytes], ReplyTo], None]) -> None:
+        self.counters = ZmqCounters()
+        self._reactor, self._answer = reactor, answer
+        self._context = zmq.Context(io_threads=1)
+        self._authenticator: ThreadAuthenticator | None = None
+        self._socket = self._open(settings)
+        self._more: IDelayedCall | None = None
+        self._late: list[tuple[list[bytes], float]] = []  # answers for which there was no place, and until when
+        self._late_alarm: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._reactor.addReader(self)
+        self._look_again()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._reactor.removeReader(self)
+        for alarm in (self._more, self._late_alarm):
+            if alarm is not None:
+                alarm.cancel()
+        self._more = self._late_alarm = None
+        self._late.clear()
+        self._socket.close(linger=0)
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._context.destroy(linger=0)
+
+    def fileno(self) -> int:
+        """Return what tells that something may have changed."""
+        return -1 if self._socket.closed else int(self._socket.FD)
+
+    def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
+        """Name this reader."""
+        return "zeromq"
+
+    def doRead(self) -> None:  # noqa: N802 (Twisted's name)
+        """Take what has come, a few requests at most."""
+        for _ in range(PER_TURN):
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._take(frames)
+        self._look_again()  # the descriptor does not tell again what it told already
+
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
+        """Know that the reactor is over."""
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send a message to a client, or lose it when too many wait for it."""
+        if self._socket.closed:
+            return
+        if not self._try(frames):
+            if len(self._late) < MAX_LATE:
+                self._late.append((frames, self._reactor.seconds() + LATE_PATIENCE))
+                self._try_again_later()
+            else:
+                self.counters.answers_lost += 1
+        self._look_again()  # sending takes up the sign that something came
+
+    def _try(self, frames: list[bytes]) -> bool:
+        """Send a message; whether that is settled, for better or worse."""
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK)
+            self.counters.answers += 1
+        except zmq.Again:  # too many wait for this client
+            return False
+        except zmq.ZMQError:  # it is gone
+            self.counters.answers_lost += 1
+        return True
+
+    def _try_again_later(self) -> None:
+        if self._late_alarm is None and self._late:
+            self._late_alarm = self._reactor.callLater(LATE_INTERVAL, self._try_again)
+
+    def _try_again(self) -> None:
+        self._late_alarm = None
+        late, self._late = self._late, []
+        for frames, due in late:
+            if self._try(frames):
+                continue
+            if self._reactor.seconds() < due:
+                self._late.append((frames, due))
+            else:
+                self.counters.answers_lost += 1
+        self._try_again_later()
+
+    def _take(self, frames: list[bytes]) -> None:
+        self.counters.requests += 1
+        end = frames.index(b"", 1) + 1 if b"" in frames[1:MAX_FRAMES] else 0
+        if not end or len(frames) > MAX_FRAMES:
+            self.counters.requests_refused += 1
+            return
+        try:
+            self._answer(frames[end:], ReplyTo(self, frames[:end]))
+        except Exception:  # noqa: BLE001 (our own bug costs this request)
+            self.counters.bugs += 1
+            failure = Failure()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+            _log.failure("bug in {where}", failure, where="a looking-glass request")
+
+    def _look_again(self) -> None:
+        if self._more is None:
+            self._more = self._reactor.callLater(0, self._again)
+
+    def _again(self) -> None:
+        self._more = None
+        self.doRead()
+
+    def _open(self, settings: ZmqSettings) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.ROUTER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, QUEUED)
+        socket.setsockopt(zmq.RCVHWM, REQUESTS)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.IPV6, settings.address.version == 6)
+        host = f"[{settings.address}]" if settings.address.version == 6 else str(settings.address)
+        try:
+            self._authenticate(socket, settings)
+            socket.bind(f"tcp://{host}:{settings.port}")
+        except (zmq.ZMQError, OSError, ValueError) as error:
+            socket.close(linger=0)
+            if self._authenticator is not None:
+                self._authenticator.stop()
+            self._context.destroy(linger=0)
+            raise ZmqError(f"cannot serve the looking glass on {host}:{settings.port}/tcp: {error}") from error
+        return socket
+
+    def _authenticate(self, socket: zmq.Socket[bytes], settings: ZmqSettings) -> None:
+        """Let only those in who know what they must."""
+        user, password, is_curve = settings.user, settings.password, settings.server_key_file is not None
+        if not is_curve and not (user and password):
+            return
+        authenticator = self._authenticator = ThreadAuthenticator(self._context, log=_QUIET)
+        authenticator.start()
+        if is_curve:
+            assert settings.server_key_file is not None
+            public, secret = zmq.auth.load_certificate(settings.server_key_file)
+            if secret is None:
+                raise ValueError(f"[{settings.server_key_file}] has no secret key")
+            socket.curve_publickey, socket.curve_secretkey = public, secret
+            socket.curve_server = True
+            location = zmq.auth.CURVE_ALLOW_ANY if settings.client_keys is None else str(settings.client_keys)
+            authenticator.configure_curve(domain="*", location=location)
+        elif user and password:
+            authenticator.configure_plain(domain="*", passwords={user: password})
+            socket.plain_server = True
+
+
+_QUIET: Final = logging.getLogger("zmq.auth")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False

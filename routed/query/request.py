@@ -1,0 +1,86 @@
+"""What may be asked of a looking glass, as values."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final, TypeAlias
+
+from routed.query.condition import Condition
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+#: Routes of one answer, unless a question asks for fewer.
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 2_000
+
+
+class QueryType(Enum):
+    """The kinds of messages."""
+
+    LOOKUP = 1  # pmacct's: the longest match in the table of one peer
+    PEERS = 2  # pmacct's: who is connected
+    SEARCH = 3  # ours: any number of questions
+
+
+class Match(Enum):
+    """How a route's prefix relates to the one that is asked for."""
+
+    EXACT = "exact"
+    LONGEST = "longest"
+    LESS_SPECIFIC = "less-specific"
+    MORE_SPECIFIC = "more-specific"
+
+
+class Wanted(Enum):
+    """What an answer holds."""
+
+    ROUTES = "routes"
+    COUNT = "count"
+    PEERS = "peers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerFilter:
+    """Whose tables count; what is None does not matter. A BMP router is asked for by `router`."""
+
+    address: Address | None = None
+    port: int | None = None
+    router_id: IPv4Address | None = None
+    router: Address | None = None
+    rib_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question of ours."""
+
+    wanted: Wanted = Wanted.ROUTES
+    match: Match = Match.LONGEST
+    prefix: Network | None = None  # none: all prefixes
+    peer: PeerFilter = field(default_factory=PeerFilter)
+    afi: int | None = None
+    safi: int | None = None
+    rd: str | None = None  # as records write it; none: routes without one, unless there is no prefix either
+    where: Condition | None = None
+    fields: tuple[str, ...] | None = None  # none: all
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """pmacct's question: the longest match for an address or prefix in the table of one peer."""
+
+    prefix: Network
+    peer: Address
+    port: int | None = None
+    rd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message: pmacct's kinds have one question, or several in a row."""
+
+    kind: QueryType
+    questions: tuple[Lookup | Question, ...] = ()
