@@ -72,7 +72,7 @@ def decode_tlvs(c: Cursor, version: int) -> tuple[Tlv, ...]:
 
     Raises: WireError as `decode_tlv` does, and when there are too many.
     """
-    tlvs = []
+    tlvs: list[Tlv] = []
     while c.remaining:
         if len(tlvs) == MAX_TLVS:
             raise WireError(f"more than {MAX_TLVS} TLVs", c.offset, "RFC 7854 4.4")
