@@ -108,12 +108,17 @@ class Wire(StringTransport):
     def __init__(self, rig: "Rig", protocol: Any) -> None:
         super().__init__()
         self.rig, self.protocol = rig, protocol
-        self.is_read, self.is_gone, self.end = True, False, ""
+        self.is_read, self.is_gone, self.is_finished, self.end = True, False, False, ""
         self.unread = b""
         protocol.makeConnection(self)
 
     def send(self, *messages: bytes) -> None:
         self.unread += b"".join(messages)
+        self._pass_on()
+
+    def finish(self) -> None:
+        """Close in good order: behind what waits to be read."""
+        self.is_finished = True
         self._pass_on()
 
     def lose(self, reason: Exception | None = None) -> None:
@@ -125,6 +130,8 @@ class Wire(StringTransport):
         if self.is_read and self.unread and not self.end:
             octets, self.unread = self.unread, b""
             self.protocol.dataReceived(octets)
+        if self.is_read and not self.unread and self.is_finished:
+            self.lose()
 
     def _end(self, how: str, reason: Exception) -> None:
         if not self.end:
