@@ -1,14 +1,16 @@
 """Whatever a file and the reactor do meanwhile, a router's records are those of a collector that is never busy."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routed.service import bmp_collector as module
 from tests.oracles.bmp_build import L, peer
 from tests.routed.service.bmp_rig import (
     ADD_PATH,
@@ -23,6 +25,7 @@ from tests.routed.service.bmp_rig import (
     Rig,
     Wire,
     announce,
+    bugs_logged,
     peer_down,
     peer_up,
     stats,
@@ -94,7 +97,8 @@ class Routers:
 
 def ordered(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for is_delete, group in groupby(records, lambda record: record.get("log_type") == "delete"):
-        yield from sorted(group, key=str) if is_delete else group
+        alike = list(group)
+        yield from sorted(alike, key=str) if is_delete else alike
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -144,6 +148,50 @@ def test_a_stop_at_any_moment_closes_every_stream_once_and_last(script: Any, bac
         types = [record["event_type"] for record in records]
         assert (types[0], types[-1]) == ("log_init", "log_close")
         assert types.count("log_close") == types.count("log_init") == 1
+
+
+@settings(max_examples=50)
+@given(
+    script=st.lists(st.tuples(deeds, meanwhile), max_size=12),
+    backlog=st.sampled_from((1, 2_000, 1 << 20)),
+    where=st.sampled_from(("sweep_all", "event_records", "begin_internal")),
+    number=st.integers(1, 6),
+    lasts=st.booleans(),
+)
+def test_a_bug_anywhere_leaves_nothing_behind_but_what_it_keeps_itself(
+    script: Any, backlog: int, where: str, number: int, lasts: bool
+) -> None:
+    original, calls = getattr(module, where), [0]
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == number or (lasts and number < calls[0] < number + 4):
+            raise RuntimeError("bug")
+        return original(*arguments, **named)
+
+    routers = Routers(backlog=backlog)
+    with pytest.MonkeyPatch.context() as patch, bugs_logged() as bugs:
+        patch.setattr(module, where, broken)
+        for (who, deed), events in script:
+            routers.do(who, deed)
+            for event in events:
+                routers.let(event)
+        routers.let("drain")
+        routers.rig.settle()
+    for wire in routers.wires:
+        if wire is not None:
+            wire.lose()
+    routers.rig.settle()
+    collector = routers.rig.collector
+    assert [collector._sessions, collector._leaving, collector._works] == [{}, {}, set()]
+    assert all(what is RuntimeError for _, what in bugs)
+    if not bugs or not (lasts and where == "sweep_all"):
+        gc.collect()
+        assert routers.rig.is_empty
+    for records in routers.rows().values():
+        types = [record["event_type"] for record in records]
+        assert types.count("log_close") == types.count("log_init") == 1
+        assert types[-1] == "log_close"
 
 
 def test_the_script_reaches_what_it_is_about() -> None:
