@@ -78,6 +78,7 @@ class Session:
     backlog: Backlog = field(default_factory=Backlog)
     work: Deferred[None] | None = None  # under way
     gone: deque[tuple[View, int, Table]] = field(default_factory=deque)  # taken out, with the family: to be swept
+    orphan: bytes | None = None  # per-peer header of the last route that was of no peer, until that is said
     is_paused: bool = False
     lost_at: float | None = None  # its connection no longer exists. Units: seconds since 1970
     leaving: Iterable[View] = ()  # what a lost router showed, and was not taken out yet
@@ -263,10 +264,13 @@ class BmpCollector:
     def _apply(self, session: Session, octets: bytes, arrived: float) -> Steps | None:
         def find(header: bytes, says_how: bool) -> MonitoredRib | None:
             try:
-                return session.monitored.find(header, says_how=says_how)
+                found = session.monitored.find(header, says_how=says_how)
             except TooManyPeersError as error:
                 self._complain(session, "route monitor", str(error))
                 return None
+            if found is None:
+                session.orphan = header
+            return found
 
         run = Run(self._rib, octets, session.monitored.by_header, find, session.monitored.stateless)
         if self._step(session, run, arrived) and not session.gone:
@@ -302,8 +306,8 @@ class BmpCollector:
         counters.end_of_ribs += came_to.end_of_ribs
         counters.orphans += came_to.orphans
         counters.malformed += came_to.malformed
-        if came_to.orphans and came_to.suspect is not None:
-            address = peer_address(came_to.suspect)
+        if session.orphan is not None:
+            address, session.orphan = peer_address(session.orphan), None
             self._complain(session, "route monitor", f"missing peer up BMP message for peer {address}")
         if came_to.malformed:
             self._complain(session, "route monitor", f"malformed; {counters.malformed} of them so far")

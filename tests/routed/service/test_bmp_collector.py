@@ -464,6 +464,16 @@ def test_messages_about_peers_that_are_not_up_are_counted_and_said_once_a_minute
     assert rig.rows()[3:] == updates(3)
 
 
+def test_the_peer_that_is_missing_is_named_whatever_else_is_wrong() -> None:
+    rig = Rig()
+    rig.up(frame(0, P1 + bytes(30)) + announce(1, extra=(attribute(8, b"\0\0\0"),)) + announce(1, header=P2))
+    counters = rig.monitored.counters
+    assert (counters.malformed, counters.orphans, rig.routes) == (1, 1, 1)
+    assert [line for line in rig.lines.lines if "missing" in line] == [
+        f"INFO [{ADDRESS}] [route monitor] packet discarded: missing peer up BMP message for peer 192.0.2.2"
+    ]
+
+
 @pytest.mark.parametrize(
     ("octets", "line"),
     [
