@@ -6,7 +6,7 @@ holds before it complains (64 KiB), one read of the other connection (64 KiB) an
 
 Before the collector is there the peer is not read. Both connections end together. An end that is told why has our
 direction closed behind the NOTIFICATION, and is read into the void until it closes too; one that is told nothing is
-closed. Neither has longer than `MAX_LINGER` to take what is still to be sent.
+closed. Neither has longer than `MAX_LINGER` to take what is still to be sent, or than a peer of our own when we stop.
 """
 
 # ruff: noqa: N802 (Twisted's names are camelCase)
@@ -29,7 +29,8 @@ from zope.interface import implementer
 from routed.model.xconnect_event import End, XconnectDown
 from routed.service.dial import Cancellable, Dial
 from routed.service.peers import SHUTDOWN_TEXT
-from routed.service.pump import Stream  # noqa: TC001 (as elsewhere in this layer)
+from routed.service.pump import MAX_LINGER as MAX_LINGER_AT_STOP
+from routed.service.pump import Stream
 from routed.service.xconnect_map import Destination
 from routed.session.bgp_xconnect import BgpXconnect
 
@@ -93,8 +94,15 @@ class Pair:
         return self.peer if end is End.PEER else self.collector
 
     def stop(self) -> None:
-        """End the session because we shut down, and say so to both ends (RFC 9003)."""
+        """End the session because we shut down, and say so to both ends (RFC 9003); who is closing has to hurry."""
         self.drive(lambda: self.session.stop(SHUTDOWN_TEXT))
+        self.peer.hurry()
+        self.collector.hurry()
+
+    def abort(self) -> None:
+        """Reset both connections."""
+        self.peer.abort()
+        self.collector.abort()
 
     def open(self, end: End) -> None:
         """Go on now that an end is connected: from the peer to its collector, from there to passing on."""
@@ -145,8 +153,7 @@ class Pair:
             yield
         except Exception:  # noqa: BLE001 (as in the pump: the one place that contains our own bugs)
             self._owner.caught(Failure(), f"the xconnect {self.place}")  # type: ignore[no-untyped-call]  # bare there
-            self.peer.abort()
-            self.collector.abort()
+            self.abort()
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -226,6 +233,11 @@ class Half(protocol.Protocol):
             self._stream.loseWriteConnection()
         else:
             self._stream.loseConnection()
+
+    def hurry(self) -> None:
+        """Wait no longer for the end to close than one may when the daemon stops."""
+        if self._linger is not None and self._linger.active():
+            self._linger.reset(MAX_LINGER_AT_STOP)
 
     def abort(self) -> None:
         """Reset the connection."""

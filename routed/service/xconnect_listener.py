@@ -1,7 +1,8 @@
 """The listener of a daemon that passes BGP sessions on: one pair of connections for each peer that a map knows.
 
 The order for a connection is that of all listeners, then: no second session of one peer; a row of the map; the
-collector answers. Otherwise the peer gets Cease/Connection Rejected. A slot is free again once both connections are.
+collector answers. Otherwise the peer gets Cease/Connection Rejected. A slot is free again once both connections are
+gone, and a peer that comes again ends the wait for what is left of its last pair: nobody holds more than one slot long.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -69,14 +70,15 @@ class XconnectListener(Listener):
         slots = Slots(policy.settings.max_peers)
         super().__init__(clock, listen, policy, reporter=audience.reporter, slots=slots, counters=DaemonCounters())
         self.pairs: dict[tuple[Address, int], Pair] = {}  # by who the peer is
+        self._leaving: dict[tuple[Address, int], Pair] = {}  # over, with a connection that is still closing
         self._routing, self._audience = routing, audience
         self._refusals = Refusals(clock, on_bug=lambda bug: self.caught(bug, "a refusal"), on_gone=self.disconnected)
         audience.metrics.add("daemon", self.counters)
         audience.metrics.add("xconnects", audience.counters)
 
     def sessions(self) -> Iterable[Pair]:
-        """Return the pairs whose ends are to be told that we shut down."""
-        return list(self.pairs.values())
+        """Return the pairs whose ends are to be told that we shut down, or to hurry."""
+        return [*self.pairs.values(), *self._leaving.values()]
 
     def stopped(self) -> None:
         """Leave an empty neighbours file behind."""
@@ -100,6 +102,8 @@ class XconnectListener(Listener):
             counters.unmapped += 1
             self._reporter.say(Line.XCONNECT_MISSING, peer=address)
             return self.refuse()
+        if (before := self._leaving.get(self._identity(address, port))) is not None:
+            before.abort()
         place = Place(slot=self._slots.take(), address=address, port=port, destination=destination)
         pair = Pair(place, self._clock, self._routing.dial, self)
         self.pairs[self._identity(address, port)] = pair
@@ -118,6 +122,7 @@ class XconnectListener(Listener):
     def closed(self, pair: Pair, down: XconnectDown) -> None:
         """Tell why a session is over; its peer may come again."""
         self._forget(pair)
+        self._leaving[self._identity(pair.place.address, pair.place.port)] = pair
         if pair.session.was_connected:
             self._report_end(pair, down)
         elif down.by is End.COLLECTOR:
@@ -127,6 +132,9 @@ class XconnectListener(Listener):
     def gone(self, pair: Pair) -> None:
         """Count a pair out; a session that a bug kept from saying so is over too."""
         self._forget(pair)
+        identity = self._identity(pair.place.address, pair.place.port)
+        if self._leaving.get(identity) is pair:
+            del self._leaving[identity]
         self._slots.give_back(pair.place.slot)
         self.disconnected()
 

@@ -23,7 +23,7 @@ from routed.service.listener import Policy
 from routed.service.neighbors import NeighborsFile
 from routed.service.reports import Reporter
 from routed.service.settings import ListenerSettings
-from routed.service.xconnect import MAX_LINGER, Half
+from routed.service.xconnect import MAX_LINGER, MAX_LINGER_AT_STOP, Half
 from routed.service.xconnect_listener import Audience, Routing, XconnectListener
 from routed.service.xconnect_map import Destination
 from routed.wire.bgp.codepoints import MessageType
@@ -415,6 +415,33 @@ def test_a_stop_tells_both_ends_and_waits_until_they_are_gone() -> None:
     assert not stopped.called
     lose(pair.collector)
     assert stopped.called
+
+
+def test_a_peer_that_comes_again_ends_the_wait_for_the_rest_of_its_last_session() -> None:
+    """So who connects again and again holds one slot, whatever its collector does not read."""
+    rig = Rig(settings={"max_peers": 3})
+    other = rig.pair("192.0.2.2")
+    for port in range(5):
+        pair = rig.pair(port=port)
+        lose(pair.peer)
+        assert not pair.collector_wire.disconnected
+        again, _wire = rig.connect(port=port + 100)
+        assert pair.collector_wire.disconnected
+        lose(pair.collector, ConnectionAborted())
+        lose(again)
+    assert not other.collector_wire.disconnected
+    assert len(rig.listener.pairs) == 1
+    assert rig.listener._leaving == {}
+
+
+def test_nobody_takes_long_when_the_daemon_stops() -> None:
+    rig = Rig()
+    leaving, live = rig.pair("192.0.2.1"), rig.pair("192.0.2.2")
+    lose(leaving.peer)
+    rig.listener.stopService()
+    rig.clock.advance(MAX_LINGER_AT_STOP)
+    for wire in (leaving.collector_wire, live.peer_wire, live.collector_wire):
+        assert wire.disconnected
 
 
 def test_what_a_pair_passed_is_counted_while_it_lives() -> None:
