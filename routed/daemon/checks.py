@@ -119,6 +119,15 @@ def replay_excludes_listening(configuration: Configuration) -> Iterator[Problem]
         yield _conflict(configuration, "pcap_savefile", "pcap_savefile and bmp_daemon_ip exclude each other")
 
 
+def looking_glass_is_whole(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse to leave a looking glass open because half of its lock is missing."""
+    for prefix in ("bgp_daemon_lg_", "bmp_daemon_lg_"):
+        pairs = (("user", "passwd"), ("passwd", "user"), ("curve_client_keys", "curve_server_key_file"))
+        for key, other in pairs:
+            if configuration.is_set(prefix + key) and not configuration.is_set(prefix + other):
+                yield _conflict(configuration, prefix + key, f"{prefix}{other} is missing")
+
+
 CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     one_sink_each,
     passing_on_excludes_records,
@@ -130,6 +139,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     one_source_of_origins,
     clusters_have_names,
     tls_is_whole,
+    looking_glass_is_whole,
     replay_excludes_listening,
 )
 

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 #: Answers that wait for one client in the library, which learns with a delay that they were taken.
 QUEUED: Final = 16
-#: Answers that wait here for a place there, how long, and how often there is a look. Units: seconds.
+#: Answers that wait here for a place there, their octets, how long, and how often there is a look. Units: seconds.
 MAX_LATE: Final = 256
+MAX_LATE_OCTETS: Final = 32 << 20
 LATE_PATIENCE: Final = 1.0
 LATE_INTERVAL: Final = 0.005
 #: Requests that wait for us from one client.
@@ -89,6 +90,7 @@ class ZmqServer:
         self._socket = self._open(settings)
         self._more: IDelayedCall | None = None
         self._late: list[tuple[list[bytes], float]] = []  # answers for which there was no place, and until when
+        self._late_octets = 0
         self._late_alarm: IDelayedCall | None = None
 
     def start(self) -> None:
@@ -135,10 +137,12 @@ class ZmqServer:
         if self._socket.closed:
             return
         if not self._try(frames):
-            if len(self._late) < MAX_LATE:
+            self._late_octets += sum(map(len, frames))
+            if len(self._late) < MAX_LATE and self._late_octets <= MAX_LATE_OCTETS:
                 self._late.append((frames, self._reactor.seconds() + LATE_PATIENCE))
                 self._try_again_later()
             else:
+                self._late_octets -= sum(map(len, frames))
                 self.counters.answers_lost += 1
         self._look_again()  # sending takes up the sign that something came
 
@@ -161,12 +165,12 @@ class ZmqServer:
         self._late_alarm = None
         late, self._late = self._late, []
         for frames, due in late:
-            if self._try(frames):
-                continue
-            if self._reactor.seconds() < due:
+            is_settled = self._try(frames)
+            if not is_settled and self._reactor.seconds() < due:
                 self._late.append((frames, due))
-            else:
-                self.counters.answers_lost += 1
+                continue
+            self._late_octets -= sum(map(len, frames))
+            self.counters.answers_lost += not is_settled
         self._try_again_later()
 
     def _take(self, frames: list[bytes]) -> None:

@@ -40,13 +40,16 @@ from routed.query.request import (
     Wanted,
 )
 
-#: What a request may be at most: octets of a frame, questions, nesting of conditions, conditions in all, fields.
+#: What a request may be at most: octets of a frame, questions, nesting of conditions, conditions in all, fields,
+#: expressions of a question, characters of a text, routes that are asked for by all questions together.
 MAX_FRAME: Final = 65_536
 MAX_QUESTIONS: Final = 100
 MAX_DEPTH: Final = 16
 MAX_CONDITIONS: Final = 256
 MAX_FIELDS: Final = 64
+MAX_PATHS: Final = 8
 MAX_TEXT: Final = 1_024
+MAX_ROUTES: Final = 10_000
 
 MAX_U32: Final = 0xFFFFFFFF
 OPERATORS: Final = ("lt", "le", "eq", "ge", "gt")
@@ -95,7 +98,10 @@ def decode_request(frames: Sequence[bytes]) -> Request:
         return Request(kind, tuple(_lookup(frame) for frame in questions))
     if not questions or len(questions) > MAX_QUESTIONS:
         raise QueryError(f"{len(questions)} questions are not 1 to {MAX_QUESTIONS}")
-    return Request(kind, tuple(decode_question(_object(frame, QueryError)) for frame in questions))
+    decoded = tuple(decode_question(_object(frame, QueryError)) for frame in questions)
+    if sum(question.limit for question in decoded) > MAX_ROUTES:
+        raise QueryError(f"limit: all questions together ask for more than {MAX_ROUTES} routes")
+    return Request(kind, decoded)
 
 
 def decode_question(members: Mapping[str, Any]) -> Question:
@@ -133,7 +139,7 @@ def _lookup(frame: bytes) -> Lookup:
             port=None if port is None else _between(0, 65_535)(int(port)),  # the reference's client sends a text
             rd=None if rd is None else _text(rd),
         )
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise BadLookupError("lookup error") from None
 
 
@@ -188,7 +194,7 @@ class _Conditions:
     """Conditions of one question, counted."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count = self._paths = 0
 
     def read(self, value: Any, depth: int) -> Condition:
         """Read a condition: an object with one member or, as AND, with several."""
@@ -211,6 +217,10 @@ class _Conditions:
         if name == "not":
             return Not(self.read(operand, depth))
         parse = TESTS.get(name)
+        if name == "as_path":
+            self._paths += 1
+            if self._paths > MAX_PATHS:
+                raise QueryError(f"as_path: more than {MAX_PATHS} expressions")
         if parse is None:
             raise QueryError(f"unknown condition {name}; there are and, or, not, {', '.join(TESTS)}")
         try:

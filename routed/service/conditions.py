@@ -38,11 +38,20 @@ SUBTYPES: Final = {"RT": 2, "SoO": 3}
 AS2, IPV4, AS4 = 0, 1, 2
 
 
-def compile_condition(condition: Condition) -> Test:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
-    """Compile a condition.
+def compile_condition(condition: Condition) -> Test:
+    """Compile a condition, which may take a while.
 
-    Raises: QueryError for an expression or a community that is not one.
+    Raises: QueryError for an expression or a community that is not one, or a condition of too many tests.
     """
+    try:
+        return _compile(condition)
+    except QueryError:
+        raise
+    except ValueError as error:
+        raise QueryError(f"where: {error}") from None
+
+
+def _compile(condition: Condition) -> Test:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
     match condition:
         case OriginAs(asn=asn):
             return Test.origin_as(asn)
@@ -67,11 +76,11 @@ def compile_condition(condition: Condition) -> Test:  # noqa: C901, PLR0911, PLR
         case HasAttribute(code=code):
             return Test.has_attribute(code)
         case AllOf(conditions=conditions):
-            return reduce(lambda one, other: one & other, map(compile_condition, conditions))
+            return reduce(lambda one, other: one & other, map(_compile, conditions))
         case AnyOf(conditions=conditions):
-            return reduce(lambda one, other: one | other, map(compile_condition, conditions))
+            return reduce(lambda one, other: one | other, map(_compile, conditions))
         case Not(condition=inner):
-            return ~compile_condition(inner)
+            return ~_compile(inner)
 
 
 def extended_community(text: str) -> bytes:

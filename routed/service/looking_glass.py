@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from twisted.python.failure import Failure
+
     from routed.plumbing.sink import InThread
+    from routed.rib._condition import Condition as Test
     from routed.rib._found import Found
     from routed.rib._rib import Rib
     from routed.rib._rows import Rows
@@ -52,6 +55,8 @@ WAITING: Final = 64
 
 Frames = list[bytes]
 Reply = Callable[[Frames], None]
+#: Where a page ends: a table, a family and a prefix, by their numbers.
+Place = tuple[int, int, int]
 
 
 class Answer(NamedTuple):
@@ -70,6 +75,7 @@ class LookingGlassCounters:
     searches: int = 0
     not_understood: int = 0
     refused: int = 0
+    bugs: int = 0
 
 
 class LookingGlass:
@@ -84,21 +90,25 @@ class LookingGlass:
         self._waiting = 0
 
     def answer(self, frames: Sequence[bytes], reply: Reply) -> None:
-        """Answer a message."""
+        """Answer a message, whatever it is and whatever happens."""
+        ensureDeferred(self._answer(frames)).addErrback(self._confess).addCallback(reply)
+
+    async def _answer(self, frames: Sequence[bytes]) -> Frames:
         try:
             request = decode_request(frames)
         except QueryError as error:
             self.counters.not_understood += 1
-            reply([header(0, kind_of(error), text=str(error))])
-            return
-        if request.kind is QueryType.SEARCH:
-            ensureDeferred(self._search_all(request, reply)).addErrback(log_bug, "a looking-glass request")
-        else:
-            reply(self._answer(request))
+            return [header(0, kind_of(error), text=str(error))]
+        return await self._search_all(request) if request.kind is QueryType.SEARCH else self._answer_at_once(request)
+
+    def _confess(self, bug: Failure) -> Frames:
+        self.counters.bugs += 1
+        log_bug(bug, "a looking-glass request")
+        return [header(0, 0, text="no answer because of a bug, which is in the log")]
 
     # -- pmacct's questions -----------------------------------------------------------------------------------------
 
-    def _answer(self, request: Request) -> Frames:
+    def _answer_at_once(self, request: Request) -> Frames:
         if request.kind is QueryType.PEERS:
             self.counters.peer_lists += 1
             return with_header(QueryType.PEERS, [json.dumps(record).encode() for record in self._tables.peers()])
@@ -126,7 +136,12 @@ class LookingGlass:
         return [header(0, QueryType.LOOKUP.value, text="prefix not found")]
 
     def _longest(
-        self, tables: Sequence[VisibleRib], family: int, network: IPv4Network | IPv6Network, rd: bytes, condition: Any
+        self,
+        tables: Sequence[VisibleRib],
+        family: int,
+        network: IPv4Network | IPv6Network,
+        rd: bytes,
+        condition: Test | None,
     ) -> Frames:
         """Return the rows of the most specific routes that cover a prefix, for each table its own."""
         address, length = network.network_address.packed, network.prefixlen
@@ -144,7 +159,7 @@ class LookingGlass:
 
     # -- questions of ours ------------------------------------------------------------------------------------------
 
-    async def _search_all(self, request: Request, reply: Reply) -> None:
+    async def _search_all(self, request: Request) -> Frames:
         answers = []
         for question in request.questions:
             assert isinstance(question, Question)
@@ -159,28 +174,47 @@ class LookingGlass:
         for number, answer in enumerate(answers):
             frames.append(json.dumps({"query": number, "results": len(answer.rows), **answer.facts}).encode())
             frames += answer.rows
-        reply(frames)
+        return frames
 
     async def _search(self, question: Question) -> Answer:
         if question.wanted is Wanted.PEERS:
             return Answer({}, [json.dumps(record).encode() for record in self._tables.peers()])
-        tables = [table for table in self._tables.all_tables() if table.passes(question.peer)]
-        condition = None if question.where is None else compile_condition(question.where)
-        rd = rd_of(question)
         is_scan = question.prefix is None or question.match is Match.MORE_SPECIFIC
-        if is_scan or question.wanted is Wanted.COUNT:
-            return await self._scan(question, tables, condition, rd)
-        assert question.prefix is not None
+        if not is_scan and question.where is None:
+            return self._find(question, None)
+        if self._waiting >= WAITING:
+            self.counters.refused += 1
+            raise QueryError("too many searches wait, ask again later")
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            where = question.where
+            condition = None if where is None else await self._in_thread(partial(compile_condition, where))
+            return await self._scan(question, condition) if is_scan else self._find(question, condition)
+        finally:
+            self._turns.release()
+
+    def _tables_for(self, question: Question) -> list[VisibleRib]:
+        return [table for table in self._tables.all_tables() if table.passes(question.peer)]
+
+    def _find(self, question: Question, condition: Test | None) -> Answer:
+        """Look a prefix up."""
+        tables, rd = self._tables_for(question), rd_of(question) or b""
         rows: Frames = []
         for family in families_of(question):
-            rows += self._look_around(question, tables, family, rd or b"", condition)
+            rows += self._look_around(question, tables, family, rd, condition)
             if rows and question.match is Match.LONGEST:
                 break
+        if question.wanted is Wanted.COUNT:
+            return Answer({"count": len(rows)}, [])
         facts = {"truncated": True} if len(rows) > question.limit else {}
         return Answer(facts, project(rows[: question.limit], question.fields))
 
     def _look_around(
-        self, question: Question, tables: Sequence[VisibleRib], family: int, rd: bytes, condition: Any
+        self, question: Question, tables: Sequence[VisibleRib], family: int, rd: bytes, condition: Test | None
     ) -> Frames:
         network = question.prefix
         assert network is not None
@@ -191,51 +225,40 @@ class LookingGlass:
         found = ask(ribs, family, network.network_address.packed, network.prefixlen, rd, condition=condition)
         return self._rows_of(found, tables)
 
-    async def _scan(self, question: Question, tables: Sequence[VisibleRib], condition: Any, rd: bytes | None) -> Answer:
+    async def _scan(self, question: Question, condition: Test | None) -> Answer:
         """Look at whole tables, in a thread."""
-        if self._waiting >= WAITING:
-            self.counters.refused += 1
-            raise QueryError("too many searches wait, ask again later")
-        self._waiting += 1
+        tables, rd = self._tables_for(question), rd_of(question)
+        after = cursor_of(question.cursor, len(tables))
+        searches = []
         try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            return await self._scan_now(question, tables, condition, rd)
-        finally:
-            self._turns.release()
-
-    async def _scan_now(
-        self, question: Question, tables: Sequence[VisibleRib], condition: Any, rd: bytes | None
-    ) -> Answer:
-        network = question.prefix
-        families = families_of(question)
-        net = None
-        if network is not None:
-            net = families[0], network.network_address.packed, network.prefixlen
-        search = Search(
-            [table.rib for table in tables],
-            families=sum(1 << family for family in families),
-            condition=condition,
-            within=net if question.match is Match.MORE_SPECIFIC else None,
-            around=net if question.match is not Match.MORE_SPECIFIC else None,
-            rd=rd,
-        )
-        try:
+            for families, within in parts_of(question):
+                ribs = [table.rib for table in tables]
+                searches.append(Search(ribs, families=families, condition=condition, within=within, rd=rd))
             if question.wanted is Wanted.COUNT:
-                return Answer({"count": sum(await self._in_thread(search.count))}, [])
-            after = cursor_of(question.cursor, len(tables))
-            return await self._in_thread(partial(self._page, search, question, tables, after))
+                return Answer({"count": await self._in_thread(lambda: sum(sum(s.count()) for s in searches))}, [])
+            return await self._in_thread(partial(self._page, searches, question, tables, after))
         finally:
-            search.close()
+            for search in searches:
+                search.close()
 
-    def _page(self, search: Search, question: Question, tables: Sequence[VisibleRib], after: Any) -> Answer:
+    def _page(
+        self, searches: list[Search], question: Question, tables: list[VisibleRib], after: Place | None
+    ) -> Answer:
         """Find one page and write its rows; in a thread."""
-        found = search.run(question.limit, after)
-        rows = project(self._rows_of(found, tables, self._new_rows()), question.fields)
-        facts = {} if found.after is None else {"cursor": cursor_text(found.after, len(tables))}
-        return Answer(facts, rows)
+        rows: Frames = []
+        for (families, _), search in zip(parts_of(question), searches, strict=True):
+            if after is not None and not families >> after[1] & 1:
+                continue
+            if len(rows) >= question.limit:  # the page ends where a search does
+                after = (0, families.bit_length() - 1, 0)
+                break
+            found = search.run(question.limit - len(rows), after)
+            rows += self._rows_of(found, tables, self._new_rows())
+            after = found.after
+            if after is not None:
+                break
+        facts = {} if after is None else {"cursor": cursor_text(after, len(tables))}
+        return Answer(facts, project(rows, question.fields))
 
     # -- rows -------------------------------------------------------------------------------------------------------
 
@@ -305,7 +328,23 @@ def families_of(question: Question) -> list[int]:
     ]
     if not families:
         raise QueryError("safi: such routes are not stored")
+    if is_vpn and question.safi not in {None, *VPN_SAFIS}:
+        raise QueryError("rd: such routes have none")
+    if question.prefix is not None and not is_vpn and question.safi in VPN_SAFIS:
+        raise QueryError("rd: a prefix of a VPN has one")
     return families
+
+
+def parts_of(question: Question) -> list[tuple[int, tuple[int, bytes, int] | None]]:
+    """Return what searches a question about whole tables takes, one after the other: families as bits, and a prefix.
+
+    Raises: QueryError.
+    """
+    families, network = families_of(question), question.prefix
+    if network is None:
+        return [(sum(1 << family for family in families), None)]
+    within = network.network_address.packed, network.prefixlen
+    return [(1 << family, (family, *within)) for family in families]
 
 
 def rd_of(question: Question) -> bytes | None:
@@ -321,12 +360,12 @@ def rd_of(question: Question) -> bytes | None:
         raise QueryError(f"rd: {question.rd} is not written like 0:65000:100") from None
 
 
-def cursor_text(after: tuple[int, int, int], tables: int) -> str:
+def cursor_text(after: Place, tables: int) -> str:
     """Write where a page ends; it is of use as long as there are as many tables."""
     return ".".join(map(str, (tables, *after)))
 
 
-def cursor_of(text: str | None, tables: int) -> tuple[int, int, int] | None:
+def cursor_of(text: str | None, tables: int) -> Place | None:
     """Read where a page begins.
 
     Raises: QueryError.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from ipaddress import IPv4Address, IPv6Address
+    from ipaddress import IPv6Address
 
     from routed.query.request import PeerFilter
     from routed.rib._rib import PeerRib
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: A record of somebody who is connected.
 PeerRecord = dict[str, Any]
+#: Shown where a peer has not said its Router-ID.
+UNKNOWN_ID: Final = IPv4Address(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,30 +71,31 @@ class BgpTables:
         """Return the tables of a peer; one that is away for a graceful restart still has some."""
         return [
             visible
-            for visible in self.all_tables()
-            if address in {visible.address, visible.router_id} and port in {None, visible.port}
+            for neighbor in self._source.neighbors()
+            if address in {neighbor.text.address, neighbor.text.router_id} and port in {None, neighbor.text.port}
+            for visible in self._visible(neighbor)
         ]
 
     def all_tables(self) -> list[VisibleRib]:
         """Return the tables of all peers."""
-        found = []
-        for neighbor in self._source.neighbors():
-            text = neighbor.text
-            keys = text.keys(peer_id=self._peer_id)
-            found += [
-                VisibleRib(
-                    rib=rib, address=text.address, port=text.port, router_id=text.router_id, keys=keys, vpn_keys=keys
-                )
-                for rib in neighbor.ribs()
-            ]
-        return found
+        return [visible for neighbor in self._source.neighbors() for visible in self._visible(neighbor)]
+
+    def _visible(self, neighbor: Neighbor) -> list[VisibleRib]:
+        text = neighbor.text
+        keys = text.keys(peer_id=self._peer_id)
+        return [
+            VisibleRib(
+                rib=rib, address=text.address, port=text.port, router_id=text.router_id, keys=keys, vpn_keys=keys
+            )
+            for rib in neighbor.ribs()
+        ]
 
     def peers(self) -> list[PeerRecord]:
         """Return the peers whose session is up."""
         return [
             {
                 "peer_ip_src": str(neighbor.text.address),
-                "peer_id": str(neighbor.text.router_id),
+                "peer_id": str(neighbor.text.router_id or UNKNOWN_ID),
                 "peer_tcp_port": neighbor.text.port,
                 "peer_as": neighbor.asn,
             }
