@@ -108,7 +108,7 @@ class Pair:
         """Go on now that an end is connected: from the peer to its collector, from there to passing on."""
         with self._contained():
             if end is End.PEER:
-                self.peer.pauseProducing()
+                self.peer.wait()
                 destination = self.place.destination
                 self._attempt = self._dial(destination.address, destination.port, self.collector, self._unreachable)
                 return
@@ -163,7 +163,6 @@ class Half(protocol.Protocol):
     def __init__(self, pair: Pair, end: End) -> None:
         self.phase = Phase.WAITING
         self.errno: int | None = None  # how the end closed its stream, once it has
-        self.pauses = 0
         self._pair, self._end = pair, end
         self._restrains = False  # its transport tells the other connection when it is fed too fast
         self._linger: IDelayedCall | None = None
@@ -198,9 +197,13 @@ class Half(protocol.Protocol):
             self._linger.cancel()
         self._pair.part()
 
+    def wait(self) -> None:
+        """Read nothing yet."""
+        self._stream.pauseProducing()
+
     def pauseProducing(self) -> None:
         """Read no more, because the other end does not."""
-        self.pauses += 1
+        self._pair.session.passed[self._end].pauses += 1
         self._stream.pauseProducing()
 
     def resumeProducing(self) -> None:

@@ -50,6 +50,7 @@ class Passed:
 
     messages: int = 0
     octets: int = 0
+    pauses: int = 0  # times that it was not read because the other one did not read
 
 
 class BgpXconnect:
