@@ -14,24 +14,20 @@ been lost. Should that fail too, the rest goes without rows.
 from __future__ import annotations
 
 import time
-from collections import Counter as Tally
-from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import gatherResults
 from twisted.python.failure import Failure
 
 from routed.model.bmp_event import MessageDiscarded, MessageReceived, MonitoringRun
 from routed.octets import Cursor
 from routed.plumbing.log import Level
-from routed.rib._monitoring import MonitoredRib
 from routed.rib._monitoring import MonitoringRun as Run
 from routed.rib._rib import sweep_all
-from routed.service.backlog import Backlog
 from routed.service.bmp_records import event_records
-from routed.service.monitored import MonitoredRouter, RibKey, View, begin_internal
+from routed.service.bmp_session import Session, after, finish, room
+from routed.service.monitored import MonitoredRouter, RibKey, begin_internal
 from routed.service.records import BMP_ROUTER
 from routed.service.refusals import attribute_name
 from routed.service.reports import Line
@@ -46,16 +42,16 @@ from routed.wire.bmp.peer_up import PeerUp
 from routed.wire.bmp.statistics import StatisticsReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
 
     from routed.model.event import Event, SessionDown
     from routed.plumbing.log import Log
-    from routed.rib._monitoring import Monitored
+    from routed.rib._monitoring import Monitored, MonitoredRib
     from routed.rib._rib import Rib
     from routed.rib._rows import Rows
-    from routed.rib._table import Table
     from routed.service.bmp_records import EventRecord
     from routed.service.message_log import MessageLog, Stream
     from routed.service.reports import Reporter
@@ -66,25 +62,6 @@ if TYPE_CHECKING:
 
 #: A walk that is under way: each step is short, or says what to wait for.
 Steps: TypeAlias = "Iterator[Deferred[None] | None]"
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Session:
-    """One router's session and the work that it made."""
-
-    router: Router
-    monitored: MonitoredRouter
-    stream: Stream | None
-    backlog: Backlog = field(default_factory=Backlog)
-    work: Deferred[None] | None = None  # under way
-    gone: deque[tuple[View, int, Table]] = field(default_factory=deque)  # taken out, with the family: to be swept
-    orphan: bytes | None = None  # per-peer header of the last route that was of no peer, until that is said
-    is_paused: bool = False
-    lost_at: float | None = None  # its connection no longer exists. Units: seconds since 1970
-    leaving: Iterable[View] = ()  # what a lost router showed, and was not taken out yet
-    is_given_up: bool = False  # a bug kept what it showed from going in good order
-    over: Deferred[None] = field(default_factory=Deferred)  # fires when a lost router has left nothing behind
-    refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
 
 
 class BmpCollector:
@@ -292,7 +269,7 @@ class BmpCollector:
         try:
             came_to = run.step(rows)
         finally:
-            take_out(session, run.gone)
+            session.take_out(run.gone)
             run.gone.clear()
             if stream is not None:
                 stream.write(rows)
@@ -329,14 +306,14 @@ class BmpCollector:
                     self._discard(session, "peer up", str(error))
                     return None
                 monitored.counters.peers += before is None
-                take_out(session, monitored.up(peer))
+                session.take_out(monitored.up(peer))
             case PeerDown():
                 peer_gone = monitored.peers.down(message.peer)
                 if peer_gone is None:
                     self._discard(session, "peer down", f"missing peer up BMP message for peer {message.peer.address}")
                     return None
                 for view in monitored.down(peer_gone.key):
-                    empty(session, view)
+                    session.empty(view)
             case RouteMirroring():
                 monitored.counters.mirrored += 1
         self._record(session, message, arrived)
@@ -370,7 +347,7 @@ class BmpCollector:
             self._report(session)
         yield from self._sweep(session, lost_at)
         for view in session.leaving:
-            empty(session, view)
+            session.empty(view)
             yield from self._sweep(session, lost_at)
             if self._stopping:
                 break
@@ -424,32 +401,3 @@ def peer_address(octets: bytes) -> object:
 def log_line(record: EventRecord, stream: Stream, arrived: float, sequence: int) -> bytes:
     """Return the record of an event for the message log."""
     return record.log(sequence, stream.times.exact(arrived), stream.text, stream.times)
-
-
-def after(over: Deferred[None]) -> Deferred[None]:
-    """Return what fires behind something that others wait for, too."""
-    ended: Deferred[None] = Deferred()
-    over.addCallback(ended.callback)
-    return ended
-
-
-def room(stream: Stream | None) -> Deferred[None] | None:
-    """Return what a producer of rows waits for before the next ones; None for nothing."""
-    return None if stream is None else stream.drained()
-
-
-def finish(stream: Stream | None) -> None:
-    """Close a router's part of the message log, and let its file go."""
-    if stream is not None:
-        stream.close()
-        stream.release()
-
-
-def empty(session: Session, view: View) -> None:
-    """Take all tables of a RIB out, to be swept."""
-    session.gone.extend((view, family, table) for family, table in view.rib.detach())
-
-
-def take_out(session: Session, tables: list[tuple[MonitoredRib, int, Table]]) -> None:
-    """Remember tables that are to be swept."""
-    session.gone.extend((session.monitored.view_of(rib), family, table) for rib, family, table in tables)

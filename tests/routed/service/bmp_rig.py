@@ -19,9 +19,10 @@ from routed.plumbing.sink import Watch
 from routed.rib._rib import Rib
 from routed.service import bmp_collector as module
 from routed.service import sweeper
-from routed.service.bmp_collector import BmpCollector, Session
+from routed.service.bmp_collector import BmpCollector
 from routed.service.bmp_listener import BmpListener
 from routed.service.bmp_records import mark_keys
+from routed.service.bmp_session import Session
 from routed.service.listener import Policy
 from routed.service.message_log import MessageLog
 from routed.service.monitored import MonitoredRouter
