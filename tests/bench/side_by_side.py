@@ -101,11 +101,14 @@ def main() -> None:
         wanted = [name for name in bench.CASES if options.case is None or name in options.case]
         if not wanted:
             continue
+        printed = []
         with tempfile.TemporaryDirectory() as folder:
-            body = "\n".join(_sections(Measuring(plan, Path(folder), options.port), protocol, wanted))
-        sys.stdout.write(f"{body}\n")
+            for section in _sections(Measuring(plan, Path(folder), options.port), protocol, wanted):
+                printed.append(section)
+                sys.stdout.write(f"{section}\n")
+                sys.stdout.flush()  # a case that fails takes only itself away
         if options.write:
-            _write(protocol, body)
+            _write(protocol, "\n".join(printed))
 
 
 if __name__ == "__main__":
