@@ -104,6 +104,10 @@ class Pair:
         self.peer.abort()
         self.collector.abort()
 
+    def lose_peer(self) -> None:
+        """Take the peer's connection for lost."""
+        self.drive(lambda: self.session.end_of_stream(End.PEER))
+
     def open(self, end: End) -> None:
         """Go on now that an end is connected: from the peer to its collector, from there to passing on."""
         with self._contained():
@@ -164,6 +168,7 @@ class Half(protocol.Protocol):
         self.phase = Phase.WAITING
         self.errno: int | None = None  # how the end closed its stream, once it has
         self._pair, self._end = pair, end
+        self._paused_at: float | None = None  # by the other end's slowness
         self._restrains = False  # its transport tells the other connection when it is fed too fast
         self._linger: IDelayedCall | None = None
 
@@ -197,6 +202,11 @@ class Half(protocol.Protocol):
             self._linger.cancel()
         self._pair.part()
 
+    @property
+    def held_up(self) -> float:
+        """Seconds that it has not been read because the other end does not read."""
+        return 0.0 if self._paused_at is None else self._pair.clock.seconds() - self._paused_at
+
     def wait(self) -> None:
         """Read nothing yet."""
         self._stream.pauseProducing()
@@ -204,10 +214,12 @@ class Half(protocol.Protocol):
     def pauseProducing(self) -> None:
         """Read no more, because the other end does not."""
         self._pair.session.passed[self._end].pauses += 1
+        self._paused_at = self._pair.clock.seconds()
         self._stream.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Read on."""
+        self._paused_at = None
         self._stream.resumeProducing()
 
     def stopProducing(self) -> None:

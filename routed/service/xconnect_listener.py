@@ -1,8 +1,9 @@
 """The listener of a daemon that passes BGP sessions on: one pair of connections for each peer that a map knows.
 
-The order for a connection is that of all listeners, then: no second session of one peer; a row of the map; the
-collector answers. Otherwise the peer gets Cease/Connection Rejected. A slot is free again once both connections are
-gone, and a peer that comes again ends the wait for what is left of its last pair: nobody holds more than one slot long.
+The order for a connection is that of all listeners, then: no second session of one peer, unless its collector has held
+the first up for long; a row of the map; the collector answers. Otherwise the peer gets Cease/Connection Rejected. A slot
+is free again once both connections are gone, and a peer that comes again ends the wait for what is left of its last
+pair: nobody holds more than one slot long.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,10 @@ from routed.service.xconnect import Pair, Place
 from routed.service.xconnect_map import Destination
 from routed.wire.bgp.codepoints import CeaseSubcode
 from routed.wire.bgp.notification import Notification, cease
+
+#: Seconds that a collector may hold a peer up before a second connection of that peer counts as the end of the first:
+#: who is not read for so long may have given up, and we cannot see that. A busy collector takes a second.
+MAX_HELD_UP: Final = 30.0
 
 _REJECTED: Final = cease(CeaseSubcode.CONNECTION_REJECTED)
 
@@ -93,10 +98,12 @@ class XconnectListener(Listener):
     def enrol(self, address: Address, port: int) -> IProtocol | None:
         """Give a connection its slot, and its collector."""
         counters = self._audience.counters
-        if self._identity(address, port) in self.pairs:
-            counters.refused_existing += 1
-            self._reporter.say(Line.XCONNECT_EXISTS, peer=address)
-            return self.refuse()
+        if (existing := self.pairs.get(self._identity(address, port))) is not None:
+            if existing.peer.held_up < MAX_HELD_UP:
+                counters.refused_existing += 1
+                self._reporter.say(Line.XCONNECT_EXISTS, peer=address)
+                return self.refuse()
+            existing.lose_peer()
         destination = self._routing.find(address)
         if destination is None:
             counters.unmapped += 1

@@ -24,7 +24,7 @@ from routed.service.neighbors import NeighborsFile
 from routed.service.reports import Reporter
 from routed.service.settings import ListenerSettings
 from routed.service.xconnect import MAX_LINGER, MAX_LINGER_AT_STOP, Half
-from routed.service.xconnect_listener import Audience, Routing, XconnectListener
+from routed.service.xconnect_listener import MAX_HELD_UP, Audience, Routing, XconnectListener
 from routed.service.xconnect_map import Destination
 from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.header import encode_message
@@ -262,6 +262,34 @@ def test_a_second_connection_of_a_peer_is_always_refused() -> None:
     assert rig.samples("xconnects")["xconnects_refused_existing"] == 1
 
 
+def test_a_session_that_its_collector_holds_up_for_long_gives_way() -> None:
+    """The router may have ended it, and that cannot be read; so the collector may be replaced in the map."""
+    rig = Rig()
+    first = rig.pair()
+    first.collector_wire.producer.pauseProducing()
+    rig.clock.advance(MAX_HELD_UP - 1)
+    refused, wire = rig.connect(port=40001)
+    assert wire.notification == (CEASE, REJECTED)
+    lose(refused)
+    rig.clock.advance(1)
+    rig.map["192.0.2.1"] = Destination(ip_address("10.0.0.2"), 17902)
+    rig.pair(port=40002)
+    assert rig.calls[-1].target == ("10.0.0.2", 17902)
+    assert first.collector_wire.notification == (CEASE, ADMIN_RESET)
+    assert first.peer_wire.disconnected
+    assert [str(pair.place) for pair in rig.listener.pairs.values()] == ["192.0.2.1 x 10.0.0.2:17902"]
+
+
+def test_a_session_that_goes_on_again_does_not_give_way() -> None:
+    rig = Rig()
+    first = rig.pair()
+    first.collector_wire.producer.pauseProducing()
+    rig.clock.advance(MAX_HELD_UP)
+    first.collector_wire.producer.resumeProducing()
+    _refused, wire = rig.connect(port=40001)
+    assert wire.notification == (CEASE, REJECTED)
+
+
 def test_peers_behind_one_address_are_told_apart_by_their_ports() -> None:
     rig = Rig(settings={"compare_ports": True})
     rig.pair(port=40000)
@@ -464,13 +492,16 @@ def test_the_neighbors_file_lists_who_is_passed_on(tmp_path: Path) -> None:
     file = tmp_path / "neighbors"
     neighbors = NeighborsFile(file, later=lambda work: work(), on_error=pytest.fail, owner=Owner(-1, -1))
     rig = Rig(neighbors=neighbors)
-    pair = rig.pair()
-    rig.pair("2001:db8::1")
+    first, second = rig.pair(), rig.pair("2001:db8::1")
     assert file.read_text() == "192.0.2.1\n2001:db8::1\n"
-    lose(pair.peer)
+    lose(first.peer)
     assert file.read_text() == "2001:db8::1\n"
-    lose(pair.collector)
-    rig.listener.stopService()
+    lose(first.collector)
+    stopped = rig.listener.stopService()
+    lose(second.peer)
+    lose(second.collector)
+    assert stopped.called
+    assert file.read_text() == ""
 
 
 def test_a_bug_costs_one_pair(failures: list[Failure]) -> None:
