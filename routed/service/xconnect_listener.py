@@ -1,9 +1,10 @@
 """The listener of a daemon that passes BGP sessions on: one pair of connections for each peer that a map knows.
 
 The order for a connection is that of all listeners, then: no second session of one peer, unless its collector has held
-the first up for long; a row of the map; the collector answers. Otherwise the peer gets Cease/Connection Rejected. A slot
-is free again once both connections are gone, and a peer that comes again ends the wait for what is left of its last
-pair: nobody holds more than one slot long.
+the first up for long; a row of the map; the collector answers. Otherwise the peer gets Cease/Connection Rejected.
+
+A slot is free again once both connections are gone. A peer that comes again ends the wait for what is left of its last
+pair, so nobody holds more than one slot long.
 """
 
 from collections.abc import Callable, Iterable, Mapping
