@@ -229,6 +229,8 @@ class LookingGlass:
         """Look at whole tables, in a thread."""
         tables, rd = self._tables_for(question), rd_of(question)
         after = cursor_of(question.cursor, len(tables))
+        if after is not None and after[1] not in families_of(question):
+            raise QueryError("cursor: of another question")
         searches = []
         try:
             for families, within in parts_of(question):
