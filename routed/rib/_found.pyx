@@ -88,7 +88,7 @@ cdef class Found:
         if self.stores is not None:
             return True
         with gil:
-            return has_prefix(self.rib.prefixes[family], one.prefix) and self.rib.paths.has(one.path)
+            return has_prefix(self.rib.prefixes[family], one) and self.rib.paths.has(one.path)
 
     def columns(self):
         """The ids of the routes.
@@ -200,8 +200,12 @@ cdef Found found_now(Rib rib):
     return found
 
 
-cdef bint has_prefix(PrefixIndex index, uint32_t id) noexcept:
-    return 0 < id < index.next_id and length_of(&index.view, id) != FREE_ID
+cdef bint has_prefix(PrefixIndex index, const item *one) noexcept:
+    return (
+        0 < one.prefix < index.next_id
+        and length_of(&index.view, one.prefix) != FREE_ID
+        and key_of(&index.view, one.prefix) == one.key
+    )
 
 
 cdef int grow(void **items, size_t *room, size_t octets) noexcept nogil:

@@ -301,7 +301,10 @@ cdef class Search:
                 continue
             while prefix[0] < end:
                 n = self.fill(c, prefix)
-                if n <= 0:
+                if n < 0:
+                    return -1
+                if not n:
+                    prefix[0] = NO_END
                     break
                 n = self.select(c, n, found, most, prefix)
                 if n or load(&self.cancelled):
