@@ -17,6 +17,8 @@ from routed.octets import Cursor, WireError
 from routed.plumbing.config import configure
 from routed.plumbing.maps import Limits, parse_rows
 from routed.plumbing.statements import parse_statements
+from routed.query.path_expression import PathExpressionError, compile_path_expression
+from routed.rib._condition import Condition
 from routed.wire.bgp._stream import Stream
 from routed.wire.bgp.capability import decode_capability
 from routed.wire.bgp.context import DecodeContext
@@ -227,6 +229,13 @@ def read_map(octets: bytes) -> object:
     return parse_rows(octets.decode("utf-8", "surrogateescape"), "fuzzed", keys, Limits())
 
 
+def read_path_expression(octets: bytes) -> object:
+    """Compile, and search for it in what a path looks like."""
+    expression = compile_path_expression(octets.decode("latin-1"))
+    assert Condition.path(expression).count == 1
+    return [expression.matches(text) for text in ("", "64500 3356 {200,300}", "(65001 65002) 4200000000 1")]
+
+
 DECODERS: Final = (
     Decoder(name="update path", decode=apply_in_every_context, seeds=updates, mutate=mutate_update, raises=()),
     Decoder(name="stream", decode=feed_stream, seeds=messages, raises=()),
@@ -247,6 +256,12 @@ DECODERS: Final = (
         seeds=partial(corpus, "config"),
         mutations=100,  # each unknown key is compared with all known ones
         raises=(),
+    ),
+    Decoder(
+        name="path expression",
+        decode=read_path_expression,
+        seeds=partial(corpus, "path_expression"),
+        raises=(PathExpressionError,),
     ),
     Decoder(name="map", decode=read_map, seeds=partial(corpus, "map"), raises=()),
 )
