@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.queue import Bounds
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from routed.plumbing.metrics import Registry
     from routed.service.clock import DaemonReactor
     from routed.service.dump import Source
+
+
+#: What a queue holds beyond its size before it loses rows: whoever is made to wait has one buffer of them under way, a
+#: megabyte and the routes of one message, and the lines about sessions wait for nobody. Units: octets.
+SPARE: Final = 8 << 20
 
 
 class Outputs:
@@ -49,7 +54,7 @@ class Outputs:
             return None
         size = settings.queue_size
         options = FileOptions(
-            owner=self._file_options.owner, bounds=Bounds(limit=size, full=size // 2, drained=size // 8)
+            owner=self._file_options.owner, bounds=Bounds(limit=size + SPARE, full=size // 2, drained=size // 8)
         )
 
         def open_sink(name: str, watch: Watch) -> Sink:
