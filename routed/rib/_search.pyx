@@ -47,6 +47,7 @@ cdef enum:
     BLOCK = 1024                     # routes that are taken out of cells together
     BLOCK_ROOM = BLOCK + CELL_PAGE * MAX_PATHS
     FIRST_WINDOW = 2048              # routes
+    LAST_WINDOW = 1 << 24
     ASKED_ROOM = 4096                # paths; more of a window are asked in the order of their ids
     AHEAD = 10                       # attribute sets between asking for one and reading it
     PAGES_AHEAD = 8
@@ -449,7 +450,7 @@ cdef class Search:
                         self.asked[self.asked_count] = self.block[i].path
                     self.asked_count += 1
             looked += max(n, 0)
-        window[0] *= 2
+        window[0] = min(2 * window[0], <size_t>LAST_WINDOW)
         if n < 0 or not looked:
             return n
         if self.asked_count <= ASKED_ROOM:

@@ -225,6 +225,15 @@ def test_a_full_buffer_interrupts_the_rows(full: list[PeerRib]) -> None:
     search.close()
 
 
+def test_many_small_tables() -> None:
+    rib = Rib(7)
+    peers = [filled(rib, 3) for _ in range(100)]
+    search = Search(peers, condition=Condition.med(">", 0))
+    assert list(search.count()) == [2] * 100
+    assert [len(page) for page in pages(search, 150)] == [150, 50]
+    search.close()
+
+
 def test_no_peers_have_nothing() -> None:
     search = Search([])
     assert (len(search.run(5)), list(search.count()), len(search)) == (0, [0], 0)
