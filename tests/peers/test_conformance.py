@@ -1,7 +1,7 @@
 """Captured sessions of real routers, judged by the conformance harness that lives beside this repository.
 
-The variants of the third case whose dumps are spread over time take up to ten minutes each: they run only when
-CONFORMANCE=all is in the environment.
+Variants that wait long for dumps, up to ten minutes, run only when CONFORMANCE=all is in the environment. Cases mostly
+wait, so those of one test run side by side.
 """
 
 import os
@@ -13,12 +13,17 @@ from typing import Final
 
 import pytest
 
+from tests.peers.bmp_station import Station
 from tests.peers.collector import COMMAND
 from tests.peers.program import ROOT
 
 HARNESS: Final = ROOT.parent / "shared" / "conformance" / "run.py"
 LONG: Final = pytest.mark.skipif(
     os.environ.get("CONFORMANCE") != "all", reason="SKIPPED: takes up to ten minutes; set CONFORMANCE=all to run it"
+)
+#: Recorded without a RIB, which pmacct leaves out where nothing is dumped; the other cases show what came first.
+TWO_FORMS: Final = pytest.mark.xfail(
+    strict=True, reason="an IPv4 next hop and the same one mapped into IPv6 are one path here, see docs/rfc.md"
 )
 
 pytestmark = [
@@ -35,16 +40,20 @@ pytestmark = [
     [
         "300",
         "301",
-        "304:00",
+        "304:00 200 203:00 205 206",
         pytest.param("304:01", marks=LONG),
         pytest.param("304:02", marks=LONG),
+        pytest.param("202", marks=TWO_FORMS),
+        pytest.param("203:01", marks=LONG),
     ],
 )
 def test_recorded_sessions_give_the_recorded_output(case: str, tmp_path: Path) -> None:
-    daemon = tmp_path / "pmbgpd"
-    daemon.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(COMMAND)} "$@"\n')
-    daemon.chmod(0o755)
-    judge = [sys.executable, str(HARNESS), case, "--stand-alone", "--exact", "-j", "2", "--daemon-dir", str(tmp_path)]
+    for name, command in (("pmbgpd", COMMAND), (Station.name, Station.command)):
+        daemon = tmp_path / name
+        daemon.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(command)} "$@"\n')
+        daemon.chmod(0o755)
+    manner = ("--stand-alone", "--exact", "-j", "8", "--daemon-dir", str(tmp_path))
+    judge = [sys.executable, str(HARNESS), *case.split(), *manner]
     done = subprocess.run(judge, capture_output=True, text=True, timeout=700, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS" in done.stdout
