@@ -305,3 +305,21 @@ def flap(daemon: Target, source: str, inquirer: Inquirer) -> None:
                 peer.send(update(attributes=attributes, nlri=prefix(f"30.{second}.{third}.0/24")))
         eventually(lambda: inquirer.right > before + 20, PATIENCE, "right answers")
         peer.abort()
+
+
+def test_a_daemon_that_ends_while_it_searches_ends_well(tmp_path: Path) -> None:
+    keys = {"bgp_daemon_lg": "true", "bgp_daemon_lg_port": GLASS + 3}
+    with target(tmp_path, PORT + 7, **keys) as daemon, RawSession(daemon.address, PEER) as peer:
+        peer.establish(ASN, hold_time=0)
+        for second in range(200):
+            nlri = b"".join(prefix(f"40.{second}.{third}.0/24") for third in range(200))
+            peer.send(update(attributes=usual_attributes(ASN, 1_000 + second), nlri=nlri))
+        daemon.wait_for_routes(PEER, "update", 40_000)
+        asking = zmq.Context.instance().socket(zmq.DEALER)
+        asking.linger = 0
+        asking.connect(f"tcp://127.0.0.1:{GLASS + 3}")
+        for _ in range(60):
+            asking.send_multipart([b"", b'{"query_type": 3}', b'{"limit": 2000, "where": {"as_path": "_11.."}}'])
+        assert asking.poll(1000 * PATIENCE)
+        daemon.stop()
+        asking.close()
