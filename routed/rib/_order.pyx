@@ -15,6 +15,7 @@ cdef enum:
     DIGITS = 2048
     IPV4_PASSES = 4              # over the 40 bits of a key; even, so that the sorted routes end where they began
     IPV6_PASSES = 6              # over 64 bits
+    FEW = 256                    # routes that are not worth passes over all digits
 
 
 cdef int by_prefix(const void *a, const void *b, void *prefixes) noexcept nogil:
@@ -73,6 +74,9 @@ cdef int sort_by_key(item *items, size_t n, unsigned int passes) noexcept nogil:
 cdef int sort(item *items, size_t n, const prefix_view *prefixes) noexcept nogil:
     """Put routes in the order of dumps: by key, then the few that share one; 0, or -1 without memory."""
     cdef size_t i = 0, end
+    if n <= FEW:
+        qsort_r(items, n, sizeof(item), by_prefix, <void *>prefixes)
+        return 0
     if sort_by_key(items, n, IPV4_PASSES if prefixes.address_words == 1 else IPV6_PASSES):
         return -1
     while i < n:
