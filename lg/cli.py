@@ -15,6 +15,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
@@ -149,9 +150,12 @@ def _asked(given: Given) -> inquiry.Inquiry | None:
         raise UsageError("no question: -g, -a and -r, or a search")
     if not {"prefix", "peer"} <= given.keys():
         raise UsageError("a look-up needs -a and -r; --search or --match make it a search, which needs neither")
+    prefix, peer = given["prefix"][-1], given["peer"][-1]
+    read("-a", lambda text: ip_network(text, strict=False), prefix)
+    read("-r", ip_address, peer)
     return inquiry.lookup(
-        given["prefix"][-1],
-        given["peer"][-1],
+        prefix,
+        peer,
         port=read("-R", parse_port, given["peer-port"][-1]) if "peer-port" in given else None,
         rd=given["rd"][-1] if "rd" in given else None,
     )
