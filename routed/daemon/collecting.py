@@ -82,7 +82,7 @@ class CollectingPlane:
             return
         from routed.plumbing.zeromq import ZmqServer  # noqa: PLC0415 (a library that no other part needs)
 
-        glass = LookingGlass(rib, tables, self._render, PoolThreads(self._reactor))
+        glass = LookingGlass(self._reactor, rib, tables, self._render, PoolThreads(self._reactor))
         self._server = ZmqServer(
             self._reactor, self._looking_glass, lambda frames, reply: glass.answer(frames, reply.send)
         )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 from twisted.internet.defer import DeferredSemaphore, ensureDeferred
+from twisted.internet.task import deferLater
 
 from routed.plumbing.sink import log_bug
 from routed.query.codec import BadLookupError, QueryError, UnsupportedError, decode_request
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
     from routed.plumbing.sink import InThread
@@ -81,8 +83,11 @@ class LookingGlassCounters:
 class LookingGlass:
     """Answers over the tables of a daemon; to be asked in the thread that writes them."""
 
-    def __init__(self, rib: Rib, tables: Tables, render: RenderSettings, in_thread: InThread) -> None:
+    def __init__(
+        self, reactor: IReactorTime, rib: Rib, tables: Tables, render: RenderSettings, in_thread: InThread
+    ) -> None:
         self.counters = LookingGlassCounters()
+        self._reactor = reactor
         self._tables, self._render, self._in_thread = tables, render, in_thread
         self._lookups = Lookups(rib)
         self._rows = self._new_rows()
@@ -99,7 +104,14 @@ class LookingGlass:
         except QueryError as error:
             self.counters.not_understood += 1
             return [header(0, kind_of(error), text=str(error))]
-        return await self._search_all(request) if request.kind is QueryType.SEARCH else self._answer_at_once(request)
+        if request.kind is QueryType.PEERS:
+            self.counters.peer_lists += 1
+            return with_header(QueryType.PEERS, [json.dumps(record).encode() for record in self._tables.peers()])
+        return await (self._look_all_up(request) if request.kind is QueryType.LOOKUP else self._search_all(request))
+
+    async def _breathe(self) -> None:
+        """Let the reactor do something else between two questions."""
+        await deferLater(self._reactor, 0)
 
     def _confess(self, bug: Failure) -> Frames:
         self.counters.bugs += 1
@@ -108,13 +120,12 @@ class LookingGlass:
 
     # -- pmacct's questions -----------------------------------------------------------------------------------------
 
-    def _answer_at_once(self, request: Request) -> Frames:
-        if request.kind is QueryType.PEERS:
-            self.counters.peer_lists += 1
-            return with_header(QueryType.PEERS, [json.dumps(record).encode() for record in self._tables.peers()])
+    async def _look_all_up(self, request: Request) -> Frames:
         frames: Frames = []
-        for question in request.questions:
+        for number, question in enumerate(request.questions):
             assert isinstance(question, Lookup)
+            if number:
+                await self._breathe()
             self.counters.lookups += 1
             frames += self._look_up(question)
         return frames
@@ -161,8 +172,10 @@ class LookingGlass:
 
     async def _search_all(self, request: Request) -> Frames:
         answers = []
-        for question in request.questions:
+        for number, question in enumerate(request.questions):
             assert isinstance(question, Question)
+            if number:
+                await self._breathe()
             self.counters.searches += 1
             try:
                 answers.append(await self._search(question))

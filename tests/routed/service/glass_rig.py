@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
 
 from routed.rib._rib import Rib
 from routed.service.looking_glass import LookingGlass
@@ -40,8 +41,8 @@ class Glass:
     """Asks with values and answers with them; `octets` are the frames of the last answer."""
 
     def __init__(self, rib: Rib, tables: Tables, render: RenderSettings = RENDER) -> None:
-        self.thread = Thread()
-        self.glass = LookingGlass(rib, tables, render, self.thread)
+        self.thread, self.clock = Thread(), Clock()
+        self.glass = LookingGlass(self.clock, rib, tables, render, self.thread)
         self.answers: list[list[bytes]] = []
 
     def send(self, *frames: object) -> None:
@@ -52,6 +53,7 @@ class Glass:
         """The frames of the answer, of which there must be one."""
         before = len(self.answers)
         self.send(*frames)
+        self.clock.advance(0)
         [answer] = self.answers[before:]
         return answer
 

@@ -399,6 +399,17 @@ def test_one_bad_question_does_not_spoil_the_others(rig: Asked) -> None:
     assert [json.loads(frame).get("results") for frame in frames] == [1, 0, 1, None]
 
 
+@pytest.mark.parametrize(("kind", "question"), [(1, answered("10.1.0.1")), (3, {"ip_prefix": "10.1.0.1"})])
+def test_the_reactor_turns_between_questions(rig: Asked, kind: int, question: object) -> None:
+    glass = rig.glass
+    glass.send({"query_type": kind}, question, question)
+    assert glass.answers == []
+    counters = glass.glass.counters
+    assert counters.lookups + counters.searches == 1
+    glass.clock.advance(0)
+    assert len(glass.answers) == 1
+
+
 # -- threads, ceilings, bugs ------------------------------------------------------------------------------------------
 
 
