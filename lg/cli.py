@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = switches.parse(sys.argv[1:] if arguments is None else arguments)
         if "help" in given or "version" in given:
             sys.stdout.write(f"{switches.usage(NAME) if 'help' in given else version_text()}\n")
+            sys.stdout.flush()
             return OK
         task = task_of(given)
         return run(task, page_of(given, task, sys.stdout), sys.stderr)

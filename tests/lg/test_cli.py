@@ -1,6 +1,9 @@
 """`pmbgp`: what it asks, prints and returns."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -254,6 +257,19 @@ def test_no_answer_has_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     with looking_glass(lambda _: None) as server:
         assert main(["-g", "-Z", str(server.port), "--timeout", "0.2"]) == FAILED
     assert capsys.readouterr() == ("", f"ERROR: {server}: no answer within 0.2 s\n")
+
+
+@pytest.mark.parametrize("switch", ["-g", "-h"])
+def test_a_reader_that_has_enough_is_no_traceback(switch: str) -> None:
+    with looking_glass(Glass({"results": 0, "query_type": 2})) as server:
+        reader, writer = os.pipe()
+        os.close(reader)
+        argv = [sys.executable, "-c", "import sys; from lg.cli import main; sys.exit(main())"]
+        done = subprocess.run(
+            [*argv, "-Z", str(server.port), switch], stdout=writer, stderr=subprocess.PIPE, timeout=30, check=False
+        )
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (FAILED, b"")
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
