@@ -31,7 +31,7 @@ class BgpPlane(CollectingPlane):
     def __init__(self, reactor: DaemonReactor, settings: BgpSettings, log: Log, *, seed: int) -> None:
         super().__init__(reactor, settings, log, "BGP")
         self._reactor, self._settings = reactor, settings
-        rib = Rib(seed)
+        rib = Rib(seed, folds=settings.folds_next_hops)
         collector = Collector(
             reactor,
             rib,

@@ -43,7 +43,7 @@ class BmpPlane(CollectingPlane):
         capture = None if replay is None else Capture(reactor, replay, log=log, on_end=self._played)
         super().__init__(reactor, settings, log, "BMP", capture)
         self._on_end = on_end
-        rib = Rib(seed)
+        rib = Rib(seed, folds=settings.folds_next_hops)
         self._bmp_collector = BmpCollector(
             reactor,
             rib,

@@ -55,6 +55,7 @@ class CommonSettings:
     message_log: MessageLogSettings | None
     dump: DumpSettings | None
     looking_glass: ZmqSettings | None
+    folds_next_hops: bool  # an IPv4 next hop and the same one mapped into IPv6 are shown as what came first
     dry_run: str | None
 
     @property
@@ -115,6 +116,12 @@ def pmbmpd_settings(configuration: Configuration) -> BmpSettings:
     )
 
 
+def keeps_tables(c: Configuration, protocol: str) -> bool:
+    """Tell whether pmacct would keep tables, and with them one next hop for an address in two forms."""
+    dump = dump_settings(c, {"bgp": "bgp_table_dump_", "bmp": "bmp_dump_"}[protocol])
+    return dump is not None or c.of(f"{protocol}_daemon_lg", bool) or c.is_set("plugins")
+
+
 def _common(configuration: Configuration, command: str, protocol: str) -> dict[str, Any]:
     """Build what the daemons have in common, but for dumps; `protocol` begins the names of their keys."""
     assert configuration.is_usable, "a configuration with errors was to be refused"
@@ -126,6 +133,7 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "maps": map_settings(configuration, protocol),
         "message_log": message_log_settings(configuration, protocol),
         "looking_glass": looking_glass_settings(configuration, protocol),
+        "folds_next_hops": keeps_tables(configuration, protocol),
         "dry_run": configuration.maybe("dry_run", str),
     }
 

@@ -85,6 +85,7 @@ cdef class PathStore:
     cdef path_view view
     cdef id_hash ids
     cdef uint64_t seed
+    cdef bint folds                          # an IPv4 next hop is the same in four octets and mapped into sixteen
     cdef uint32_t page_count, page_room
     cdef uint32_t next_id, free_id
     cdef uint32_t limbo_id, limbo_last       # gone, but an open snapshot may read them

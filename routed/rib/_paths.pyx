@@ -2,8 +2,7 @@
 """The path store: each attribute set is stored once, for all routes that carry it, and named by a dense id.
 
 An attribute set is a next hop and the path attributes as on the wire (four-octet AS paths; the next hop folded
-in, NLRI left out).  An IPv4 next hop that MP_REACH_NLRI has mapped into IPv6 is the same as the plain one: whichever
-comes first is stored.  What else a route has, a label stack and the marks that a router puts on paths (BMP), is a layer
+in, NLRI left out).  What else a route has, a label stack and the marks that a router puts on paths (BMP), is a layer
 over another path, so that routes which differ only by that still share their attributes.  Ids are reference-counted.
 
 The octets live in an arena of segments that are filled from the front.  A set that goes leaves a hole; a segment
@@ -146,10 +145,13 @@ cdef class PathStore:
 
     Args:
         seed: 64 secret bits that key the hash.
+        folds: whether an IPv4 next hop that MP_REACH_NLRI has mapped into IPv6 is the same as the plain one: whichever
+            comes first is stored then, and shown for both.
     """
 
-    def __cinit__(self, seed):
+    def __cinit__(self, seed, *, bint folds=False):
         self.seed = seed
+        self.folds = folds
         self.next_id = 1
         self.current = <uint32_t>NO_SEGMENT
         if ids_init(&self.ids, hash_of_path, &self.view):
@@ -181,7 +183,7 @@ cdef class PathStore:
         cdef uint64_t hash
         if classic:
             return hash_octets(<const uint8_t *>candidate + 4, octets_of(candidate) - 4, self.seed ^ CLASSIC)
-        if not is_mapped(candidate):
+        if not self.folds or not is_mapped(candidate):
             return hash_octets(<const uint8_t *>candidate + 4, octets_of(candidate) - 4, self.seed)
         shifted = <uint8_t *>candidate + sizeof(MAPPED)      # as the IPv4 address that it is
         memcpy(shifted, candidate, sizeof(path_set))

@@ -34,13 +34,14 @@ cdef class Rib:
 
     Args:
         seed: 64 secret bits that key the hashes, so that no peer can choose octets that collide.
+        folds: as of `PathStore`.
     """
 
-    def __cinit__(self, seed):
+    def __cinit__(self, seed, *, bint folds=False):
         cdef int family
         cdef PrefixIndex prefixes
         self.seed = seed
-        self.paths = PathStore(seed)
+        self.paths = PathStore(seed, folds=folds)
         self.prefixes = []
         self.workspaces = []
         for family in range(FAMILIES):

@@ -136,13 +136,14 @@ class MonitoredRouter:
     def find(self, octets: bytes, *, says_how: bool) -> MonitoredRib | None:
         """Return the RIB that a per-peer header (42 octets) names, made at its first route; None for an unknown peer.
 
-        `says_how`: whether the UPDATE itself says how it is to be read, so that no Peer Up is needed.
+        `says_how`: whether the UPDATE itself says how it is to be read, so that no Peer Up is needed. A Loc-RIB needs
+        none either: RFC 9069 section 5.1 asks for one, but there are routers that send none.
         Raises: TooManyPeersError.
         """
         header = decode_peer_header(Cursor(octets))
         peer = self.peers.find(header)
         if peer is None:
-            if not says_how:
+            if not says_how and not header.is_loc:
                 return None
             peer = self.peers.admit(header)
             self.counters.peers += 1

@@ -21,11 +21,6 @@ HARNESS: Final = ROOT.parent / "shared" / "conformance" / "run.py"
 LONG: Final = pytest.mark.skipif(
     os.environ.get("CONFORMANCE") != "all", reason="SKIPPED: takes up to ten minutes; set CONFORMANCE=all to run it"
 )
-#: Recorded without a RIB, which pmacct leaves out where nothing is dumped; the other cases show what came first.
-TWO_FORMS: Final = pytest.mark.xfail(
-    strict=True, reason="an IPv4 next hop and the same one mapped into IPv6 are one path here, see docs/rfc.md"
-)
-
 pytestmark = [
     pytest.mark.peers,
     pytest.mark.skipif(
@@ -43,7 +38,7 @@ pytestmark = [
         "304:00 200 203:00 205 206",
         pytest.param("304:01", marks=LONG),
         pytest.param("304:02", marks=LONG),
-        pytest.param("202", marks=TWO_FORMS),
+        "202",
         pytest.param("203:01", marks=LONG),
     ],
 )
