@@ -162,7 +162,7 @@ class Part:
             octets = sum(dump.stat().st_size for dump in dumps)
             files = f"{len(dumps)} file{'s' if len(dumps) > 1 else ''}, {octets / 1e6:,.0f} MB"
             self._screen.title(f"{plan.protocol}: table dumps, {plan.output}/{plan.dumps} ({files})")
-            for row in last_rows(dumps[0], ('"dump"', '"dump_close"')):
+            for row in last_rows(dumps[0], ('"event_type": "dump", "afi"', '"dump_close"')):
                 self._screen.row(row)
             self._screen.line()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 _BLOCK_OCTETS = 1 << 20
-_TAIL_OCTETS = 1 << 16
+_TAIL_OCTETS = 1 << 20
 
 
 class RowCounter:
