@@ -60,11 +60,13 @@ class Rig:
         self.asked.append(frames)
         reply.send(self.answer(frames))
 
-    def client(self, kind: int = zmq.REQ, **options: Any) -> zmq.Socket[bytes]:
+    def client(self, kind: int = zmq.REQ, watched: int = 0, **options: Any) -> zmq.Socket[bytes]:
         client = self.context.socket(kind)
         client.linger = 0
         for name, value in options.items():
             setattr(client, name, value)
+        if watched:
+            self.events = client.get_monitor_socket(watched)  # before there is anything to miss
         client.connect(f"tcp://127.0.0.1:{self.port}")
         self.clients.append(client)
         return client
@@ -88,11 +90,10 @@ class Rig:
         assert self.until(lambda: client.poll(0)), "no answer"
         return client.recv_multipart()
 
-    def refused(self, client: zmq.Socket[bytes], event: int) -> bool:
+    def refused(self, event: int, **options: Any) -> bool:
         """Whether a client that asks hears of this event of its connection."""
-        events = client.get_monitor_socket(event)
-        client.send(b"x", zmq.NOBLOCK)
-        return self.until(lambda: events.poll(0)) and recv_monitor_message(events)["event"] == event
+        self.client(watched=event, **options).send(b"x", zmq.NOBLOCK)
+        return self.until(lambda: self.events.poll(0)) and recv_monitor_message(self.events)["event"] == event
 
     def close(self) -> None:
         if self.reactor.readers:
@@ -101,10 +102,22 @@ class Rig:
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    rig = Rig()
-    yield rig
-    rig.close()
+def new_rig() -> Iterator[Callable[..., Rig]]:
+    """Make rigs; those of a test that fails are closed too, since a context that is left waits for ever."""
+    rigs: list[Rig] = []
+
+    def make(**facts: Any) -> Rig:
+        rigs.append(Rig(**facts))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
+
+
+@pytest.fixture
+def rig(new_rig: Callable[..., Rig]) -> Rig:
+    return new_rig()
 
 
 def test_a_request_has_its_answer(rig: Rig) -> None:
@@ -153,10 +166,9 @@ def test_what_has_no_envelope_or_no_end_is_refused(rig: Rig, frames: list[bytes]
 def test_a_frame_may_be_so_long_and_no_longer(rig: Rig) -> None:
     client = rig.client()
     assert rig.ask(client, bytes(MAX_FRAME)) == [bytes(MAX_FRAME)]
-    liar = rig.client()
+    liar = rig.client(watched=zmq.EVENT_DISCONNECTED)
     liar.send(bytes(MAX_FRAME + 1))
-    events = liar.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    assert rig.until(lambda: events.poll(0))
+    assert rig.until(lambda: rig.events.poll(0))
     assert rig.ask(rig.client(), b"others") == [b"others"]
     assert rig.server.counters.requests == 2
 
@@ -241,31 +253,28 @@ def test_a_port_that_is_taken_is_said(rig: Rig) -> None:
             ZmqServer(rig.reactor, ZmqSettings(address=LOOPBACK, port=rig.port, **facts), rig.take)
 
 
-def test_ipv6() -> None:
+def test_ipv6(new_rig: Callable[..., Rig]) -> None:
     if not socket.has_ipv6:
         pytest.skip("SKIPPED: no IPv6 here")
-    rig = Rig(address=IPv6Address("::1"))
+    rig = new_rig(address=IPv6Address("::1"))
     client = rig.context.socket(zmq.REQ)
     client.ipv6 = True
     client.connect(f"tcp://[::1]:{rig.port}")
     assert rig.ask(client, b"x") == [b"x"]
-    rig.close()
 
 
 # -- who is let in ----------------------------------------------------------------------------------------------------
 
 
-def test_a_user_with_the_password_is_let_in_and_nobody_else() -> None:
-    rig = Rig(user="user", password="secret")
+def test_a_user_with_the_password_is_let_in_and_nobody_else(new_rig: Callable[..., Rig]) -> None:
+    rig = new_rig(user="user", password="secret")
     right = {"plain_username": b"user", "plain_password": b"secret"}
     assert rig.ask(rig.client(**right), b"x") == [b"x"]
     for wrong in ({"plain_password": b"Secret"}, {"plain_username": b"root"}, {"plain_password": b"secret "}):
-        client = rig.client(**right | wrong)
-        assert rig.refused(client, zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-    assert rig.refused(rig.client(), zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        assert rig.refused(zmq.EVENT_HANDSHAKE_FAILED_AUTH, **right | wrong)
+    assert rig.refused(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
     assert rig.ask(rig.client(**right), b"y") == [b"y"]
     assert rig.asked == [[b"x"], [b"y"]]
-    rig.close()
 
 
 class Keys:
@@ -289,22 +298,20 @@ class Keys:
         return self.options(public, secret)
 
 
-def test_a_client_whose_key_is_known_is_let_in_and_nobody_else(tmp_path: Path) -> None:
+def test_a_client_whose_key_is_known_is_let_in_and_nobody_else(tmp_path: Path, new_rig: Callable[..., Rig]) -> None:
     keys = Keys(tmp_path)
     known = keys.known()
-    rig = Rig(server_key_file=keys.secret_file, client_keys=keys.clients)
+    rig = new_rig(server_key_file=keys.secret_file, client_keys=keys.clients)
     assert rig.ask(rig.client(**known), b"x") == [b"x"]
-    assert rig.refused(rig.client(**keys.options(*zmq.curve_keypair())), zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-    assert rig.refused(rig.client(), zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+    assert rig.refused(zmq.EVENT_HANDSHAKE_FAILED_AUTH, **keys.options(*zmq.curve_keypair()))
+    assert rig.refused(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
     assert rig.asked == [[b"x"]]
-    rig.close()
 
 
-def test_without_keys_of_clients_every_encrypted_client_is_let_in(tmp_path: Path) -> None:
+def test_without_keys_of_clients_every_encrypted_client_is_let_in(tmp_path: Path, new_rig: Callable[..., Rig]) -> None:
     keys = Keys(tmp_path)
-    rig = Rig(server_key_file=keys.secret_file, user="u", password="p")
+    rig = new_rig(server_key_file=keys.secret_file, user="u", password="p")
     assert rig.ask(rig.client(**keys.options(*zmq.curve_keypair())), b"x") == [b"x"]
-    rig.close()
 
 
 @pytest.mark.parametrize("which", ["public", "missing", "garbage"])
