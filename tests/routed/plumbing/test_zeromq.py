@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
@@ -41,15 +43,22 @@ class Reactor(Clock):
         self.readers.remove(reader)
 
 
+def free_port() -> int:
+    """A port that nobody has, and that the system does not give to others meanwhile."""
+    while True:
+        port = random.randrange(22_000, 32_000)
+        with socket.socket() as free, suppress(OSError):
+            free.bind((str(LOOPBACK), port))
+            return port
+
+
 class Rig:
     """A server that answers with what it was asked, and its clients."""
 
     def __init__(self, **facts: Any) -> None:
         self.reactor, self.context, self.asked = Reactor(), zmq.Context(), list[list[bytes]]()
         self.clients: list[zmq.Socket[bytes]] = []  # who is forgotten is closed
-        with socket.socket() as free:
-            free.bind((str(LOOPBACK), 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.answer: Callable[[list[bytes]], list[bytes]] = lambda frames: frames
         self.server = ZmqServer(
             self.reactor, ZmqSettings(**{"address": LOOPBACK, "port": self.port, **facts}), self.take
@@ -92,7 +101,9 @@ class Rig:
 
     def refused(self, event: int, **options: Any) -> bool:
         """Whether a client that asks hears of this event of its connection."""
-        self.client(watched=event, **options).send(b"x", zmq.NOBLOCK)
+        client = self.client(watched=event, **options)
+        with suppress(zmq.Again):  # it may be over already
+            client.send(b"x", zmq.NOBLOCK)
         return self.until(lambda: self.events.poll(0)) and recv_monitor_message(self.events)["event"] == event
 
     def close(self) -> None:
