@@ -171,6 +171,7 @@ class ZmqServer:
                 continue
             self._late_octets -= sum(map(len, frames))
             self.counters.answers_lost += not is_settled
+        self._look_again()  # as after every sending
         self._try_again_later()
 
     def _take(self, frames: list[bytes]) -> None:

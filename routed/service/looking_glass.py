@@ -159,13 +159,13 @@ class LookingGlass:
         ribs = [table.rib for table in tables]
         if length == network.max_prefixlen:
             found = self._lookups.longest_match_routes(ribs, family, address, rd, condition=condition)
-            return self._rows_of(found, tables)
+            return self._rows_of(found, tables, self._rows)
         rows: Frames = []
         for table in tables:
             found = self._lookups.less_specific_routes([table.rib], family, address, length, rd, condition=condition)
             covering = [route[3] for route in found.routes()]
             if covering:
-                rows += self._rows_of(found, [table])[covering.index(max(covering)) :]
+                rows += self._rows_of(found, [table], self._rows)[covering.index(max(covering)) :]
         return rows
 
     # -- questions of ours ------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class LookingGlass:
         ask = self._lookups.exact_routes if question.match is Match.EXACT else self._lookups.less_specific_routes
         ribs = [table.rib for table in tables]
         found = ask(ribs, family, network.network_address.packed, network.prefixlen, rd, condition=condition)
-        return self._rows_of(found, tables)
+        return self._rows_of(found, tables, self._rows)
 
     async def _scan(self, question: Question, condition: Test | None) -> Answer:
         """Look at whole tables, in a thread."""
@@ -282,9 +282,8 @@ class LookingGlass:
         rows.marker = mark_keys
         return rows
 
-    def _rows_of(self, found: Found, tables: Sequence[VisibleRib], rows: Rows | None = None) -> Frames:
-        """Write found routes, a frame each."""
-        rows = rows or self._rows
+    def _rows_of(self, found: Found, tables: Sequence[VisibleRib], rows: Rows) -> Frames:
+        """Write found routes, a frame each; no two threads may write to the same buffer."""
         rows.lookup()
 
         def source(index: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from routed.query.request import MAX_LIMIT
 from routed.service import looking_glass as module
-from routed.service.looking_glass import SEARCHES, WAITING
+from routed.service.looking_glass import SEARCHES, WAITING, LookingGlass
 from routed.service.visible import BgpTables, BmpTables
 from routed.wire.family import IPV4_UNICAST, Afi, Family, Safi
 from tests.oracles.bmp_build import L, O, peer
@@ -428,6 +428,21 @@ def test_few_searches_at_a_time_and_those_for_which_there_is_no_patience_are_ref
         glass.thread.go_on()
     assert len(glass.answers) == SEARCHES + WAITING
     assert {len(answer) for answer in glass.answers} == {2 + 3}
+
+
+def test_searches_side_by_side_write_to_buffers_of_their_own(rig: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[object] = []
+    render = LookingGlass._rows_of
+
+    def watch(glass: LookingGlass, found: Any, tables: Any, rows: Any) -> list[bytes]:
+        written.append(rows)
+        return render(glass, found, tables, rows)
+
+    monkeypatch.setattr(LookingGlass, "_rows_of", watch)
+    rig.glass.prefixes()
+    rig.glass.prefixes()
+    rig.glass.look_up("10.1.0.1", ADDRESS)
+    assert len({id(rows) for rows in written}) == len(written) == 3
 
 
 def test_a_search_is_about_the_tables_at_its_turn(rig: Asked) -> None:
