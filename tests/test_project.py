@@ -4,16 +4,17 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+COMPILED = sorted(path for package in ("flowcorr", "lg", "routed") for path in (ROOT / package).rglob("*.pyx"))
 
 
 def test_every_compiled_module_is_built() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     declared = [source for module in project["tool"]["setuptools"]["ext-modules"] for source in module["sources"]]
-    assert declared == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "routed").rglob("*.pyx"))
+    assert declared == [str(path.relative_to(ROOT)) for path in COMPILED]
 
 
 def test_every_compiled_module_has_its_types() -> None:
     # Python sees nothing of these
     private = {"_as4", "_attribute_text", "_ids", "_order", "_pinned", "_reading", "_routes", "_text"}
-    for path in (ROOT / "routed").rglob("*.pyx"):
+    for path in COMPILED:
         assert path.with_suffix(".pyi").exists() or path.stem in private, path

@@ -1,13 +1,11 @@
 """Extendible hash of dense ids: no rehash pause, no duplicate of the keys.  See `_ids.pyx`."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from *:
     """
-    typedef unsigned __int128 routed_u128;
     #define routed_prefetch(at) __builtin_prefetch((const void *)(at))
     """
-    ctypedef unsigned long long u128 "routed_u128"
     void prefetch "routed_prefetch"(const void *at) noexcept nogil
 
 cdef enum:
@@ -28,12 +26,6 @@ ctypedef struct id_hash:
     uint32_t buckets
     hash_of_id hash_of
     const void *store
-
-
-cdef inline uint64_t mix(uint64_t a, uint64_t b) noexcept nogil:
-    """Fold the 128-bit product of two words: the step of all keyed hashes here."""
-    cdef u128 product = <u128>a * b
-    return <uint64_t>product ^ <uint64_t>(product >> 64)
 
 
 cdef inline bucket *bucket_of(const id_hash *ids, uint64_t hash) noexcept nogil:

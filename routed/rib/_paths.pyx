@@ -13,8 +13,9 @@ because everybody else knows ids, never addresses.  While a snapshot is open not
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
+from routed.octets._hash cimport hash_octets
 from routed.rib._ids cimport (
-    ID_MASK, after, bucket, bucket_of, home_of, ids_free, ids_init, ids_insert, ids_octets, ids_remove, mix, tag_of,
+    ID_MASK, after, bucket, bucket_of, home_of, ids_free, ids_init, ids_insert, ids_octets, ids_remove, tag_of,
 )
 
 cdef enum:
@@ -34,30 +35,8 @@ memset(MAPPED, 0, 10)
 MAPPED[10] = MAPPED[11] = 0xFF
 
 
-cdef inline uint64_t word_at(const uint8_t *at) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, at, 8)
-    return word
-
-
 cdef inline uint32_t u32_at(const uint8_t *at) noexcept nogil:
     return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
-
-
-cdef uint64_t hash_octets(const uint8_t *at, size_t n, uint64_t seed) noexcept nogil:
-    """Keyed hash of octets, sixteen a step."""
-    cdef uint64_t h = seed ^ n, a = 0, b = 0
-    while n >= 16:
-        h = mix(word_at(at) ^ 0x9E3779B97F4A7C15ULL, word_at(at + 8) ^ h)
-        at += 16
-        n -= 16
-    if n >= 8:
-        a = word_at(at)
-        at += 8
-        n -= 8
-    memcpy(&b, at, n)
-    h = mix(a ^ 0xD6E8FEB86659FD93ULL, b ^ h)
-    return mix(h, seed | 1)
 
 
 cdef inline bint is_mapped(const path_set *s) noexcept nogil:

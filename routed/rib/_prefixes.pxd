@@ -1,7 +1,8 @@
 """Prefixes of one family as dense ids.  See `_prefixes.pyx`."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from routed.rib._ids cimport id_hash, mix
+from routed.octets._hash cimport mix
+from routed.rib._ids cimport id_hash
 
 cdef enum:
     PREFIX_PAGE_BITS = 12

@@ -1,0 +1,1 @@
+"""State of exporters: templates, sampling, sequence numbers; datagrams in, rows of flows out."""

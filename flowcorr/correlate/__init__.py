@@ -1,0 +1,1 @@
+"""Routes, tags and keys of flows."""

@@ -1,0 +1,1 @@
+"""The flow daemons and their configuration."""

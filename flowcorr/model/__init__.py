@@ -1,0 +1,1 @@
+"""What the daemon says about flows and exporters, as values."""

@@ -1,0 +1,1 @@
+"""Sockets, timers and writers of flow daemons (Twisted)."""

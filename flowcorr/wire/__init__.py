@@ -1,0 +1,1 @@
+"""NetFlow, IPFIX and sFlow on the wire; knows the columns of a flow, keeps no state."""
