@@ -1,6 +1,6 @@
 """Path attributes as members of a JSON record.  See `_attribute_text.pyx`."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:                           # styles
     AS_PATH_ARRAY = 1
@@ -31,6 +31,12 @@ cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) 
 
 
 cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil
+cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept nogil
+cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *target) noexcept nogil
+cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint array, uint32_t *room) noexcept nogil
+cdef char *put_community(char *to, uint32_t value, bint numeric) noexcept nogil
+cdef char *put_extended(char *to, uint64_t value, bint numeric) noexcept nogil
+cdef char *put_large(char *to, const uint8_t *at) noexcept nogil
 cdef char *put_key(char *to, const char *key) noexcept nogil
 cdef char *put_columns(
     char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,

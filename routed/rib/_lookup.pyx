@@ -19,7 +19,6 @@ from routed.rib._paths cimport (
 )
 from routed.rib._prefixes cimport MAX_WORDS, PrefixIndex, change, length_of, prefix_view, words_of
 from routed.rib._rib cimport PeerRib, Rib
-from routed.rib._rows cimport FAMILIES
 from routed.rib._table cimport PATH_ID, Table, cell_of, node_of
 
 cdef enum:
@@ -71,9 +70,6 @@ cdef int take_routes(
 
 cdef class Structures:
     """The longest-match structures of one family, by route distinguisher (empty without one)."""
-
-    cdef PrefixIndex index
-    cdef dict by_rd
 
     def __cinit__(self, PrefixIndex index not None):
         self.index = index
@@ -145,6 +141,13 @@ cdef class Structures:
         return structure
 
 
+cdef Structures structures_of(Rib rib, int family):
+    """Those of a family, which all look-ups share: what the prefix index recorded can be taken over once."""
+    if rib.structures is None:
+        rib.structures = [Structures(prefixes) for prefixes in rib.prefixes]
+    return rib.structures[family]
+
+
 cdef class Lookups:
     """Look-ups over the stores of a daemon; in the thread that writes them.
 
@@ -155,8 +158,6 @@ cdef class Lookups:
 
     def __cinit__(self, Rib rib not None):
         self.rib = rib
-        if rib.structures is None:       # shared: what the prefix index recorded can be taken over once
-            rib.structures = [Structures(rib.prefixes[family]) for family in range(FAMILIES)]
 
     def longest_match(self, int family, const uint8_t[::1] addresses, PeerRib peer=None, bytes rd=b""):
         """The most specific prefix of each address.
@@ -169,7 +170,7 @@ cdef class Lookups:
         cdef size_t width = 4 if family < 4 else 16, n = addresses.shape[0] // width
         cdef array.array ids = array.array("I", [0]) * n
         cdef array.array hosts
-        cdef object structure = (<Structures>self.rib.structures[family]).structure(rd)
+        cdef object structure = structures_of(self.rib, family).structure(rd)
         cdef Table table = None if peer is None else peer.family_table(family)
         cdef column_view column
         cdef uint32_t *found = ids.data.as_uints

@@ -1,0 +1,50 @@
+"""Which route of which RIB a flow follows, in batches.  See `_resolve.pyx`."""
+
+from libc.stdint cimport uint8_t, uint32_t
+from routed.rib._lpm cimport Lpm4
+from routed.rib._lpm6 cimport Lpm6
+from routed.rib._paths cimport path_view
+from routed.rib._rib cimport Rib
+from routed.rib._table cimport table_view
+
+ctypedef struct resolved:            # of one address
+    uint32_t path                    # that holds the attributes; 0: no route
+    uint32_t prefix                  # id in the index of its family
+    uint8_t family                   # index, see `_rib`
+    uint8_t length                   # bits of the prefix
+
+
+cdef class View:
+    cdef readonly object ribs                # PeerRib by class, the best class first
+    cdef readonly object steps               # (which of the four families of an AFI, route distinguisher)
+    cdef uint32_t count                      # RIBs
+    cdef uint32_t *class_ends                # RIBs up to the end of each class
+    cdef uint32_t classes
+    cdef const table_view **tables           # of the family that is being asked, NULL: no such routes
+    cdef bint has_tables
+
+    cdef bint open(self, int family)
+    cdef bint choose(
+        self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
+    ) noexcept nogil
+
+
+cdef class Resolver:
+    cdef readonly Rib rib
+    cdef list views                          # View by number, or None; 0 is none
+    cdef list free_views
+    cdef uint32_t *rows                      # workspaces of a batch
+    cdef uint32_t *ids
+    cdef uint8_t *addresses
+    cdef uint8_t *is_used
+    cdef size_t room, view_room
+
+    cdef int resolve(
+        self, const uint32_t *views, const uint8_t *addresses, const uint8_t *next_hops, size_t n, resolved *found,
+    ) except -1
+    cdef int make_room(self, size_t n) except -1
+    cdef list used_views(self, const uint32_t *views, size_t n)
+    cdef int ask(
+        self, int family, bytes rd, list used, const uint32_t *views, const uint8_t *addresses,
+        const uint8_t *next_hops, size_t n, resolved *found,
+    ) except -1
