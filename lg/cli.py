@@ -38,7 +38,16 @@ Pages: TypeAlias = Generator[list[Outcome], None, None]
 
 _LOOKUP: Final = frozenset(switches.LOOKUP)
 _SEARCH: Final = frozenset(
-    {"search", "count", "limit", "all", "where", *switches.CONDITIONS, *(switches.MEMBERS.keys() - _LOOKUP)}
+    {
+        "search",
+        *switches.SELECTS,
+        "all-attributes",
+        "limit",
+        "all",
+        "where",
+        *switches.CONDITIONS,
+        *(switches.MEMBERS.keys() - _LOOKUP),
+    }
 )
 
 

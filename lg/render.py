@@ -10,6 +10,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from lg.peers import is_peer, summary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -42,8 +44,8 @@ COLUMNS: Final = (
 #: Members that are the same in every record, or mean nothing to a person.
 HIDDEN: Final = frozenset({"event_type", "as_path_id", "afi"})
 #: Members whose text may go on in another line where a terminal is narrow.
-LONG: Final = frozenset({"as_path", "comms", "ecomms", "lcomms"})
-NUMERIC: Final = frozenset({"local_pref", "med", "count", "path_id", "peer_as", "peer_tcp_port"})
+LONG: Final = frozenset({"as_path", "comms", "ecomms", "lcomms", "routes", "counters", "refused"})
+NUMERIC: Final = frozenset({"local_pref", "med", "count", "path_id", "peer_as", "peer_tcp_port", "uptime"})
 
 
 def frames_to(out: TextIO) -> Page:
@@ -73,6 +75,8 @@ def table_to(out: TextIO, *, with_source: bool, fields: Sequence[str] | None = N
 
     def write(outcomes: Sequence[Outcome]) -> None:
         records = records_of(outcomes, with_source=with_source)
+        if records and all(map(is_peer, records)):
+            records = [summary(record) for record in records]
         if records:
             console.print(table_of(records, columns_of(records, fields)))
 

@@ -98,6 +98,8 @@ MEMBERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "fields": ("fields", lambda text: text.split(",")),
     "cursor": ("cursor", str),
 }
+#: What a search is for, besides routes.
+SELECTS: Final = ("count", "peers", "routers")
 #: What pmacct's question has; anything else makes it one of ours.
 LOOKUP: Final = ("prefix", "peer", "peer-port", "rd")
 
@@ -108,7 +110,11 @@ GROUPS: Final[Mapping[str, tuple[Switch, ...]]] = {
         Switch("peer-port", "PORT", "TCP port of the peer, if several have the address", "R"),
         Switch("rd", "RD", "route distinguisher, as in 0:65000:100", "d"),
     ),
-    "Peers": (Switch("get-peers", "", "list the peers", "g"),),
+    "Peers": (
+        Switch("get-peers", "", "list the peers", "g"),
+        Switch("peers", "", "list them with state, capabilities, uptime and routes"),
+        Switch("routers", "", "list the BMP routers likewise"),
+    ),
     "Search; the switches above may be given too, all conditions must hold": (
         Switch("search", "", "search, even without any of the switches below"),
         Switch("match", "HOW", "exact, longest, less-specific or more-specific; longest when not given"),
@@ -133,6 +139,7 @@ GROUPS: Final[Mapping[str, tuple[Switch, ...]]] = {
         Switch("safi", "NUMBER", "1 unicast, 2 multicast, 4 labelled unicast, 128 VPN"),
         Switch("count", "", "only tell how many routes there are"),
         Switch("fields", "NAME,NAME", "only these members of a record"),
+        Switch("all-attributes", "", "also the attributes that pmacct leaves out"),
         Switch("limit", "NUMBER", "routes of each looking glass at most; 100 when not given"),
         Switch("all", "", "all routes"),
         Switch("cursor", "TEXT", "begin where an answer ended"),
@@ -213,8 +220,13 @@ def question(given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     conditions += [read("--where", json_object, text) for text in given.get("where", ())]
     if conditions:
         members["where"] = conditions[0] if len(conditions) == 1 else {"and": conditions}
-    if "count" in given:
-        members["select"] = "count"
+    if "all-attributes" in given:
+        members["all_attributes"] = True
+    selected = [select for select in SELECTS if select in given]
+    if len(selected) > 1:
+        raise UsageError(f"--{selected[0]} and --{selected[1]}: one of them at a time")
+    if selected:
+        members["select"] = selected[0]
     return members
 
 

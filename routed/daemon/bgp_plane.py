@@ -49,7 +49,10 @@ class BgpPlane(CollectingPlane):
         local = local_speaker(settings.speaker)
         listener = BgpListener(reactor, self._door.listen, policy, audience, lambda admit: BgpPassive(local, admit))
         self.complete(collector, listener)
-        self.show(rib, BgpTables(collector, peer_id=settings.render.peer_id))
+        tables = BgpTables(
+            collector, peer_id=settings.render.peer_id, connected=lambda: listener.peers, clock=reactor.seconds
+        )
+        self.show(rib, tables)
 
     def _make_neighbors_file(self) -> NeighborsFile | None:
         path = self._settings.listener.neighbors_file

@@ -65,7 +65,7 @@ class BmpPlane(CollectingPlane):
             identity=self._identity,
         )
         self.complete(self._bmp_collector, listener)
-        self.show(rib, BmpTables(self._bmp_collector))
+        self.show(rib, BmpTables(self._bmp_collector, wall_clock=self._door.now))
 
     def refresh(self) -> None:
         """Read maps and certificates again."""

@@ -11,6 +11,7 @@ from routed.daemon.map_files import Maps
 from routed.daemon.outputs import Outputs
 from routed.plumbing.metrics import Registry
 from routed.plumbing.sink import PoolThreads
+from routed.service.answering import Answerer
 from routed.service.dump import Source
 from routed.service.looking_glass import LookingGlass
 from routed.service.reports import Reporter
@@ -82,7 +83,7 @@ class CollectingPlane:
             return
         from routed.plumbing.zeromq import ZmqServer  # noqa: PLC0415 (a library that no other part needs)
 
-        glass = LookingGlass(self._reactor, rib, tables, self._render, PoolThreads(self._reactor))
+        glass = LookingGlass(Answerer(self._reactor, rib, tables, self._render, PoolThreads(self._reactor)))
         self._server = ZmqServer(
             self._reactor, self._looking_glass, lambda frames, reply: glass.answer(frames, reply.send)
         )

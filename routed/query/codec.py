@@ -121,6 +121,7 @@ def decode_question(members: Mapping[str, Any]) -> Question:
         rd=reader.maybe("rd", _text),
         where=reader.maybe("where", lambda value: _Conditions().read(value, MAX_DEPTH)),
         fields=reader.maybe("fields", _fields),
+        all_attributes=reader.maybe("all_attributes", _flag) or False,
         limit=reader.maybe("limit", _between(1, MAX_LIMIT)) or DEFAULT_LIMIT,
         cursor=reader.maybe("cursor", _text),
     )
@@ -296,6 +297,12 @@ TESTS: Final[Mapping[str, Callable[[Any], Condition]]] = {
     "attribute": lambda value: HasAttribute(_between(0, 255)(value)),
     **{field: _compares(field) for field in NUMBERS},
 }
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise QueryError("true or false is needed")
+    return value
 
 
 def _text(value: Any) -> str:

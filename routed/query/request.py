@@ -38,6 +38,7 @@ class Wanted(Enum):
     ROUTES = "routes"
     COUNT = "count"
     PEERS = "peers"
+    ROUTERS = "routers"  # that speak BMP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Question:
     rd: str | None = None  # as records write it; none: routes without one, unless there is no prefix either
     where: Condition | None = None
     fields: tuple[str, ...] | None = None  # none: all
+    all_attributes: bool = False  # also those that pmacct's records leave out
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from routed.rib._rib import PeerRib, Rib
 from routed.rib.families import FAMILIES, INDEX, bits_of
+from routed.rib.serials import next_serial
 from routed.wire.bgp.context import DecodeContext
 from routed.wire.family import Family
 
@@ -20,6 +21,7 @@ class AdjRibIn:
 
     def __init__(self, rib: Rib, context: DecodeContext) -> None:
         self.rib = PeerRib(rib, as4=context.as4, external=context.external, add_path=bits_of(context.add_path))
+        self.serial = next_serial()  # another one as soon as a table was taken out
 
     def __len__(self) -> int:
         return len(self.rib)
@@ -34,7 +36,7 @@ class AdjRibIn:
         Returns: tables to be swept.
         """
         gone = self.rib.renew(as4=context.as4, external=context.external, add_path=bits_of(context.add_path))
-        return gone + self.drop_families(kept)
+        return self._taken_out(gone) + self.drop_families(kept)
 
     def age(self, families: Iterable[Family]) -> "list[tuple[int, Table]]":
         """Make the routes of some families stale, and let those of the others go.
@@ -53,11 +55,11 @@ class AdjRibIn:
 
     def drop_families(self, kept: Iterable[Family]) -> "list[tuple[int, Table]]":
         """Take out the tables of all other families, to be swept."""
-        return self.rib.detach(bits_of(kept))
+        return self._taken_out(self.rib.detach(bits_of(kept)))
 
     def detach(self) -> "list[tuple[int, Table]]":
         """Take out all tables, to be swept."""
-        return self.rib.detach(0)
+        return self._taken_out(self.rib.detach(0))
 
     def table(self, family: Family) -> "Table | None":
         """Return the table of a family."""
@@ -82,4 +84,9 @@ class AdjRibIn:
         table = self.rib.family_table(family)
         if table is None or table.age():
             return None
-        return self.rib.detach(bits_of(other for other in FAMILIES if INDEX[other] != family))[0]
+        return self._taken_out(self.rib.detach(bits_of(other for other in FAMILIES if INDEX[other] != family)))[0]
+
+    def _taken_out(self, tables: "list[tuple[int, Table]]") -> "list[tuple[int, Table]]":
+        if tables:
+            self.serial = next_serial()
+        return tables

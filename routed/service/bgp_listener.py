@@ -109,7 +109,7 @@ class BgpListener(Listener):
         """Pass an event on, and keep what the listener itself must know."""
         if not isinstance(event, UpdateRun):
             if isinstance(event, PeerUp):
-                peer.up = event
+                peer.up, peer.up_at = event, self._clock.seconds()
                 peer.pump.set_send_hold(send_hold_time(event.hold_time))
             elif isinstance(event, OpenReceived):
                 self._name(peer, event.open_message)

@@ -86,6 +86,8 @@ class BmpCollector:
         self._sessions: dict[Router, Session] = {}
         self._leaving: dict[object, set[Session]] = {}  # by address: routers that are lost and being swept
         self._works: set[Deferred[None]] = set()
+        self._roll: list[MonitoredRouter] | None = None
+        self.end_of_ribs = 0  # of all routers, ever
         self._stopping = False
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
@@ -98,6 +100,8 @@ class BmpCollector:
             stream = self._message_log.stream(text)
             stream.open()
         monitored = MonitoredRouter(self._rib, text, set_pd=self._settings.set_pd)
+        monitored.connected_at = self._wall_clock()
+        self._roll = None
         session = self._sessions[router] = Session(router=router, monitored=monitored, stream=stream)
         leaving = self._leaving.get(router.address, ())
         if leaving:
@@ -125,6 +129,7 @@ class BmpCollector:
     def closed(self, router: Router, down: SessionDown) -> None:  # noqa: ARG002 (the listener says why)
         """Let the router's routes go, after its last message."""
         session = self._sessions.pop(router)
+        self._roll = None
         session.lost_at = self._wall_clock()
         if self._stopping:
             finish(session.stream)
@@ -143,9 +148,11 @@ class BmpCollector:
             self._begin(session, iter(()))
 
     def neighbors(self) -> list[MonitoredRouter]:
-        """Return what is dumped, by slot."""
-        sessions = sorted(self._sessions.values(), key=lambda session: session.router.slot)
-        return [session.monitored for session in sessions]
+        """Return what is dumped, by slot; the list is not to be changed by others."""
+        if self._roll is None:
+            sessions = sorted(self._sessions.values(), key=lambda session: session.router.slot)
+            self._roll = [session.monitored for session in sessions]
+        return self._roll
 
     def start(self) -> None:
         """Begin to give memory back that is not in use any more."""
@@ -281,6 +288,7 @@ class BmpCollector:
         """Count what a run came to."""
         counters = session.monitored.counters
         counters.end_of_ribs += came_to.end_of_ribs
+        self.end_of_ribs += came_to.end_of_ribs
         counters.orphans += came_to.orphans
         counters.malformed += came_to.malformed
         if session.orphan is not None:
@@ -306,6 +314,7 @@ class BmpCollector:
                     self._discard(session, "peer up", str(error))
                     return None
                 monitored.counters.peers += before is None
+                monitored.notes.take(peer.key, message, arrived)
                 session.take_out(monitored.up(peer))
             case PeerDown():
                 peer_gone = monitored.peers.down(message.peer)

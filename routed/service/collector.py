@@ -127,6 +127,8 @@ class Collector:
         self._retained: dict[Identity, Neighbor] = {}  # lost, their routes kept; the first lost first
         self._of_peer: dict[Peer, Neighbor] = {}
         self._streams: dict[Peer, Stream] = {}
+        self._roll: list[Neighbor] | None = None  # as long as it is the same and shows the same way
+        self.end_of_ribs = 0  # of all peers, ever
         self._stopping = False
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
@@ -178,6 +180,7 @@ class Collector:
 
     def _up(self, peer: Peer, up: PeerUp) -> None:
         neighbor = self._neighbor(peer)
+        self._roll = None
         self._of_peer[peer] = neighbor
         neighbor.peer = peer
         if neighbor.sweeps:
@@ -209,6 +212,7 @@ class Collector:
 
     def retag(self) -> None:
         """Tag everything anew, after the tag map has been read again."""
+        self._roll = None
         for peer, stream in self._streams.items():
             stream.text = self._text(peer)
             if peer in self._of_peer:
@@ -251,6 +255,7 @@ class Collector:
         """Count what a run came to, and draw the consequences."""
         assert neighbor.table is not None
         self._count(neighbor, applied)
+        self.end_of_ribs += len(applied.end_of_rib)
         for afi, safi in applied.end_of_rib:
             self._sweep_stale(neighbor, Family(afi, safi))
         if applied.reset is not None:
@@ -368,6 +373,7 @@ class Collector:
         self._retained.pop(neighbor.identity, None)
         tables = [] if neighbor.table is None else neighbor.table.detach()
         neighbor.table = None
+        self._roll = None
         stream, neighbor.stream = neighbor.stream, None
 
         def finish(_: object) -> None:
@@ -432,8 +438,17 @@ class Collector:
     # -- for dumps and the end --------------------------------------------------------------------------------------
 
     def neighbors(self) -> list[Neighbor]:
-        """Return the routers that have a table, by slot."""
-        return sorted((n for n in self._neighbors.values() if n.table is not None), key=lambda n: n.slot)
+        """Return the routers that have a table, by slot.
+
+        The list is another one as soon as anything about them has changed, and not to be changed by others.
+        """
+        if self._roll is None:
+            self._roll = sorted((n for n in self._neighbors.values() if n.table is not None), key=lambda n: n.slot)
+        return self._roll
+
+    def neighbor_of(self, peer: Peer) -> Neighbor | None:
+        """Return whose session it is, from Established on."""
+        return self._of_peer.get(peer)
 
     def stop(self) -> Deferred[None]:
         """From now on sessions end with the daemon: their routes are neither swept nor kept.

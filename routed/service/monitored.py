@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from routed.octets import Cursor
 from routed.rib._monitoring import MonitoredRib
 from routed.rib.families import bits_of
+from routed.rib.serials import next_serial
 from routed.service.bmp_records import route_end, route_keys
+from routed.service.capabilities import Capabilities, compare
 from routed.session.bmp_peers import BmpPeers, MonitoredPeer, PeerKey, Reading, read_stateless
 from routed.wire.bmp.peer import PeerHeader, decode_peer_header
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from routed.service.bmp_records import EventRecord
     from routed.service.records import PeerText
     from routed.service.settings import RenderSettings
+    from routed.wire.bmp.peer_up import PeerUp
 
 #: Events of one router that wait for the next dump, and their octets: a mirrored message is long, TLVs can be.
 MAX_EVENTS: Final = 65_536
@@ -33,6 +36,8 @@ MAX_STANDING_OCTETS: Final = 64 << 20
 RECORD_OCTETS: Final = 256
 #: Headers of one router that are remembered; of those that name the same RIB a router could make up thousands.
 MAX_HEADERS: Final = 65_536
+#: Octets of the capabilities of one router's peers that are kept for whoever asks.
+MAX_NOTED_OCTETS: Final = 16 << 20
 #: The octets of a per-peer header that say which RIB a message is about.
 RIB_OCTETS: Final = 26
 
@@ -54,6 +59,7 @@ class View:
     peer: MonitoredPeer
     rib: MonitoredRib
     internal_end: bytes = b""  # of rows that no message of the router causes
+    serial: int = field(default_factory=next_serial)  # of its tables
 
     def describe(self, router: PeerText, *, set_pd: bool) -> None:
         """Write down how its rows show it."""
@@ -62,6 +68,36 @@ class View:
         rib.end = route_end(router, self.header, asn, "route_monitor")
         self.internal_end = route_end(router, self.header, asn, "internal")
         rib.tag, rib.tagger = router.tag, router.tagger
+
+
+class PeerNote(NamedTuple):
+    """What is told of a peer to whoever asks."""
+
+    since: float  # when its Peer Up came. Units: seconds since 1970
+    capabilities: Capabilities
+
+
+@dataclass(slots=True)
+class PeerNotes:
+    """Notes of the peers of a router; when they are long, those of further peers have no capabilities."""
+
+    by_peer: dict[PeerKey, PeerNote] = field(default_factory=dict)
+    octets: int = 0
+
+    def take(self, peer: PeerKey, message: PeerUp, arrived: float) -> None:
+        """Note what a Peer Up says."""
+        self.forget(peer)
+        capabilities = compare(message.sent_open, message.received_open)
+        if self.octets + capabilities.octets > MAX_NOTED_OCTETS:
+            capabilities = Capabilities()
+        self.octets += capabilities.octets
+        self.by_peer[peer] = PeerNote(arrived, capabilities)
+
+    def forget(self, peer: PeerKey) -> None:
+        """Know nothing of a peer any more."""
+        note = self.by_peer.pop(peer, None)
+        if note is not None:
+            self.octets -= note.capabilities.octets
 
 
 @dataclass(slots=True)
@@ -129,8 +165,11 @@ class MonitoredRouter:
         self.by_header: dict[bytes, MonitoredRib] = {}  # found before; emptied whenever a peer changes
         self.views: dict[PeerKey, dict[RibKey, View]] = {}
         self.events = DumpEvents()
+        self.notes = PeerNotes()
         self.counters = RouterCounters()
+        self.connected_at = 0.0  # seconds since 1970
         self._rib, self._set_pd = rib, set_pd
+        self._all_views: list[View] | None = None  # as long as they are the same and show the same way
         self._of_rib: dict[MonitoredRib, View] = {}
 
     def find(self, octets: bytes, *, says_how: bool) -> MonitoredRib | None:
@@ -165,8 +204,12 @@ class MonitoredRouter:
         self.by_header.clear()
         for view in self.views.get(peer.key, {}).values():
             view.peer = peer
-            gone += self._reread(view.rib, peer.reading(view.header))
+            reread = self._reread(view.rib, peer.reading(view.header))
+            if reread:
+                view.serial = next_serial()
+            gone += reread
             view.describe(self.text, set_pd=self._set_pd)
+        self._all_views = None
         return gone
 
     def stateless(self, header: bytes, octets: bytes) -> tuple[bool, bool, int] | None:
@@ -178,6 +221,7 @@ class MonitoredRouter:
         """Take all RIBs of a peer out, to be swept."""
         self.by_header.clear()
         self.events.forget(key)
+        self.notes.forget(key)
         return self._take_out(self.views.pop(key, {}))
 
     def lost(self) -> Iterator[View]:
@@ -192,8 +236,17 @@ class MonitoredRouter:
         return self._of_rib[rib]
 
     def all_views(self) -> list[View]:
-        """Return the RIBs in the order of dumps: peers as they came up, pre-policy before post-policy."""
-        return [view for views in self.views.values() for _, view in sorted(views.items())]
+        """Return the RIBs in the order of dumps: peers as they came up, pre-policy before post-policy.
+
+        The list is another one as soon as anything about them has changed, and not to be changed by others.
+        """
+        if self._all_views is None:
+            self._all_views = [view for views in self.views.values() for _, view in sorted(views.items())]
+        return self._all_views
+
+    def views_of(self, key: PeerKey) -> list[View]:
+        """Return the RIBs of a peer, in the same order."""
+        return [view for _, view in sorted(self.views.get(key, {}).items())]
 
     # -- for dumps --------------------------------------------------------------------------------------------------
 
@@ -222,6 +275,7 @@ class MonitoredRouter:
         self.text = text
         for view in self.all_views():
             view.describe(text, set_pd=self._set_pd)
+        self._all_views = None
 
     def _make_view(self, header: PeerHeader, peer: MonitoredPeer) -> View:
         reading = peer.reading(header)
@@ -230,6 +284,7 @@ class MonitoredRouter:
         view = View(header, peer, rib)
         view.describe(self.text, set_pd=self._set_pd)
         self._of_rib[rib] = view
+        self._all_views = None
         return view
 
     def _reread(self, rib: MonitoredRib, reading: Reading) -> list[tuple[MonitoredRib, int, Table]]:
@@ -237,6 +292,7 @@ class MonitoredRouter:
         return [(rib, family, table) for family, table in gone]
 
     def _take_out(self, views: dict[RibKey, View]) -> list[View]:
+        self._all_views = None
         for view in views.values():
             del self._of_rib[view.rib]
         return list(views.values())

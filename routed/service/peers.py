@@ -63,6 +63,7 @@ class Peer(Connection):
     session: BgpPassive
     router_id: IPv4Address | None = None  # from the OPEN on
     up: PeerUp | None = None  # from Established on, and not taken back
+    up_at: float | None = None  # when that was, by the reactor's clock
     successors: list["Peer"] = field(default_factory=list)  # paused until the end of this one is heard
 
     @property

@@ -105,6 +105,21 @@ def test_searches_are_answered(access: tuple[str, ...]) -> None:
     assert sorted(found) == sorted(NETWORKS)
 
 
+@pytest.mark.skipif(is_pmacct(), reason="SKIPPED: these are questions that pmacct does not know")
+def test_peers_are_described_for_programs_and_for_people(access: tuple[str, ...]) -> None:
+    status, out, errors = pmbgp(*access, "--peers", "--json")
+    assert (status, errors) == (0, "")
+    record = json.loads(out)
+    assert (record["peer_ip_src"], record["state"], record["peer_as"]) == (PEER, "established", ASN)
+    assert record["families"] == [{"afi": 1, "safi": 1, "routes": 30, "stale": 0, "add_path": False}]
+    assert record["messages_received"]["update"] == record["counters"]["updates"] == 2
+    assert f"4-bytes AS [65] ASN [{ASN}]" in record["capabilities"]
+    status, out, _ = pmbgp(*access, "--peers", "--table")
+    assert status == 0
+    assert "IPv4 30" in out
+    assert pmbgp(*access, "--routers", "--json") == (0, "", "")
+
+
 @pytest.mark.skipif(not is_pmacct(), reason="SKIPPED: only pmacct knows no searches")
 def test_pmacct_knows_no_searches(access: tuple[str, ...]) -> None:
     status, out, errors = pmbgp(*access, "--search")

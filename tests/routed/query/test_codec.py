@@ -231,7 +231,7 @@ def test_a_bad_member_is_named(member: str, bad: object) -> None:
 
 
 def test_an_unknown_member_is_refused_and_told_what_there_is() -> None:
-    assert refusal(prefix="10.0.0.0/8").startswith("unknown member prefix; there are afi, bmp_rib_type, ")
+    assert refusal(prefix="10.0.0.0/8").startswith("unknown member prefix; there are afi, all_attributes, ")
 
 
 @pytest.mark.parametrize(

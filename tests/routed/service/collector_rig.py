@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any, cast
 
@@ -26,11 +27,18 @@ from routed.service.records import Counter
 from routed.service.settings import RenderSettings, SpeakerSettings, TimestampLayout
 from routed.service.tag_map import TagMap, parse_tag_map
 from routed.service.tagging import Tagging
-from routed.session.bgp_passive import BgpPassive
-from routed.wire.bgp.capability import GracefulRestart, LongLivedGracefulRestart, PreservedFamily, StaleFamily
+from routed.session.bgp_passive import BgpPassive, State
+from routed.wire.bgp.capability import (
+    Capability,
+    GracefulRestart,
+    LongLivedGracefulRestart,
+    PreservedFamily,
+    StaleFamily,
+)
+from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.context import DecodeContext
 from routed.wire.bgp.notification import Notification
-from routed.wire.bgp.open import OpenMessage
+from routed.wire.bgp.open import Capabilities, OpenMessage
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from tests.oracles.build import MANDATORY, attribute, mp_reach, prefix, update
 
@@ -105,6 +113,9 @@ class Session:
 
     def __init__(self) -> None:
         self.resets: list[Notification] = []
+        self.state = State.OPEN_WAIT
+        self.received = dict.fromkeys(MessageType, 0)
+        self.sent = dict.fromkeys(MessageType, 0)
 
     def reset(self, notification: Notification, _now: float) -> list[Any]:
         self.resets.append(notification)
@@ -198,7 +209,8 @@ class Rig:
         return peer
 
     def establish(self, peer: Peer, **facts: Any) -> Peer:
-        peer.up = up(**facts)
+        peer.up, peer.up_at = up(**facts), self.clock.seconds()
+        peer.session.state = State.ESTABLISHED
         peer.router_id = IPv4Address(peer.up.remote_open.bgp_identifier)
         self.collector.event(peer, peer.up)
         return peer
@@ -248,10 +260,17 @@ def up(
     graceful: GracefulRestart | None = None,
     long_lived: LongLivedGracefulRestart | None = None,
     add_path: frozenset[Family] = frozenset(),
+    capabilities: tuple[Capability, ...] = (),
+    answered: tuple[Capability, ...] = (),
 ) -> PeerUp:
-    message = OpenMessage(my_as=65001, hold_time=180, bgp_identifier=bytes([192, 0, 2, 1]))
+    message = OpenMessage(
+        my_as=65001,
+        hold_time=180,
+        bgp_identifier=bytes([192, 0, 2, 1]),
+        parameters=(Capabilities(capabilities),) if capabilities else (),
+    )
     return PeerUp(
-        local_open=message,
+        local_open=replace(message, parameters=(Capabilities(answered),) if answered else ()),
         remote_open=message,
         context=DecodeContext(as4=True, add_path=add_path),
         hold_time=180,

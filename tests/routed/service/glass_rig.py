@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
 from routed.rib._rib import Rib
+from routed.service.answering import Answerer
 from routed.service.looking_glass import LookingGlass
 from routed.service.settings import RenderSettings
 from routed.service.visible import Tables
@@ -42,7 +43,8 @@ class Glass:
 
     def __init__(self, rib: Rib, tables: Tables, render: RenderSettings = RENDER) -> None:
         self.thread, self.clock = Thread(), Clock()
-        self.glass = LookingGlass(self.clock, rib, tables, render, self.thread)
+        self.answerer = Answerer(self.clock, rib, tables, render, self.thread)
+        self.glass = LookingGlass(self.answerer)
         self.answers: list[list[bytes]] = []
 
     def send(self, *frames: object) -> None:

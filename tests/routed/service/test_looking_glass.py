@@ -7,16 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from routed.query.codec import QueryError
 from routed.query.request import MAX_LIMIT
-from routed.service import looking_glass as module
-from routed.service.looking_glass import SEARCHES, WAITING, LookingGlass
+from routed.service import answering as module
+from routed.service.answering import SEARCHES, WAITING, Answerer
+from routed.service.questions import Cursors
 from routed.service.visible import BgpTables, BmpTables
-from routed.wire.family import IPV4_UNICAST, Afi, Family, Safi
+from routed.wire.bgp.capability import FourOctetAs, Multiprotocol, UnknownCapability
+from routed.wire.bgp.codepoints import MessageType
+from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST, Afi, Family, Safi
 from tests.oracles.bmp_build import L, O, peer
 from tests.oracles.build import MANDATORY, attribute, label_stack, mp_reach, prefix, update
 from tests.routed.service import bmp_rig
 from tests.routed.service.bmp_rig import bugs_logged
-from tests.routed.service.collector_rig import ADDRESS, LOST, Rig, announce, announce_ipv6, net, withdraw
+from tests.routed.service.collector_rig import ADDRESS, KEPT, LOST, Rig, announce, announce_ipv6, grace, net, withdraw
 from tests.routed.service.glass_rig import Glass
 
 OTHER = "192.0.2.2"
@@ -31,7 +35,7 @@ class Asked(Rig):
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**facts)
-        self.glass = Glass(self.rib, BgpTables(self.collector, peer_id=False))
+        self.glass = Glass(self.rib, BgpTables(self.collector, peer_id=False, clock=self.clock.seconds))
 
 
 @pytest.fixture
@@ -314,11 +318,147 @@ def test_fields_are_those_asked_for_in_the_order_of_records(rig: Asked) -> None:
     assert frames[2] == b'{"ip_prefix":"10.1.0.0/16","as_path":"65001"}'
 
 
+ROUTER_RECORD = {
+    "bmp_router": bmp_rig.ADDRESS,
+    "bmp_router_port": 1000,
+    "state": "up",
+    "uptime": 0,
+    "peers": 2,
+    "ribs": 1,
+    "routes": 2,
+}
+
+
+def test_a_bgp_peer_is_described() -> None:
+    rig = Asked()
+    theirs = (Multiprotocol(IPV4_UNICAST), Multiprotocol(IPV6_UNICAST), FourOctetAs(65001), UnknownCapability(130, b""))
+    peer = rig.connect(capabilities=theirs, answered=(Multiprotocol(IPV4_UNICAST), FourOctetAs(65009)))
+    peer.session.received[MessageType.UPDATE] = 2
+    peer.session.sent[MessageType.KEEPALIVE] = 1
+    rig.send(peer, announce(1, 2), announce_ipv6())
+    rig.clock.advance(70)
+    facts, [record] = rig.glass.search(select="peers")
+    assert facts == {}
+    assert record == {
+        "peer_ip_src": ADDRESS,
+        "peer_id": "192.0.2.1",
+        "peer_tcp_port": 1000,
+        "peer_as": 65001,
+        "state": "established",
+        "uptime": 70,
+        "local_as": 65009,
+        "hold_time": 180,
+        "capabilities": ["MultiProtocol [1] AFI [1] SAFI [1]", "4-bytes AS [65] ASN [65001]"],
+        "capabilities_received": [
+            "MultiProtocol [1] AFI [1] SAFI [1]",
+            "MultiProtocol [1] AFI [2] SAFI [1]",
+            "4-bytes AS [65] ASN [65001]",
+            "Unknown [130]",
+        ],
+        "messages_received": {"update": 2},
+        "messages_sent": {"keepalive": 1},
+        "counters": {"updates": 2, "announced": 3, "unchanged": 0, "withdrawn": 0, "unknown": 0, "dropped": 0},
+        "refused": {},
+        "families": [
+            {"afi": 1, "safi": 1, "routes": 2, "stale": 0, "add_path": False},
+            {"afi": 2, "safi": 1, "routes": 1, "stale": 0, "add_path": False},
+        ],
+    }
+
+
+def test_a_peer_that_is_away_shows_what_is_kept_of_it() -> None:
+    rig = Asked()
+    peer = rig.connect(graceful=grace(IPV4_UNICAST))
+    rig.send(peer, announce(1, 2))
+    rig.collector.closed(peer, KEPT)
+    rig.settle()
+    [record] = rig.glass.search(select="peers", peer_ip_src=ADDRESS)[1]
+    assert (record["state"], record["families"][0]["routes"], record["families"][0]["stale"]) == ("restarting", 2, 2)
+
+
+def test_a_peer_whose_session_is_not_up_yet_is_listed_when_connections_are_known() -> None:
+    rig = Asked()
+    peer = rig.accept()
+    assert rig.glass.search(select="peers")[1] == []
+    glass = Glass(rig.rib, BgpTables(rig.collector, peer_id=False, connected=lambda: [peer], clock=lambda: 5.0))
+    [record] = glass.search(select="peers")[1]
+    assert (record["state"], record["uptime"], record["peer_id"], record["peer_as"]) == ("open_sent", 5, "0.0.0.0", 0)
+    assert "families" not in record
+
+
+def test_routers_and_monitored_peers_are_described() -> None:
+    rig = bmp_rig.Rig()
+    vrf = peer(1, rd=bytes.fromhex("0000fde800000007"))
+    rig.up(bmp_rig.peer_up(), bmp_rig.peer_up(vrf), bmp_rig.announce(1, 2))
+    glass = Glass(rig.rib, BmpTables(rig.collector, wall_clock=lambda: rig.now))
+    [router] = glass.search(select="routers")[1]
+    assert router.pop("counters")["monitoring"] == 1
+    assert router == ROUTER_RECORD
+    assert glass.search(select="routers", bmp_router="192.0.2.99")[1] == []
+    records = glass.search(select="peers")[1]
+    assert [(one["peer_type"], one.get("rd")) for one in records] == [(0, None), (1, "0:65000:7")]
+    first = records[0]
+    assert first["bmp_router"] == bmp_rig.ADDRESS
+    assert (first["state"], first["uptime"]) == ("established", 0)
+    assert first["capabilities"] == first["capabilities_received"] == ["4-bytes AS [65] ASN [65001]"]
+    family = {"afi": 1, "safi": 1, "routes": 2, "stale": 0, "add_path": False}
+    assert first["ribs"] == [{"bmp_rib_type": "Adj-Rib-In Pre-Policy", "families": [family]}]
+    assert [one["peer_type"] for one in glass.search(select="peers", bmp_rib_type="Adj-Rib-In Pre-Policy")[1]] == [0]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_pages_have_every_peer_once(limit: int) -> None:
+    rig = Asked()
+    for number in range(7):
+        rig.connect(1000 + number, f"192.0.2.{9 - number}")
+    found, cursor = [], None
+    while True:
+        facts, records = rig.glass.search(select="peers", limit=limit, cursor=cursor, fields=["peer_ip_src"])
+        assert len(records) <= limit
+        found += [record["peer_ip_src"] for record in records]
+        cursor = facts.get("cursor")
+        if cursor is None:
+            break
+    assert found == [f"192.0.2.{number}" for number in range(3, 10)]
+
+
+def test_the_reactor_turns_while_many_peers_are_described(rig: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PEERS_AT_ONCE", 1)
+    rig.connect(1001, OTHER)
+    rig.glass.send({"query_type": 3}, {"select": "peers"})
+    assert rig.glass.answers == []
+    rig.glass.clock.advance(0)
+    assert json.loads(rig.glass.answers[0][0])["results"] == 2
+
+
 def test_who_is_connected_is_a_question_among_others(rig: Asked) -> None:
     frames = rig.glass.ask_octets({"query_type": 3}, {"select": "peers"}, {"ip_prefix": "10.1.0.1"}, {"match": "exact"})
     assert frames[:2] == [b'{"results": 5, "query_type": 3, "queries": 3}', b'{"query": 0, "results": 1}']
     assert json.loads(frames[2])["peer_as"] == 65001
     assert (frames[3], frames[5]) == (b'{"query": 1, "results": 1}', b'{"query": 2, "results": 3}')
+
+
+def test_every_attribute_is_shown_when_that_is_asked_for(rig: Asked) -> None:
+    extra = (
+        attribute(7, bytes.fromhex("0000fde8c0000209")),
+        attribute(9, bytes([192, 0, 2, 7])),
+        attribute(10, bytes([192, 0, 2, 8, 192, 0, 2, 9])),
+        attribute(99, b"\xca\xfe", flags=0xC0),
+    )
+    rig.send(rig.connect(1001, OTHER), announce(7, extra=extra))
+    question: dict[str, Any] = {"ip_prefix": "10.7.0.1"}
+    searched: dict[str, Any] = {"peer_ip_src": OTHER}
+    for asked in (question, searched):
+        [plain] = rig.glass.search(**asked)[1]
+        [whole] = rig.glass.search(**asked, all_attributes=True)[1]
+        assert {key: whole[key] for key in whole.keys() - plain.keys()} == {
+            "aggregator": "65000 192.0.2.9",
+            "originator_id": "192.0.2.7",
+            "cluster_list": ["192.0.2.8", "192.0.2.9"],
+            "attribute_99": "cafe",
+        }
+        assert plain.items() <= whole.items()
+    assert set(rig.glass.search(**question)[1][0]) == set(plain)
 
 
 def test_an_answer_that_is_cut_says_so(rig: Asked) -> None:
@@ -365,14 +505,12 @@ def test_pages_have_all_paths_of_every_prefix() -> None:
     ("question", "text"),
     [
         ({"cursor": "x"}, "cursor: not one of ours"),
-        ({"cursor": "1.0.0"}, "cursor: not one of ours"),
-        ({"cursor": "1.0.0.99999999999"}, "cursor: not one of ours"),
-        ({"cursor": "1.0.0.-1"}, "cursor: not one of ours"),
-        ({"cursor": "2.0.0.0"}, "cursor: peers have come or gone, begin again"),
-        ({"cursor": "1.1.0.0"}, "cursor: peers have come or gone, begin again"),
-        ({"cursor": "1.0.8.0"}, "cursor: peers have come or gone, begin again"),
-        ({"cursor": "1.0.0.4294967296"}, "cursor: peers have come or gone, begin again"),
-        ({"cursor": "1.0.4.0", "afi": 1}, "cursor: of another question"),
+        ({"cursor": "1.0.0.0"}, "cursor: not one of ours"),
+        ({"cursor": f"{'0' * 16}.0.0"}, "cursor: not one of ours"),
+        ({"cursor": f"{'0' * 16}.0.0.99999999999"}, "cursor: not one of ours"),
+        ({"cursor": f"{'0' * 16}.0.0.-1"}, "cursor: not one of ours"),
+        ({"cursor": f"{'0' * 16}.0.0.0"}, "cursor: peers have come or gone, begin again"),
+        ({"select": "peers", "cursor": "x"}, "cursor: not one of ours"),
         ({"rd": "red"}, "rd: red is not written like 0:65000:100"),
         ({"ip_prefix": "10.0.0.0/8", "afi": 2}, "afi: the prefix is of another"),
         ({"safi": 5}, "safi: such routes are not stored"),
@@ -388,10 +526,66 @@ def test_questions_that_make_no_sense(rig: Asked, question: dict[str, object], t
     assert rig.glass.glass.counters.not_understood == 1
 
 
-@pytest.mark.parametrize("cursor", ["1.0.0.4294967295", "1.0.2.0", "1.0.2.4294967295", "1.0.0.268435456"])
+def cursor(rig: Asked, *place: int) -> str:
+    """Write a cursor among the tables that there are."""
+    tables = rig.glass.answerer.tables.all_tables()
+    return rig.glass.answerer._cursors.write(place, [table.owner.serial for table in tables])  # type: ignore[arg-type]  # three
+
+
+@pytest.mark.parametrize(
+    ("place", "text"), [((1, 0, 0), "come or gone"), ((0, 8, 0), "come"), ((0, 0, 1 << 32), "come")]
+)
+def test_a_cursor_of_a_place_that_there_is_not(rig: Asked, place: tuple[int, ...], text: str) -> None:
+    assert text in rig.glass.refusal(cursor=cursor(rig, *place))
+
+
+def test_a_cursor_of_another_question(rig: Asked) -> None:
+    assert rig.glass.refusal(cursor=cursor(rig, 0, 4, 0), afi=1) == "cursor: of another question"
+
+
+@pytest.mark.parametrize("place", [(0, 0, 4294967295), (0, 2, 0), (0, 2, 4294967295), (0, 0, 268435456)])
 @pytest.mark.parametrize("facts", [{}, {"where": {"as": 65001}}, {"match": "more-specific", "ip_prefix": "10.0.0.0/8"}])
-def test_a_cursor_behind_the_last_route_finds_nothing(rig: Asked, cursor: str, facts: dict[str, object]) -> None:
-    assert rig.glass.search(cursor=cursor, **facts) == ({}, [])
+def test_a_cursor_behind_the_last_route_finds_nothing(
+    rig: Asked, place: tuple[int, ...], facts: dict[str, object]
+) -> None:
+    assert rig.glass.search(cursor=cursor(rig, *place), **facts) == ({}, [])
+
+
+def test_a_cursor_is_refused_when_a_table_was_replaced_by_another(rig: Asked) -> None:
+    facts, _ = rig.glass.search(limit=1)
+    assert len(rig.glass.prefixes(**facts)) == 2
+    [peer] = [neighbor.peer for neighbor in rig.collector.neighbors()]
+    assert peer is not None
+    rig.collector.closed(peer, LOST)
+    rig.settle()
+    rig.send(rig.connect(), announce(1, 2))
+    assert rig.glass.refusal(**facts) == "cursor: peers have come or gone, begin again"
+
+
+def test_a_cursor_is_refused_when_a_peer_came_back_with_other_tables() -> None:
+    rig = Asked()
+    peer = rig.connect(graceful=grace(IPV4_UNICAST))
+    rig.send(peer, announce(1, 2))
+    facts, _ = rig.glass.search(limit=1)
+    rig.collector.closed(peer, KEPT)
+    rig.settle()
+    assert len(rig.glass.prefixes(**facts)) == 1  # the same routes, stale
+    rig.connect(add_path=frozenset({IPV4_UNICAST}), graceful=grace(IPV4_UNICAST))
+    rig.settle()
+    assert rig.glass.refusal(**facts) == "cursor: peers have come or gone, begin again"
+
+
+def test_a_cursor_is_of_use_for_its_own_peer_whatever_others_do(rig: Asked) -> None:
+    facts, _ = rig.glass.search(limit=1, peer_ip_src=ADDRESS)
+    rig.send(rig.connect(1001, OTHER), announce(1))
+    assert len(rig.glass.prefixes(peer_ip_src=ADDRESS, **facts)) == 2
+
+
+def test_a_cursor_of_one_daemon_is_of_no_use_to_another() -> None:
+    one, other = Cursors(), Cursors()
+    assert one.read(one.write((0, 0, 7), [1]), [1]) == (0, 0, 7)
+    with pytest.raises(QueryError, match="begin again"):
+        other.read(one.write((0, 0, 7), [1]), [1])
 
 
 def test_one_bad_question_does_not_spoil_the_others(rig: Asked) -> None:
@@ -432,13 +626,13 @@ def test_few_searches_at_a_time_and_those_for_which_there_is_no_patience_are_ref
 
 def test_searches_side_by_side_write_to_buffers_of_their_own(rig: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[object] = []
-    render = LookingGlass._rows_of
+    render = Answerer._rows_of
 
-    def watch(glass: LookingGlass, found: Any, tables: Any, rows: Any) -> list[bytes]:
+    def watch(glass: Answerer, found: Any, tables: Any, rows: Any) -> list[bytes]:
         written.append(rows)
         return render(glass, found, tables, rows)
 
-    monkeypatch.setattr(LookingGlass, "_rows_of", watch)
+    monkeypatch.setattr(Answerer, "_rows_of", watch)
     rig.glass.prefixes()
     rig.glass.prefixes()
     rig.glass.look_up("10.1.0.1", ADDRESS)
@@ -503,7 +697,8 @@ VALUES = st.sampled_from([1, 2, 4, 128, 0, "10.0.0.0/8", "10.2.3.1", "::/0", RD_
 MEMBERS = st.fixed_dictionaries(
     {},
     optional={
-        "select": st.sampled_from(["routes", "count", "peers"]),
+        "select": st.sampled_from(["routes", "count", "peers", "routers"]),
+        "all_attributes": st.booleans(),
         "match": st.sampled_from(["exact", "longest", "less-specific", "more-specific"]),
         "ip_prefix": st.sampled_from(["10.0.0.0/8", "10.2.3.1", "10.2.0.0/16", "::/0", "2001:db8::1", "0.0.0.0/0"]),
         "peer_ip_src": st.sampled_from([ADDRESS, OTHER]),
@@ -512,7 +707,7 @@ MEMBERS = st.fixed_dictionaries(
         "rd": st.sampled_from([RD_TEXT, "2:1:1", "red"]),
         "where": st.sampled_from([{"as": 65001}, {"not": {"attribute": 3}}, {"as_path": "^65001$"}, {"as_path": "("}]),
         "limit": st.integers(1, 3),
-        "cursor": st.sampled_from(["1.0.0.2", "1.0.3.9", "2.1.0.0", "x"]) | st.text(max_size=5),
+        "cursor": st.sampled_from([f"{'0' * 16}.0.0.2", f"{'f' * 16}.1.0.0", "0400", "x"]) | st.text(max_size=5),
         "fields": st.just(["ip_prefix"]),
         "peer_tcp_port": VALUES,
     },

@@ -11,7 +11,16 @@ from routed.rib._rib import Rib, sweep_all
 from routed.rib._rows import Rows
 from routed.service import monitored as module
 from routed.service.bmp_records import EventRecord
-from routed.service.monitored import RIB_OCTETS, DumpEvents, MonitoredRouter, RibKey, begin_internal
+from routed.service.capabilities import Capabilities
+from routed.service.monitored import (
+    RIB_OCTETS,
+    DumpEvents,
+    MonitoredRouter,
+    PeerNote,
+    PeerNotes,
+    RibKey,
+    begin_internal,
+)
 from routed.service.records import BMP_ROUTER, PeerText
 from routed.session.bmp_peers import TooManyPeersError, key_of
 from routed.wire.bmp.message import decode_message
@@ -310,3 +319,25 @@ def test_peer_ups_that_stand_have_an_end(monkeypatch: pytest.MonkeyPatch) -> Non
     assert events.standing_octets == 0
     events.stand(OTHER, IN, EventRecord("room", 0, 0, bytes(600)))
     assert names(events.take()) == ["room"]
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_capabilities_are_noted_as_long_as_there_is_room(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ("4-bytes AS [65] ASN [65001]",)
+    each = Capabilities(lines, lines)
+    monkeypatch.setattr(module, "MAX_NOTED_OCTETS", room * each.octets)
+    notes, keys = PeerNotes(), []
+    for address in ("192.0.2.1", "192.0.2.2"):
+        message = decode_message(frame(PEER_UP, peer(address=address) + ends() + open_message(capabilities=AS4) * 2))
+        assert isinstance(message, PeerUp)
+        keys.append(key_of(message.peer))
+        notes.take(keys[-1], message, 5.0)
+        notes.take(keys[-1], message, 6.0)  # once more: the last one counts
+    assert notes.octets == room * each.octets
+    assert [notes.by_peer[key] for key in keys] == [
+        PeerNote(6.0, each),
+        PeerNote(6.0, each if room == 2 else Capabilities()),
+    ]
+    for key in keys:
+        notes.forget(key)
+    assert (notes.by_peer, notes.octets) == ({}, 0)
