@@ -12,6 +12,7 @@ ctypedef struct resolved:            # of one address
     uint32_t prefix                  # id in the index of its family
     uint8_t family                   # index, see `_rib`
     uint8_t length                   # bits of the prefix
+    uint32_t rib                     # place among the RIBs of the view
 
 
 cdef class View:
@@ -43,6 +44,10 @@ cdef class Resolver:
         self, const uint32_t *views, const uint8_t *addresses, const uint8_t *next_hops, size_t n, resolved *found,
     ) except -1
     cdef int make_room(self, size_t n) except -1
+    cdef const path_view *paths(self)
+    cdef void hold(self, uint32_t path) noexcept
+    cdef bint is_held_by_one(self, uint32_t path) noexcept
+    cdef void release(self, uint32_t path) noexcept
     cdef list used_views(self, const uint32_t *views, size_t n)
     cdef int ask(
         self, int family, bytes rd, list used, const uint32_t *views, const uint8_t *addresses,

@@ -120,13 +120,13 @@ cdef class View:
         self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
     ) noexcept nogil:
         """The route for an address whose most specific prefix in the union is `id`; whether there is one."""
-        cdef uint32_t first = 0, one, at, i, held, path, best, best_identifier, identifier
+        cdef uint32_t first = 0, one, at, i, held, path, best, best_identifier, identifier, best_rib
         cdef const uint32_t *node
         cdef const table_view *table
         for one in range(self.classes):
             at = id
             while at:
-                best = best_identifier = 0
+                best = best_identifier = best_rib = 0
                 for i in range(first, self.class_ends[one]):
                     table = self.tables[i]
                     if table == NULL:
@@ -143,9 +143,9 @@ cdef class View:
                             not best or is_better(paths, path, best)
                             or (identifier < best_identifier and not is_better(paths, best, path))
                         ):
-                            best, best_identifier = path, identifier
+                            best, best_identifier, best_rib = path, identifier, i
                 if best:
-                    found.path, found.prefix = best, at
+                    found.path, found.prefix, found.rib = best, at, best_rib
                     return True
                 at = around[at]
             first = self.class_ends[one]
@@ -235,6 +235,22 @@ cdef class Resolver:
         for at, family, rd in sorted(asked):
             self.ask(family, rd, asked[at, family, rd], views, addresses, next_hops, n, found)
         return 0
+
+    cdef const path_view *paths(self):
+        """Where the paths are that `resolve` found."""
+        return &self.rib.paths.view
+
+    cdef void hold(self, uint32_t path) noexcept:
+        """Keep a path that was found, whatever becomes of its routes."""
+        self.rib.paths.hold(path)
+
+    cdef bint is_held_by_one(self, uint32_t path) noexcept:
+        """Whether only the one who asks still keeps a path."""
+        return entry_of(&self.rib.paths.view, path).references == 1
+
+    cdef void release(self, uint32_t path) noexcept:
+        """Let go of a path that was held."""
+        self.rib.paths.release(path)
 
     cdef int make_room(self, size_t n) except -1:
         cdef size_t room = max(n, 2 * self.room)

@@ -1,4 +1,4 @@
-"""Which route a flow follows: classes of RIBs, the more specific prefix, the better path, the next hop that was used."""
+"""Which route a flow follows: classes of RIBs, the more specific prefix, the better path, the next hop that it took."""
 
 from array import array
 from ipaddress import IPv6Address, ip_address, ip_network

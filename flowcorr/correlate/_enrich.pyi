@@ -1,0 +1,73 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flowcorr.columns._batch import Batch
+from flowcorr.columns._texts import Texts
+from flowcorr.columns.layout import Layout
+from flowcorr.correlate._facts import Facts
+from routed.rib._resolve import Resolver
+
+#: exporter, family (4 or 6), route distinguisher (8 octets, zero: none), ifIndex in and out (0 unless they matter)
+Question = tuple[int, int, bytes, int, int]
+
+class Source:
+    """One plane whose routes flows follow.
+
+    Args:
+        choose: the number of the view of a question, 0 for none; asked once for each until `forget_views`.
+        explain: what `lookup_reason_*` says of a RIB: (view number, place in the view) -> text.
+    """
+
+    unmatched: int
+    def __init__(
+        self,
+        resolver: Resolver,
+        facts: Facts,
+        choose: Callable[[int, int, bytes, int, int], int],
+        explain: Callable[[int, int], bytes],
+    ) -> None: ...
+    def forget_views(self) -> None:
+        """Ask `choose` anew: peers or maps have changed."""
+
+class Group:
+    """Columns that are decided together.
+
+    Args:
+        source: the address that is looked up, `src_host` or `dst_host`.
+        mask: column with the prefix length of the protocol, which `longest` compares with; None otherwise.
+        keeps: what the protocol says stays where no route wins.
+        uses: places of the sources that may win; the first one wins a tie.
+        columns: column name -> what of the route it takes: origin_as, neighbour_as, local_pref, med, as_path,
+            std_comm, ext_comm, lrg_comm, next_hop, mask, net or reason.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        mask: str | None,
+        keeps: bool,
+        uses: Sequence[int],
+        columns: dict[str, str],
+    ) -> None: ...
+
+class Enricher:
+    """Looks the flows of a batch up and writes what the routes say into their columns.
+
+    Args:
+        interfaces: whether views depend on the ifIndexes of a flow.
+    """
+
+    lookups: int
+    found: int
+    def __init__(
+        self,
+        layout: Layout,
+        texts: Texts,
+        sources: Sequence[Source],
+        groups: Sequence[Group],
+        *,
+        interfaces: bool = False,
+    ) -> None: ...
+    def enrich(self, batch: Batch) -> None: ...
+    def __call__(self, batch: Batch) -> Any: ...

@@ -1,0 +1,42 @@
+"""What flows take from paths, read once for each path.  See `_facts.pyx`."""
+
+from flowcorr.columns._texts cimport Texts
+from libc.stdint cimport uint8_t, uint32_t
+from routed.rib._resolve cimport Resolver
+
+cdef enum:
+    FACT_PAGE_BITS = 10
+    FACT_PAGE = 1024
+    FACT_PAGE_MASK = 1023
+
+ctypedef struct fact:
+    uint32_t is_known
+    uint32_t origin_as
+    uint32_t neighbour_as
+    uint32_t local_pref
+    uint32_t med
+    uint32_t as_path                 # texts, held
+    uint32_t std_comm
+    uint32_t ext_comm
+    uint32_t lrg_comm
+    uint8_t next_hop[16]
+
+
+cdef class Facts:
+    cdef Resolver resolver
+    cdef Texts texts
+    cdef object amend
+    cdef uint32_t radius
+    cdef bint outside, numeric, wants_path, wants_std, wants_ext, wants_lrg
+    cdef fact **pages
+    cdef size_t page_count
+    cdef uint32_t *known             # paths, in the order in which they were read
+    cdef size_t known_count, known_room, swept
+    cdef char *text
+    cdef uint8_t *scratch
+    cdef size_t room
+
+    cdef const fact *of(self, uint32_t path) except NULL
+    cdef fact *place(self, uint32_t path) except NULL
+    cdef int read(self, uint32_t path, fact *f) except -1
+    cdef void forget(self, uint32_t path) noexcept
