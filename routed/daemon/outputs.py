@@ -13,6 +13,7 @@ from routed.plumbing.sink_file import FileSink
 from routed.service.bmp_records import mark_keys
 from routed.service.dump import Dumper
 from routed.service.message_log import MessageLog
+from routed.service.outlet import FileOutlet, Outlet
 from routed.service.records import Counter
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ class Outputs:
             watch = Watch(on_state=partial(report_sink, self._log), on_full=watch.on_full, on_drained=watch.on_drained)
             return FileSink(name, clock=self._reactor, in_thread=self._in_thread, watch=watch, options=options)
 
+        outlets: list[Outlet] = []
+        if settings.file is not None:
+            outlets.append(FileOutlet(settings.file, open_sink))
         return MessageLog(
-            settings.file,
-            open_sink,
+            outlets,
             self._settings.render,
             self._sequence,
             self._wall_clock,

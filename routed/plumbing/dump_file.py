@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.output_file import Replacement, Written, open_replacement, point_latest
 from routed.plumbing.queue import BufferQueue
-from routed.plumbing.sink import DEFAULT_OPTIONS, FileOptions, InThread, SinkError, log_bug, reason_of
+from routed.plumbing.sink import DEFAULT_OPTIONS, TEXT, FileOptions, Framing, InThread, SinkError, log_bug, reason_of
 
 
 class DumpFile:
@@ -40,7 +40,11 @@ class DumpFile:
         """Return the name under which the dump appears."""
         return str(self._path)
 
-    def write(self, octets: bytes, rows: int) -> None:
+    def lane(self, _text: object) -> "DumpFile":
+        """Return the file itself: rows of all peers follow each other."""
+        return self
+
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:  # noqa: ARG002 (nothing is told apart)
         """Queue a buffer of whole rows; the caller awaits `ready()` before the next one."""
         if self.error is not None:
             self.counters.rows_lost += rows

@@ -1,4 +1,4 @@
-"""What every destination of rows has in common: files today, brokers tomorrow.
+"""What every destination of rows has in common: a file or a broker, of message logs, dumps and flow records.
 
 A sink takes buffers of whole rows, never blocks its caller and never raises for a downstream that fails: it keeps the
 rows, retries, and counts what it had to drop. Three conditions are told apart:
@@ -12,7 +12,7 @@ Every call and every callback happens in the reactor's thread.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorThreads
@@ -101,11 +101,29 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class Sink(Protocol):
-    """A destination of rows."""
+class Framing(NamedTuple):
+    """How the rows of a buffer are told apart.
 
-    def write(self, octets: bytes, rows: int) -> None:
+    `ends`: where each row ends in the buffer, as native u32; empty for text, where a newline ends each. `schema`: the
+    name of the Avro schema of all of them; empty for text.
+    """
+
+    ends: bytes = b""
+    schema: str = ""
+
+
+TEXT: Final = Framing()
+
+
+class Lane(Protocol):
+    """A way to a destination for the rows of one source; what one lane takes keeps its order."""
+
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:
         """Take a buffer of whole rows."""
+
+
+class Sink(Lane, Protocol):
+    """A destination of rows."""
 
     def reopen(self) -> None:
         """Send the rows that follow to a fresh file or connection; those before still reach the old one."""

@@ -20,7 +20,9 @@ from routed.plumbing.queue import BufferQueue
 from routed.plumbing.sink import (
     DEFAULT_OPTIONS,
     NO_WATCH,
+    TEXT,
     FileOptions,
+    Framing,
     InThread,
     SinkState,
     Watch,
@@ -55,7 +57,7 @@ class FileSink:
         self._closed: Deferred[None] = Deferred()
         self._wake()  # opens the file, so that a bad path shows at once
 
-    def write(self, octets: bytes, rows: int) -> None:
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:  # noqa: ARG002 (rows follow each other)
         """Queue a buffer of whole rows; drop it when the bound is reached."""
         if self._closing or self._queue.octets + len(octets) > self._bounds.limit:
             self.counters.rows_lost += rows

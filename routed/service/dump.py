@@ -1,9 +1,10 @@
 """Table dumps: at each event, the tables of the peers whose turn it is, each as it is when it is opened.
 
 A thread renders and writes; the reactor only opens and closes snapshots, so sessions go on. Peers whose names expand to
-the same file share it, in the order of their slots. A file appears under its name when it is whole.
+the same file share it, in the order of their slots. A file appears under its name when it is whole. Brokers get the
+same rows at the same time, each peer's to its own address.
 
-What goes wrong with one file, a bug included, costs that file alone. A file that takes nothing for a minute (a hung
+What goes wrong with one place, a bug included, costs that place alone. One that takes nothing for a minute (a hung
 disk) loses its dump, so that the snapshot does not stay open; no other dump begins while its thread is stuck.
 """
 
@@ -14,24 +15,27 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from routed.plumbing.log import Level
-from routed.plumbing.sink import InThread, SinkError, log_bug, reason_of
+from routed.plumbing.sink import InThread, log_bug, reason_of
 from routed.rib._dump import Snapshot
 from routed.service.bmp_records import mark_keys
+from routed.service.dump_place import DumpPlace, Everywhere
 from routed.service.dump_schedule import Due, Schedule, slot_of
 from routed.service.mrt_dump import write_mrt
 from routed.service.records import TimeFormat, dump_event, new_rows
 from routed.service.settings import DumpFormat
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-    from routed.plumbing.dump_file import DumpFile
     from routed.plumbing.log import Log
+    from routed.plumbing.sink import Lane
     from routed.rib._rib import PeerRib
     from routed.rib._rows import Rows
     from routed.service.bmp_records import EventRecord
@@ -45,13 +49,13 @@ ROWS: Final = 512
 BUFFERS: Final = 32
 #: The longest wait for an event, so that a step of the wall clock is noticed. Units: seconds.
 LONGEST_WAIT: Final = 1.0
-#: How long a file may take nothing before its dump is given up: slow disks take megabytes meanwhile. Units: seconds.
-FILE_PATIENCE: Final = 60.0
 #: How long the end of the daemon waits for a dump to be given up. Units: seconds.
 STOP_PATIENCE: Final = 5.0
 
 #: Makes the file of a dump from its name and that of the link to the latest.
-OpenDump = Callable[[str, "str | None"], "DumpFile"]
+OpenDump = Callable[[str, "str | None"], DumpPlace]
+#: Makes what takes the dump of a time to a broker.
+OpenBrokerDump = Callable[["datetime"], DumpPlace]
 
 
 class Dumpable(Protocol):
@@ -101,6 +105,7 @@ class Dumper:
         *,
         source: Source,
         open_dump: OpenDump,
+        brokers: Sequence[OpenBrokerDump] = (),
         in_thread: InThread,
         sequence: Counter,
         log: Log,
@@ -110,6 +115,7 @@ class Dumper:
         self.counters = DumpCounters()
         self._reactor, self._settings, self._render = reactor, settings, render
         self._source, self._open_dump, self._in_thread = source, open_dump, in_thread
+        self._brokers = brokers
         self._sequence, self._log, self._wall_clock = sequence, log, wall_clock
         self._protocol = protocol
         self._times = TimeFormat(render)
@@ -182,59 +188,64 @@ class Dumper:
         )
 
     def _files(self, due: Due) -> dict[str, list[Dumpable]]:
-        """Return the peers of this event by the file that their tables go to."""
-        moment = self._times.moment(due.at)
+        """Return the peers of this event by the file that their tables go to; all by "" where none does."""
+        moment, file = self._times.moment(due.at), self._settings.file
         files: dict[str, list[Dumpable]] = {}
         for neighbor in self._source.neighbors():
             if slot_of(neighbor.text.address, self._settings.time_slots) == due.slot:
-                name = self._settings.file.expand_for_peer(str(neighbor.text.address), neighbor.text.port, moment)
+                name = ""
+                if file is not None:
+                    name = file.expand_for_peer(str(neighbor.text.address), neighbor.text.port, moment)
                 files.setdefault(name, []).append(neighbor)
         return files
 
+    def _places(self, name: str, first: PeerText, due: Due) -> Everywhere:
+        """Open every place that the tables of some peers go to."""
+        places = [open_dump(self._times.moment(due.at)) for open_dump in self._brokers]
+        if self._settings.file is not None:
+            latest = self._settings.latest_file
+            link = None if latest is None else latest.expand_for_peer(str(first.address), first.port)
+            places.insert(0, self._open_dump(name, link))
+        return Everywhere(places, self._reactor, self._fail)
+
     async def _write_file(self, name: str, neighbors: list[Dumpable], due: Due, sequence: int) -> int:
-        """Write one file; how many routes are in it. It fails alone."""
-        latest, first = self._settings.latest_file, neighbors[0].text
-        link = None if latest is None else latest.expand_for_peer(str(first.address), first.port)
-        file = self._open_dump(name, link)
+        """Write one file, and the same to brokers; how many routes are there. It fails alone."""
+        places = self._places(name, neighbors[0].text, due)
         try:
-            entries = await self._fill(file, neighbors, due, sequence)
-            if not self._stopping:
-                await file.commit()
-                self.counters.files += 1
+            entries = await self._fill(places, neighbors, due, sequence)
+            if not self._stopping and (whole := await places.commit()):
+                self.counters.files += whole
                 self.counters.rows += entries
                 return entries
-        except SinkError as error:
-            self._fail(str(error))
         except Exception as error:  # noqa: BLE001 (the other files are as good as before)
             self._fail(f"{name}: {reason_of(error)}")
             log_bug(error, f"the table dump {name}")
-        await file.abort()
+        await places.abort()
         return 0
 
     def _fail(self, problem: str) -> None:
         self.counters.files_failed += 1
         self._log.write_limited("dump failed", 6, Level.ERROR, f"table dump not written: {problem}")
 
-    async def _fill(self, file: DumpFile, neighbors: list[Dumpable], due: Due, sequence: int) -> int:
+    async def _fill(self, places: Everywhere, neighbors: list[Dumpable], due: Due, sequence: int) -> int:
         """Write the tables of some peers; how many routes they have."""
 
-        def give_up(_: object, seconds: float) -> NoReturn:
-            raise SinkError(f"{file.name}: nothing could be written for {seconds:.0f} s")
-
         async def goes_on() -> bool:
-            await file.ready().addTimeout(FILE_PATIENCE, self._reactor, give_up)
-            return file.error is None and not self._stopping
+            await places.ready()
+            return bool(places) and not self._stopping
 
         if self._settings.output is DumpFormat.MRT:
             peers = cast("list[Neighbor]", neighbors)  # only keys of BGP take this format
-            return await write_mrt(file, peers, due.at, self._in_thread, goes_on)
+            return await write_mrt(places.lane(neighbors[0].text), peers, due.at, self._in_thread, goes_on)
         entries = 0
         for neighbor in neighbors:
-            entries += await self._write_tables(file, neighbor, due, sequence, goes_on)
+            if not await goes_on():
+                break
+            entries += await self._write_tables(places.lane(neighbor.text), neighbor, due, sequence, goes_on)
         return entries
 
     async def _write_tables(
-        self, file: DumpFile, neighbor: Dumpable, due: Due, sequence: int, goes_on: Callable[[], Awaitable[bool]]
+        self, file: Lane, neighbor: Dumpable, due: Due, sequence: int, goes_on: Callable[[], Awaitable[bool]]
     ) -> int:
         """Write the records of one router; how many routes it has."""
         text, timestamp = neighbor.text, self._times.whole(due.at)

@@ -1,27 +1,27 @@
-"""The message log: every record of every peer, in the order in which it happened, to the files of its peers.
+"""The message log: every record of every peer, in the order in which it happened, to all places that it is to go to.
 
-Peers whose names expand to the same file share a sink. A slow file pauses the peers that write to it; a failing one
-does not (see `plumbing.sink`).
+A place is an outlet: files whose names hold the peer's, or a broker. Peers whose names expand to the same file share a
+sink, and all peers share that of a broker. A sink that has no more room pauses the peers that write to it; a failing
+file does not (see `plumbing.sink`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from routed.plumbing.sink import Sink, Watch
+from routed.plumbing.sink import Watch
 from routed.service.records import Counter, PeerText, TimeFormat, log_event, new_rows
 
 if TYPE_CHECKING:
-    from routed.plumbing.names import NameTemplate
-    from routed.rib._rows import Rows
-    from routed.service.settings import RenderSettings
+    from collections.abc import Callable, Sequence
 
-#: Makes the sink of a file name.
-OpenSink = Callable[[str, Watch], Sink]
+    from routed.plumbing.sink import Lane, Sink
+    from routed.rib._rows import Rows
+    from routed.service.outlet import Outlet
+    from routed.service.settings import RenderSettings
 
 
 class Pausable(Protocol):
@@ -37,12 +37,12 @@ class Pausable(Protocol):
 class _Channel:
     """A sink and the peers that write to it."""
 
-    def __init__(self) -> None:
-        self.sink: Sink | None = None
+    def __init__(self, outlet: Outlet, name: str) -> None:
         self.writers: set[Pausable] = set()
         self.users = 0
         self.is_full = False
         self._waiting: list[Deferred[None]] = []
+        self.sink: Sink = outlet.open(name, Watch(on_full=self.on_full, on_drained=self.on_drained))
 
     def on_full(self) -> None:
         self.is_full = True
@@ -65,12 +65,19 @@ class _Channel:
         return deferred
 
 
+class _Route(NamedTuple):
+    """The way of one peer's records to one place."""
+
+    channel: _Channel
+    lane: Lane
+
+
 class Stream:
     """One peer's part in the message log, from its `log_init` to its `log_close`."""
 
-    def __init__(self, log: MessageLog, text: PeerText, channel: _Channel) -> None:
+    def __init__(self, log: MessageLog, text: PeerText, routes: Sequence[_Route]) -> None:
         self.text = text
-        self._log, self._channel = log, channel
+        self._log, self._routes = log, routes
         self._is_closed = self._is_released = False
 
     def rows(self) -> Rows | None:
@@ -97,23 +104,22 @@ class Stream:
     def record(self, render: Callable[[int], bytes]) -> None:
         """Write one record, which is told its sequence number."""
         if self.text.tag is not None:
-            assert self._channel.sink is not None
-            self._channel.sink.write(render(self._log.sequence.take()), 1)
+            self._put(render(self._log.sequence.take()), 1)
 
     def write(self, rows: Rows | None) -> None:
         """Write the rows of a run."""
         if rows is None or not rows.count:
             return
-        assert self._channel.sink is not None
         self._log.sequence.next, count = rows.sequence, rows.count
-        self._channel.sink.write(rows.take(), count)
+        self._put(rows.take(), count)
 
     def drained(self) -> Deferred[None] | None:
-        """Return what fires when a slow file takes rows again; None when it does now.
+        """Return what fires when all sinks take rows again; None when they do now.
 
-        Whoever makes many rows, a sweep for instance, waits for that; else the file's queue would lose some.
+        Whoever makes many rows, a sweep for instance, waits for that; else a queue would lose some.
         """
-        return self._channel.drained()
+        waits = [wait for route in self._routes if (wait := route.channel.drained()) is not None]
+        return gatherResults(waits).addCallback(lambda _: None) if waits else None
 
     def open(self) -> None:
         """Write the record that opens the stream."""
@@ -126,25 +132,31 @@ class Stream:
             self._event(b"log_close")
 
     def release(self) -> None:
-        """Let the file go when nobody else writes to it."""
+        """Let the sinks go that nobody else writes to."""
         if not self._is_released:
             self._is_released = True
-            self._log.release(self._channel)
+            for route in self._routes:
+                self._log.release(route.channel)
 
     def pauses(self, writer: Pausable) -> None:
-        """Pause a producer whenever the file is slow."""
-        self._channel.writers.add(writer)
-        if self._channel.is_full:
-            writer.pause()
+        """Pause a producer whenever a sink has no room."""
+        for route in self._routes:
+            route.channel.writers.add(writer)
+            if route.channel.is_full:
+                writer.pause()
 
     def forget(self, writer: Pausable) -> None:
         """Do not pause a producer any more."""
-        self._channel.writers.discard(writer)
+        for route in self._routes:
+            route.channel.writers.discard(writer)
 
     def _event(self, event_type: bytes) -> None:
-        assert self._channel.sink is not None
         now = self._log.times.exact(self._log.wall_clock())
-        self._channel.sink.write(log_event(self._log.sequence.take(), now, self.text, event_type), 1)
+        self._put(log_event(self._log.sequence.take(), now, self.text, event_type), 1)
+
+    def _put(self, octets: bytes, rows: int) -> None:
+        for route in self._routes:
+            route.lane.write(octets, rows)
 
 
 class MessageLog:
@@ -152,8 +164,7 @@ class MessageLog:
 
     def __init__(
         self,
-        name: NameTemplate,
-        open_sink: OpenSink,
+        outlets: Sequence[Outlet],
         render: RenderSettings,
         sequence: Counter,
         wall_clock: Callable[[], float] = time.time,
@@ -163,22 +174,30 @@ class MessageLog:
     ) -> None:
         self.sequence, self.wall_clock = sequence, wall_clock
         self.times: Final = TimeFormat(render)
-        self._name, self._open_sink, self._render = name, open_sink, render
+        self._outlets, self._render = outlets, render
         self._rows = new_rows(render)
         self._rows.clock, self._rows.marker = self.times.second, marker
         self._rows.skips_unchanged = skips_unchanged
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[tuple[Outlet, str], _Channel] = {}
         self._closing: set[Deferred[None]] = set()
+        for outlet in outlets:
+            if outlet.early_name is not None:
+                self._channel(outlet, outlet.early_name)
 
     def stream(self, text: PeerText) -> Stream:
         """Begin a peer's stream."""
-        name = self._name.expand_for_peer(str(text.address), text.port)
-        channel = self._channels.get(name)
-        if channel is None:
-            channel = self._channels[name] = _Channel()
-            channel.sink = self._open_sink(name, Watch(on_full=channel.on_full, on_drained=channel.on_drained))
+        return Stream(self, text, tuple(self._route(outlet, text) for outlet in self._outlets))
+
+    def _route(self, outlet: Outlet, text: PeerText) -> _Route:
+        channel = self._channel(outlet, outlet.name(text))
         channel.users += 1
-        return Stream(self, text, channel)
+        return _Route(channel, outlet.lane(channel.sink, text))
+
+    def _channel(self, outlet: Outlet, name: str) -> _Channel:
+        channel = self._channels.get((outlet, name))
+        if channel is None:
+            channel = self._channels[outlet, name] = _Channel(outlet, name)
+        return channel
 
     def begin_rows(self, text: PeerText) -> Rows:
         """Return the shared buffer, ready for the rows of one run of one peer."""
@@ -196,28 +215,28 @@ class MessageLog:
         return self._rows
 
     def release(self, channel: _Channel) -> None:
-        """Close the file of a name that nobody uses any more, unless the name is everybody's."""
+        """Close a sink that nobody uses any more, unless it is everybody's."""
         channel.users -= 1
-        if channel.users or not self._name.variables:
+        if channel.users:
             return
-        self._channels = {name: other for name, other in self._channels.items() if other is not channel}
-        self._close(channel)
+        for (outlet, name), other in list(self._channels.items()):
+            if other is channel and not outlet.is_everybodys:
+                del self._channels[outlet, name]
+                self._close(channel)
 
     def reopen(self) -> None:
-        """Go on in new files of the same names."""
+        """Go on in new files of the same names and with fresh connections."""
         for channel in self._channels.values():
-            if channel.sink is not None:
-                channel.sink.reopen()
+            channel.sink.reopen()
 
     def close(self) -> Deferred[None]:
-        """Close all files; fires when all that was written is in them."""
+        """Close all sinks; fires when all that was written is where it will be."""
         for channel in self._channels.values():
             self._close(channel)
         self._channels = {}
         return gatherResults(list(self._closing)).addCallback(lambda _: None)
 
     def _close(self, channel: _Channel) -> None:
-        assert channel.sink is not None
         closing = channel.sink.close()
         self._closing.add(closing)
 

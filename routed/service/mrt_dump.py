@@ -23,8 +23,7 @@ from routed.wire.rd import RouteDistinguisher
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from routed.plumbing.dump_file import DumpFile
-    from routed.plumbing.sink import InThread
+    from routed.plumbing.sink import InThread, Lane
     from routed.service.collector import Neighbor
 
 #: Routes turned into records in one go of the thread.
@@ -37,7 +36,7 @@ Route = tuple[int, bytes, int, bytes, int | None, bytes, bytes, bytes]
 
 
 async def write_mrt(
-    file: DumpFile, neighbors: list[Neighbor], when: int, in_thread: InThread, goes_on: Callable[[], Awaitable[bool]]
+    file: Lane, neighbors: list[Neighbor], when: int, in_thread: InThread, goes_on: Callable[[], Awaitable[bool]]
 ) -> int:
     """Write the tables of some peers; how many routes they have.
 

@@ -109,11 +109,43 @@ class RenderSettings:
     utc: bool
 
 
+class SpoolPolicy(Enum):
+    """What happens when queue and spool are full."""
+
+    WAIT = auto()  # producers are paused
+    DROP = auto()  # what comes is dropped and counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSettings:
+    """What waits on disk for a broker. `directory`: None for no spool. Units: octets."""
+
+    directory: Path | None
+    size: int
+    policy: SpoolPolicy = SpoolPolicy.WAIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """What the records of one kind need to reach some broker, whichever it is.
+
+    `label`: the keys' common beginning, which names the sink. `target`: topic or routing key. `key`: what Kafka spreads
+    records over partitions by. `writer_id`: what JSON records end with. Units: octets of the queue.
+    """
+
+    label: str
+    target: NameTemplate
+    key: NameTemplate | None
+    writer_id: str
+    queue_size: int
+    spool: SpoolSettings
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLogSettings:
-    """The log of messages. Units: octets of the queue."""
+    """The log of messages, to one or several places. Units: octets of the queue of a file."""
 
-    file: NameTemplate
+    file: NameTemplate | None
     label_filter: tuple[str, ...] | None
     queue_size: int
     skips_unchanged: bool = False
@@ -123,7 +155,7 @@ class MessageLogSettings:
 class DumpSettings:
     """The dumps of tables: peers are spread over `time_slots` dumps every `refresh_time` seconds."""
 
-    file: NameTemplate
+    file: NameTemplate | None
     latest_file: NameTemplate | None
     output: DumpFormat
     refresh_time: int

@@ -26,6 +26,7 @@ from routed.service.bmp_session import Session
 from routed.service.listener import Policy
 from routed.service.message_log import MessageLog
 from routed.service.monitored import MonitoredRouter
+from routed.service.outlet import FileOutlet
 from routed.service.records import Counter
 from routed.service.reports import Reporter
 from routed.service.routers import Router
@@ -175,8 +176,7 @@ class Rig:
         self.tags = tags
         self.now = NOW
         self.message_log = MessageLog(
-            parse_name(name, PEER_VARIABLES),
-            self.open_file,
+            [FileOutlet(parse_name(name, PEER_VARIABLES), self.open_file)],
             RENDER,
             Counter(),
             wall_clock=lambda: self.now,

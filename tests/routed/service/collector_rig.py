@@ -21,6 +21,7 @@ from routed.service import collector as module
 from routed.service import sweeper
 from routed.service.collector import Collector
 from routed.service.message_log import MessageLog
+from routed.service.outlet import FileOutlet
 from routed.service.peers import Peer
 from routed.service.pump import SessionProtocol
 from routed.service.records import Counter
@@ -173,7 +174,7 @@ class Rig:
         self.files: dict[str, File] = {}
         self.tags = tags
         self.message_log = MessageLog(
-            parse_name(name, PEER_VARIABLES), self.open_file, RENDER, Counter(), wall_clock=lambda: 0.5
+            [FileOutlet(parse_name(name, PEER_VARIABLES), self.open_file)], RENDER, Counter(), wall_clock=lambda: 0.5
         )
         self.collector = Collector(
             self.clock,

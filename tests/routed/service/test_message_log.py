@@ -12,6 +12,7 @@ from routed.rib._monitoring import MonitoredRib, MonitoringRun
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._update import apply
 from routed.service.message_log import MessageLog, Stream
+from routed.service.outlet import FileOutlet
 from routed.service.records import BMP_ROUTER, Counter, PeerText
 from routed.service.settings import RenderSettings, TimestampLayout
 from tests.oracles.bmp_build import ROUTE_MONITORING, frame, peer, tlv
@@ -77,8 +78,7 @@ class Bench:
         self.sequence = Counter()
         self.now = 0.0
         self.log = MessageLog(
-            parse_name(name, PEER_VARIABLES),
-            self.open_file,
+            [FileOutlet(parse_name(name, PEER_VARIABLES), self.open_file)],
             render,
             self.sequence,
             wall_clock=lambda: self.now,
