@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 import orjson
 import zmq
@@ -13,8 +14,22 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from lg.server import Server
 
+#: Seconds that whatever must come may take on a machine that has much else to do.
+PATIENCE: Final = 60.0
+#: Seconds in which what never comes does not come.
+IMPATIENCE: Final = 0.2
+
 Frames = list[bytes]
 Reply = Callable[[Frames], "Frames | None"]
+T = TypeVar("T")
+
+
+def growing_patience(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T:
+    """Return what an attempt comes to that must see a part of the way in its time, and then run out of time."""
+    patience = IMPATIENCE
+    while not is_right(result := attempt(patience)) and patience < PATIENCE:
+        patience *= 4
+    return result
 
 
 def frames(*members: object) -> Frames:

@@ -10,7 +10,7 @@ from lg.client import Client
 from lg.errors import RefusedError
 from lg.server import Server
 from routed.service.visible import BgpTables
-from tests.lg.fake import Frames, looking_glass
+from tests.lg.fake import PATIENCE, Frames, looking_glass
 from tests.routed.service.collector_rig import ADDRESS, Rig, announce
 from tests.routed.service.glass_rig import Glass
 
@@ -35,7 +35,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Client]:
-    with Client(server, timeout=10) as client:
+    with Client(server, timeout=PATIENCE) as client:
         yield client
 
 

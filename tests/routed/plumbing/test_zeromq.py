@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -22,11 +21,12 @@ from zmq.utils.monitor import recv_monitor_message
 from routed.plumbing import zeromq as module
 from routed.plumbing.zeromq import MAX_FRAME, MAX_FRAMES, QUEUED, ReplyTo, ZmqError, ZmqServer
 from routed.plumbing.zeromq_settings import ZmqSettings
+from tests.ports import idle_port
 from tests.routed.service.bmp_rig import bugs_logged
 
 LOOPBACK = IPv4Address("127.0.0.1")
 #: Seconds until something that shall come has not.
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Reactor(Clock):
@@ -43,22 +43,14 @@ class Reactor(Clock):
         self.readers.remove(reader)
 
 
-def free_port() -> int:
-    """A port that nobody has, and that the system does not give to others meanwhile."""
-    while True:
-        port = random.randrange(22_000, 32_000)
-        with socket.socket() as free, suppress(OSError):
-            free.bind((str(LOOPBACK), port))
-            return port
-
-
 class Rig:
     """A server that answers with what it was asked, and its clients."""
 
     def __init__(self, **facts: Any) -> None:
         self.reactor, self.context, self.asked = Reactor(), zmq.Context(), list[list[bytes]]()
         self.clients: list[zmq.Socket[bytes]] = []  # who is forgotten is closed
-        self.port = free_port()
+        self._held = idle_port(str(facts.get("address", LOOPBACK)))
+        self.port = self._held.__enter__()
         self.answer: Callable[[list[bytes]], list[bytes]] = lambda frames: frames
         self.server = ZmqServer(
             self.reactor, ZmqSettings(**{"address": LOOPBACK, "port": self.port, **facts}), self.take
@@ -110,6 +102,7 @@ class Rig:
         if self.reactor.readers:
             self.server.stop()
         self.context.destroy(linger=0)
+        self._held.__exit__(None, None, None)
 
 
 @pytest.fixture
