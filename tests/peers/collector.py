@@ -28,14 +28,15 @@ PORT: Final = 179
 #: The AS of the collector where a test needs external sessions.
 AS: Final = 65000
 
-#: Seconds that a session and its routes may take; GoBGP alone waits up to ten before it first connects.
-PATIENCE: Final = 25.0
+#: Seconds that a session and its routes may take on a machine that has much else to do; GoBGP alone waits up to ten
+#: before it first connects.
+PATIENCE: Final = 90.0
 
 
 @cache
 def is_pmacct() -> bool:
     """Tell whether the command under test is pmacct's own daemon."""
-    done = subprocess.run([*COMMAND, "-V"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([*COMMAND, "-V"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     return "pmacct" in done.stdout.lower() and "--build=" in done.stdout
 
 

@@ -14,6 +14,7 @@ from routed.wire.family import (
     Family,
     Safi,
 )
+from tests.peers.collector import PATIENCE
 from tests.peers.route import Route
 from tests.peers.speaker import Speaker
 from tests.peers.waiting import eventually
@@ -43,7 +44,7 @@ class GoBgp(Speaker):
 
     def start(self) -> None:
         super().start()
-        eventually(lambda: "Add Peer" in self.text(), 5, "gobgpd to read its configuration")
+        eventually(lambda: "Add Peer" in self.text(), PATIENCE, "gobgpd to read its configuration")
         for route in self.routes:
             self._tell("add", route)
 

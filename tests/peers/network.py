@@ -32,7 +32,7 @@ class Network:
 
     def run(self, *argv: str) -> str:
         """Run a short command inside, check its exit status and return what it wrote."""
-        done = subprocess.run(self.command(argv), capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(self.command(argv), capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{argv} exited with {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout
 

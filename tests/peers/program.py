@@ -12,7 +12,7 @@ from tests.peers.network import Network
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 #: Seconds a daemon may take to leave after it was asked to.
-LEAVE: Final = 10.0
+LEAVE: Final = 60.0
 
 
 class Program:

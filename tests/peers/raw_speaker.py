@@ -13,6 +13,8 @@ import time
 from ipaddress import ip_address, ip_network
 from typing import Final, NamedTuple, Self
 
+from tests.peers.collector import PATIENCE
+
 HEADER_LENGTH: Final = 19
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE_TYPE, ROUTE_REFRESH = 1, 2, 3, 4, 5
 WELL_KNOWN, OPTIONAL, OPTIONAL_TRANSITIVE, EXTENDED_LENGTH = 0x40, 0x80, 0xC0, 0x10
@@ -116,7 +118,7 @@ def update(*, withdrawn: bytes = b"", attributes: bytes = b"", nlri: bytes = b""
 class RawSession:
     """One TCP connection from a loopback address, blocking, with message boundaries on the way back."""
 
-    def __init__(self, target: tuple[str, int], source: str, *, patience: float = 10.0) -> None:
+    def __init__(self, target: tuple[str, int], source: str, *, patience: float = PATIENCE) -> None:
         self.source = source
         self._patience = patience
         self._inbox = bytearray()

@@ -15,8 +15,9 @@ from tests.peers.bmp_octets import announcement, initiation, peer_up, per_peer_h
 from tests.peers.bmp_station import LoopbackStation, loopback_station
 from tests.peers.collector import read_rows
 from tests.peers.raw_speaker import RawSession
+from tests.ports import reserved_port
 
-PORT: Final = 20382
+PORT: Final = reserved_port()
 #: Octets that may wait in the daemon: rows for the file, and messages for their turn.
 QUEUE: Final = 256 << 10
 BACKLOG: Final = 64 << 10
@@ -27,7 +28,7 @@ GROWTH: Final = 24 << 20
 SLOW, FAST = "127.8.0.1", "127.8.0.2"
 #: Seconds between two reads of a slow reader; the station takes one that does not read for longer as gone.
 NAP: Final = 0.01
-LONG: Final = 120.0
+LONG: Final = 300.0
 
 
 class SlowDisk:

@@ -25,13 +25,14 @@ from tests.peers.bmp_octets import (
 from tests.peers.bmp_station import LoopbackStation, loopback_station
 from tests.peers.raw_speaker import HEADER_LENGTH, RawSession
 from tests.peers.test_churn import settled
+from tests.ports import reserved_port
 
-PORT: Final = 20383
+PORT: Final = reserved_port()
 CYCLES: Final = 8
 IPV4_ROUTES, IPV6_ROUTES = 55_000, 5_000  # in each RIB
 FAITHFUL, FLEETING = "127.9.0.1", "127.9.0.2"
 NETWORK: Final = "198.51.100.0/24"
-LONG: Final = 120.0
+LONG: Final = 300.0
 HEADERS: Final = tuple(per_peer_header(peer_type=kind, flags=flags) for kind, flags in VIEWS)
 
 

@@ -38,8 +38,9 @@ from tests.peers.bmp_station import loopback_station
 from tests.peers.collector import PATIENCE
 from tests.peers.raw_speaker import RawSession, open_message, prefix, update, usual_attributes
 from tests.peers.waiting import eventually
+from tests.ports import reserved_port
 
-PORT: Final = 20380
+PORT: Final = reserved_port()
 MAX_ROUTERS: Final = 100
 #: What one attack may add for good to what the station holds: an allocator keeps some of what it once had.
 #: Units: octets.
@@ -56,7 +57,7 @@ MAX_PEERS: Final = 32_768
 #: Octets of the longest message that is read.
 MAX_MESSAGE: Final = 256 << 10
 #: Seconds until a station that is hard at work has read everything.
-LONG: Final = 120.0
+LONG: Final = 300.0
 STREAMS: Final = 2_000
 ENEMY: Final = "127.3.1.1"
 HEADER: Final = per_peer_header()

@@ -23,8 +23,9 @@ from tests.peers.bmp_station import LoopbackStation, loopback_station
 from tests.peers.collector import PATIENCE
 from tests.peers.raw_speaker import RawSession
 from tests.peers.waiting import eventually
+from tests.ports import reserved_port
 
-PORT: Final = 20381
+PORT: Final = reserved_port()
 ROUTER: Final = "127.7.0.1"
 NETWORK: Final = "198.51.100.0/24"
 KEY: Final = b"open-sesame"
@@ -130,7 +131,7 @@ def test_as_many_routers_as_there_are_slots(run: Run) -> None:
 # -- TCP-MD5 -----------------------------------------------------------------------------------------------------------
 
 
-def signed(source: str, target: str, key: bytes) -> socket.socket:
+def signed(source: str, target: str, key: bytes, patience: float = PATIENCE) -> socket.socket:
     """Return a socket whose segments to the station are signed with a key (`struct tcp_md5sig` of linux/tcp.h)."""
     address = ip_address(target)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -139,7 +140,7 @@ def signed(source: str, target: str, key: bytes) -> socket.socket:
     place = place or struct.pack("=HHI16sI", family, 0, 0, address.packed, 0)
     tcp.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, struct.pack("=128sBBHI80s", place, 0, 0, len(key), 0, key))
     tcp.bind((source, 0))
-    tcp.settimeout(2)
+    tcp.settimeout(patience)
     return tcp
 
 
@@ -158,7 +159,7 @@ def test_wrong_key_and_missing_key_are_kept_out(run: Run, tmp_path: Path) -> Non
     keys = tmp_path / "keys"
     keys.write_text(f"127.7.2.1, {KEY.decode()}\n127.7.2.2, {KEY.decode()}\n")
     with run(bmp_daemon_md5_file=keys) as daemon:
-        with signed("127.7.2.1", "127.0.0.1", b"open-barley") as wrong, pytest.raises(TimeoutError):
+        with signed("127.7.2.1", "127.0.0.1", b"open-barley", 2) as wrong, pytest.raises(TimeoutError):
             wrong.connect(daemon.address)
         with pytest.raises(TimeoutError):
             socket.create_connection(daemon.address, timeout=2, source_address=("127.7.2.2", 0))
@@ -281,7 +282,7 @@ class TlsRig:
         context = ssl.create_default_context(cafile=self.ours.path)
         if certificate is not None:
             context.load_cert_chain(*certificate)
-        tcp = socket.create_connection(("127.0.0.1", PORT), timeout=10, source_address=(router, 0))
+        tcp = socket.create_connection(("127.0.0.1", PORT), timeout=PATIENCE, source_address=(router, 0))
         return context.wrap_socket(tcp, server_hostname="station")
 
     def is_refused(self, router: str, certificate: tuple[Path, Path] | None) -> bool:
@@ -334,7 +335,7 @@ def test_proxy_header_comes_before_tls(tls: TlsRig) -> None:
     context = ssl.create_default_context(cafile=tls.ours.path)
     context.load_cert_chain(*tls.ours.issue("router"))
     with tls.run(bmp_daemon_parse_proxy_header="true") as daemon:
-        tcp = socket.create_connection(daemon.address, timeout=10, source_address=(ROUTER, 0))
+        tcp = socket.create_connection(daemon.address, timeout=PATIENCE, source_address=(ROUTER, 0))
         tcp.sendall(b"PROXY TCP4 192.0.2.79 127.0.0.1 40079 1790\r\n")
         with context.wrap_socket(tcp, server_hostname="station") as session:
             session.sendall(usual_session(NETWORK))

@@ -15,8 +15,9 @@ from tests.peers.collector import PATIENCE, is_pmacct
 from tests.peers.raw_speaker import NOTIFICATION, RawSession, message, prefix, update, usual_attributes
 from tests.peers.siege import Target, target
 from tests.peers.waiting import PACE, eventually
+from tests.ports import reserved_port
 
-PORT: Final = 20372
+PORT: Final = reserved_port()
 CYCLES: Final = 12
 PEERS: Final = 4
 IPV4_ROUTES, IPV6_ROUTES = 90_000, 10_000

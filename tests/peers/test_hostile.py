@@ -32,8 +32,9 @@ from tests.peers.raw_speaker import (
 )
 from tests.peers.siege import Siege, target
 from tests.peers.waiting import eventually
+from tests.ports import reserved_port
 
-PORT: Final = 20370
+PORT: Final = reserved_port()
 MAX_PEERS: Final = 400
 #: What the daemon may hold in the end beyond what it held before, whatever was thrown at it.
 GROWTH: Final = 24 << 20
@@ -208,7 +209,7 @@ def test_peer_that_never_reads_stalls_nobody_but_itself(siege: Siege) -> None:
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         tcp.bind(("127.3.0.2", 0))
         tcp.connect(siege.daemon.address)
-        tcp.settimeout(1)
+        tcp.settimeout(1)  # it sends until nothing has moved for so long
         offered = usual_capabilities(ASN) + capability(70)
         tcp.sendall(open_message(ASN, "127.3.0.2", capabilities=offered) + KEEPALIVE)
         with suppress(TimeoutError, ConnectionError):  # it may stop reading us, or end it

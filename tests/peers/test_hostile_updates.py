@@ -36,8 +36,9 @@ from tests.peers.raw_speaker import (
 )
 from tests.peers.siege import Siege, target
 from tests.peers.waiting import eventually
+from tests.ports import reserved_port
 
-PORT: Final = 20371
+PORT: Final = reserved_port()
 GROWTH: Final = 96 << 20
 ASN: Final = 65200
 SEED: Final = 7606

@@ -12,13 +12,14 @@ from typing import Final
 
 import pytest
 
-from tests.peers.collector import is_pmacct
+from tests.peers.collector import PATIENCE, is_pmacct
 from tests.peers.install import require
 from tests.peers.raw_speaker import RawSession, prefix, update, usual_attributes
 from tests.peers.siege import Target, target
+from tests.ports import reserved_port
 
-PORT: Final = 20_620
-GLASS: Final = 20_621
+PORT, GLASS = reserved_port(), reserved_port()
+OTHER_PORT, OTHER_GLASS = reserved_port(), reserved_port()
 REFERENCE: Final = Path("/usr/lib/x86_64-linux-gnu/pmacct/examples/lg/pmbgp")
 PEER: Final = "127.6.0.1"
 ASN: Final = 65_306
@@ -27,7 +28,7 @@ NETWORKS: Final = tuple(f"10.{number}.0.0/16" for number in range(1, 31))
 
 def run(argv: list[str], *arguments: str) -> tuple[int, str, str]:
     """Run a client: status, output, errors."""
-    done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -88,7 +89,7 @@ def test_it_fails_as_the_client_of_pmacct_fails(reference: list[str], question: 
 
 
 def test_a_wrong_password_is_told(access: tuple[str, ...]) -> None:
-    status, out, errors = pmbgp(*access, "-g", "-p", "wrong", "--timeout", "15")
+    status, out, errors = pmbgp(*access, "-g", "-p", "wrong", "--timeout", str(PATIENCE))
     assert (status, out) == (1, "")
     assert "does not accept the user and password" in errors
 
@@ -129,13 +130,13 @@ def test_pmacct_knows_no_searches(access: tuple[str, ...]) -> None:
 
 @pytest.mark.skipif(is_pmacct(), reason="SKIPPED: these are questions that pmacct does not know")
 def test_two_daemons_are_asked_at_a_time(access: tuple[str, ...], tmp_path: Path) -> None:
-    keys = {"bgp_daemon_lg": "true", "bgp_daemon_lg_port": GLASS + 2}
+    keys = {"bgp_daemon_lg": "true", "bgp_daemon_lg_port": OTHER_GLASS}
     secrets = {"bgp_daemon_lg_user": "operator", "bgp_daemon_lg_passwd": "secret"}
-    servers = (f"--server=127.0.0.1:{GLASS}", f"--server=127.0.0.1:{GLASS + 2}")
-    with target(tmp_path, PORT + 2, **keys, **secrets):
+    servers = (f"--server=127.0.0.1:{GLASS}", f"--server=127.0.0.1:{OTHER_GLASS}")
+    with target(tmp_path, OTHER_PORT, **keys, **secrets):
         status, out, errors = pmbgp(*access[2:], *servers, "--count")
     assert (status, errors) == (0, "")
     assert [tuple(json.loads(line).values()) for line in out.splitlines()] == [
         (f"127.0.0.1:{GLASS}", 30),
-        (f"127.0.0.1:{GLASS + 2}", 0),
+        (f"127.0.0.1:{OTHER_GLASS}", 0),
     ]

@@ -24,11 +24,12 @@ from tests.peers.raw_speaker import (
 )
 from tests.peers.siege import Target, target
 from tests.peers.waiting import eventually
+from tests.ports import reserved_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PORT: Final = 20373
+PORT, BATCH_PORT = reserved_port(), reserved_port()
 SESSIONS: Final = 2000
 ROUTES_EACH: Final = 3
 DESCRIPTORS: Final = 2 * SESSIONS + 200
@@ -101,6 +102,6 @@ def test_two_thousand_sessions_and_not_one_more(tmp_path: Path) -> None:
 def test_batches_let_peers_in_little_by_little(tmp_path: Path) -> None:
     """Three an interval: the fourth is turned away and comes in with the next batch."""
     keys = {"bgp_daemon_batch": 3, "bgp_daemon_batch_interval": 5}
-    with target(tmp_path, PORT + 1, **keys) as daemon:
+    with target(tmp_path, BATCH_PORT, **keys) as daemon:
         assert [admitted(daemon, source(number)) for number in range(5)] == [True] * 3 + [False] * 2
         eventually(lambda: admitted(daemon, source(3)), PATIENCE, "the next batch")

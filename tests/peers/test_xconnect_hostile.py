@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import resource
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -36,10 +37,11 @@ from tests.peers.raw_speaker import (
 from tests.peers.siege import LOOPBACK, Host
 from tests.peers.waiting import eventually, steadily
 from tests.peers.xconnect import Behind, Proxy
+from tests.ports import reserved_port
 
 pytestmark = pytest.mark.skipif(is_pmacct(), reason="pmacct 1.7.7 crashes at a prefix in the map")
 
-PORT: Final = 20610
+PORT, OTHER_PORT, COLLECTOR_PORT = reserved_port(), reserved_port(), reserved_port()
 MAX_PEERS: Final = 64
 ENEMY, BYSTANDER, LOST = "127.6.0.2", "127.6.0.1", "127.7.0.1"
 ASN: Final = 65200
@@ -54,7 +56,7 @@ STREAMS: Final = 3000
 class Accepted(RawSession):
     """A connection that the proxy opened."""
 
-    def __init__(self, tcp: socket.socket, *, patience: float = 10.0) -> None:
+    def __init__(self, tcp: socket.socket, *, patience: float = PATIENCE) -> None:
         self.source = "the proxy"
         self._patience = patience
         self._inbox = bytearray()
@@ -75,32 +77,30 @@ class Ground:
         """Connect as a router."""
         return RawSession((LOOPBACK, PORT), source)
 
-    def accept(self) -> Accepted:
+    def accept(self, patience: float = PATIENCE) -> Accepted:
         """Accept as the collector."""
+        self._listening.settimeout(patience)
         return Accepted(self._listening.accept()[0])
 
     def pair(self, source: str = ENEMY) -> tuple[RawSession, Accepted]:
         """Connect both ends; sessions from before may still be on their way out."""
-        self.forget_those_who_wait()
 
         def attempt() -> tuple[RawSession, Accepted] | None:
             peer = self.peer(source)
-            self._listening.settimeout(1)
-            with suppress(TimeoutError):
-                return peer, self.accept()
-            peer.close()
+            self._said += 1
+            token = message(UPDATE, self._said.to_bytes(4))
+            peer.send(token)
+            while self._listening in select.select([self._listening, peer.tcp], [], [], PATIENCE)[0]:
+                accepted = self.accept()
+                if accepted.receive() == Message(UPDATE, token[19:]):
+                    return peer, accepted
+                accepted.close()  # of somebody who came before, and has gone
+            peer.close()  # it is refused
             return None
 
         ends = eventually(attempt, PATIENCE, f"a pair for {source}")
         assert ends is not None
         return ends
-
-    def forget_those_who_wait(self) -> None:
-        """Close what nobody has accepted."""
-        self._listening.settimeout(0.05)
-        with suppress(TimeoutError):
-            while True:
-                self._listening.accept()[0].close()
 
     def assert_unharmed(self) -> None:
         """Demand that the good pair still passes on both ways."""
@@ -232,7 +232,7 @@ def test_who_does_not_read_stops_the_other_one_and_loses_nothing(ground: Ground,
     ground.assert_unharmed()
     steadily(lambda: ground.proxy.resident < before + GROWTH, 0.5, "the proxy's size")
     received, last = 0, b""
-    victim.tcp.settimeout(5)
+    victim.tcp.settimeout(PATIENCE)
     whole = sent - sent % len(said)  # what the last send cut off is no whole message
     while received < whole:
         octets = victim.tcp.recv(1 << 18)
@@ -280,7 +280,6 @@ def test_a_collector_that_never_accepts_keeps_nobody_waiting_but_its_peer(ground
         with ground.peer("127.6.9.9") as peer:
             peer.send(open_message(ASN, "127.6.9.9"))
             ground.assert_unharmed()
-            peer._patience = 20
             assert peer.verdict() == REJECTED
     ground.proxy.wait_for_text("unable to connect to BGP collector: Connection timed out")
     ground.proxy.reload(*rows.splitlines())
@@ -311,7 +310,7 @@ def test_thousands_of_mutated_streams(ground: Ground) -> None:
         accepted: list[Accepted] = []
         while not leaving.is_set():
             with suppress(TimeoutError):
-                accepted.append(ground.accept())
+                accepted.append(ground.accept(0.05))
             if len(accepted) > 20:
                 accepted.pop(0).close()
         for session in accepted:
@@ -346,10 +345,10 @@ def test_a_slow_collector_with_a_full_table_costs_no_memory(tmp_path: Path, make
         pieces.append(update(attributes=attributes, nlri=nlri))
     keys = {"bgp_daemon_ip": LOOPBACK, "bgp_daemon_max_peers": 4}
     with ExitStack() as stack:
-        collector = stack.enter_context(at_work(Behind(Host(), tmp_path, maker, 2800, **keys)))
+        collector = stack.enter_context(at_work(Behind(Host(), tmp_path, maker, COLLECTOR_PORT, **keys)))
         row = f"bgp_dst={collector.address()} bgp_src={source}"
-        proxy = stack.enter_context(at_work(HostProxy(tmp_path, (row,), PORT + 1)))
-        session = stack.enter_context(RawSession((LOOPBACK, PORT + 1), source, patience=120))
+        proxy = stack.enter_context(at_work(HostProxy(tmp_path, (row,), OTHER_PORT)))
+        session = stack.enter_context(RawSession((LOOPBACK, OTHER_PORT), source, patience=120))
         session.establish(ASN)
         before = proxy.resident
         collector.freeze()
@@ -386,12 +385,12 @@ def test_a_thousand_pairs_and_not_one_more(tmp_path: Path) -> None:
     sources = [f"127.6.{number >> 8}.{number & 255}" for number in range(1, PAIRS + 2)]
     keys = {"bgp_daemon_ip": LOOPBACK, "bgp_daemon_max_peers": PAIRS}
     with descriptors(3 * PAIRS + 500), ExitStack() as stack:
-        collector = stack.enter_context(at_work(Behind(Host(), tmp_path, "ours", 2801, **keys)))
+        collector = stack.enter_context(at_work(Behind(Host(), tmp_path, "ours", COLLECTOR_PORT, **keys)))
         row = f"bgp_dst={collector.address()} bgp_src=127.6.0.0/16"
-        proxy = stack.enter_context(at_work(HostProxy(tmp_path, (row,), PORT + 2, bgp_daemon_max_peers=PAIRS)))
+        proxy = stack.enter_context(at_work(HostProxy(tmp_path, (row,), OTHER_PORT, bgp_daemon_max_peers=PAIRS)))
         before = proxy.resident
         sessions = [
-            stack.enter_context(RawSession((LOOPBACK, PORT + 2), source, patience=60)) for source in sources[:-1]
+            stack.enter_context(RawSession((LOOPBACK, OTHER_PORT), source, patience=60)) for source in sources[:-1]
         ]
         for number, session in enumerate(sessions):
             session.send(open_message(ASN, session.source, hold_time=240) + KEEPALIVE)
@@ -400,7 +399,7 @@ def test_a_thousand_pairs_and_not_one_more(tmp_path: Path) -> None:
             answers = session.receive(), session.receive()
             assert [answer and answer.kind for answer in answers] == [OPEN, 4], session.source
         assert proxy.resident < before + PAIRS * (48 << 10)
-        with RawSession((LOOPBACK, PORT + 2), sources[-1]) as surplus:
+        with RawSession((LOOPBACK, OTHER_PORT), sources[-1]) as surplus:
             assert surplus.verdict() == REJECTED
         rows = collector.wait_for(LOOPBACK, count=PAIRS, log_type="update")
         assert {row["ip_prefix"] for row in rows} == {f"10.{n >> 8}.{n & 255}.0/24" for n in range(PAIRS)}

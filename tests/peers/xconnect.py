@@ -49,10 +49,10 @@ class Proxy(Collector):
 class Behind(Collector):
     """A collector that lets several sessions come from one address."""
 
-    def __init__(self, network: Network, home: Path, maker: str, number: int, **settings: object) -> None:
-        self.name = f"collector-{number}"  # type: ignore[misc]  # of its own, for the names of its files
+    def __init__(self, network: Network, home: Path, maker: str, port: int, **settings: object) -> None:
+        self.name = f"collector-{port}"  # type: ignore[misc]  # of its own, for the names of its files
         self.command = MAKERS[maker]  # type: ignore[misc]  # the same
-        self.port = FIRST_PORT + number
+        self.port = port
         folder = home / self.name
         folder.mkdir(exist_ok=True)
         super().__init__(network, folder, {"tmp_bgp_lookup_compare_ports": "true", **settings})
