@@ -18,10 +18,10 @@ from routed.rib._rib import PeerRib, Rib, sweep_all
 from routed.rib._update import apply
 from tests.oracles.build import attribute, prefix, segments, update
 
-COLUMNS = (
-    "exporter src_host dst_host src_mask dst_mask src_net dst_net src_as dst_as peer_dst_as peer_dst_ip as_path std_comm "
-    "ext_comm lrg_comm local_pref med lookup_reason_dst mpls_vpn_rd bgp_next_hop in_iface out_iface"
-).split()
+COLUMNS = """
+    exporter src_host dst_host src_mask dst_mask src_net dst_net src_as dst_as peer_dst_as peer_dst_ip as_path std_comm
+    ext_comm lrg_comm local_pref med lookup_reason_dst mpls_vpn_rd bgp_next_hop in_iface out_iface
+""".split()  # noqa: SIM905 (a table)
 AS_COLUMNS = {
     "dst_as": "origin_as",
     "peer_dst_as": "neighbour_as",

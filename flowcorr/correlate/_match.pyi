@@ -1,0 +1,59 @@
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcorr.columns._batch import Batch
+from flowcorr.columns._texts import Texts
+from flowcorr.columns.layout import Layout
+
+class Test(IntEnum):
+    """How a column is compared; `value` and `bits` as each test has them."""
+
+    EQUAL = ...  # integer == value
+    MASKED = ...  # integer & bits == value
+    BELOW = ...  # integer < value
+    PREFIX = ...  # the first `bits` of an address (of 128) are those of value, 16 octets
+    OCTETS = ...  # as many octets as value has
+    TEXT = ...  # value(octets) says so; asked once for each text of a batch
+
+class Rules:
+    """Rows of a map, in their order.
+
+    Args:
+        exporter: prefix of the exporter's address that a row is for, 16 octets and bits of 128; None: any.
+        tests: (test, column, value, bits, negated): all must hold.
+        resume: the row at which the search goes on after a match; -1: it ends.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        texts: Texts,
+        exporters: Sequence[tuple[bytes, int] | None],
+        tests: Sequence[Sequence[tuple[Test, str, Any, int, bool]]],
+        resumes: Sequence[int],
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def first(self, batch: Batch) -> NDArray[np.uint32]:
+        """Return for each row of a batch 1 + the first rule that matches, or 0."""
+    def follow(self, batch: Batch, matched: Callable[[int, int], None]) -> None:
+        """Call `matched` with the number of the row and of each rule on its way, in order."""
+
+class Tagger:
+    """Rules that tag flows.
+
+    Args:
+        actions: of each rule (tag, counts on, stack: 0 replace, 1 sum, 2 or), the same for tag2, label or b"", tos or -1.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        texts: Texts,
+        actions: Sequence[tuple[tuple[int, bool, int] | None, tuple[int, bool, int] | None, bytes, int]],
+    ) -> None: ...
+    hits: list[int]
+    def __call__(self, batch: Batch) -> None: ...

@@ -1,0 +1,363 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Rows of map files as matchers over the rows of a batch.
+
+A rule is a list of tests over columns.  The rules that may concern an exporter are picked once for its address, so a
+map of thousands of routers' rows costs each flow only its own router's.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from flowcorr.columns._batch cimport Batch, row_of
+from flowcorr.columns._texts cimport Texts, hold_text, release_text
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+from enum import IntEnum
+
+import numpy as np
+
+cdef enum:
+    ADDRESS = 16
+    MOST_OCTETS = 16
+    MAX_EXPORTERS = 65536            # addresses whose rules are remembered: senders choose them
+    EQUAL = 0
+    MASKED = 1
+    BELOW = 2
+    PREFIX = 3
+    OCTETS = 4
+    TEXT = 5
+    REPLACE = 0
+    SUM = 1
+    OR = 2
+
+Test = IntEnum("Test", {"EQUAL": EQUAL, "MASKED": MASKED, "BELOW": BELOW, "PREFIX": PREFIX, "OCTETS": OCTETS, "TEXT": TEXT})
+
+ctypedef struct test_t:
+    int kind
+    bint negated
+    Py_ssize_t at                    # of the column in a row
+    uint32_t width                   # octets of the column, or of the value
+    uint64_t value, bits
+    uint8_t octets[MOST_OCTETS]
+    uint32_t asks                    # which callable
+
+ctypedef struct rule_t:
+    uint32_t first_test, end_test
+    uint32_t resume                  # 1 + the rule to go on at; 0: the search ends
+
+
+cdef bint has_prefix(const uint8_t *address, const uint8_t *prefix, unsigned int bits) noexcept nogil:
+    """Whether the first bits of an address are those of a prefix."""
+    cdef unsigned int whole = bits >> 3
+    if memcmp(address, prefix, whole):
+        return False
+    return not bits & 7 or not (address[whole] ^ prefix[whole]) >> (8 - (bits & 7))
+
+
+cdef uint64_t integer_at(const uint8_t *at, uint32_t width) noexcept nogil:
+    cdef uint16_t two
+    cdef uint32_t four
+    cdef uint64_t eight
+    if width == 1:
+        return at[0]
+    if width == 2:
+        memcpy(&two, at, 2)
+        return two
+    if width == 4:
+        memcpy(&four, at, 4)
+        return four
+    memcpy(&eight, at, 8)
+    return eight
+
+
+cdef class Chosen:
+    """The rules that may concern one exporter, in their order."""
+
+    cdef uint32_t *rules
+    cdef uint32_t count
+
+    def __dealloc__(self):
+        free(self.rules)
+
+
+cdef class Rules:
+    cdef object layout
+    cdef Texts texts
+    cdef test_t *tests
+    cdef rule_t *rules
+    cdef readonly uint32_t count
+    cdef list exporters              # (address, bits) or None
+    cdef list callables
+    cdef list answers                # of each callable: text id -> answer, for one batch
+    cdef dict chosen                 # exporter address -> Chosen
+    cdef Py_ssize_t exporter_at
+
+    def __cinit__(self, layout not None, Texts texts not None, exporters, tests, resumes):
+        cdef uint32_t number = 0, at = 0
+        cdef test_t *t
+        self.layout, self.texts = layout, texts
+        self.exporters, self.callables, self.chosen = list(exporters), [], {}
+        self.exporter_at = layout.offset("exporter_address")
+        self.count = <uint32_t>len(self.exporters)
+        if len(tests) != self.count or len(resumes) != self.count:
+            raise ValueError("as many lists of tests and places to go on as rules")
+        if self.exporter_at < 0 and any(one is not None for one in self.exporters):
+            raise ValueError("rules ask for exporters, whose address has no column")
+        self.tests = <test_t *>calloc(sum(len(one) for one in tests) + 1, sizeof(test_t))
+        self.rules = <rule_t *>calloc(self.count + 1, sizeof(rule_t))
+        if self.tests == NULL or self.rules == NULL:
+            raise MemoryError
+        for one, resume in zip(tests, resumes):
+            if resume >= 0 and not number < resume < self.count:
+                raise ValueError(f"rule {number} goes on at {resume}, which is not behind it")
+            self.rules[number].first_test = at
+            for kind, column, value, bits, negated in one:
+                t = &self.tests[at]
+                t.kind, t.negated, t.bits = int(kind), negated, bits
+                t.at, t.width = layout.offset(column), layout.columns[column].kind.width
+                self.take_value(t, value)
+                at += 1
+            self.rules[number].end_test = at
+            self.rules[number].resume = resume + 1
+            number += 1
+        self.answers = [{} for _ in self.callables]
+
+    def __dealloc__(self):
+        free(self.tests)
+        free(self.rules)
+
+    def __len__(self):
+        return self.count
+
+    cdef take_value(self, test_t *t, value):
+        cdef bytes octets
+        if t.kind == TEXT:
+            t.asks = <uint32_t>len(self.callables)
+            self.callables.append(value)
+        elif t.kind == PREFIX or t.kind == OCTETS:
+            octets = value
+            if len(octets) != <Py_ssize_t>t.width or len(octets) > MOST_OCTETS or t.bits > 8 * len(octets):
+                raise ValueError(f"{value!r} is no value of {t.width} octets")
+            memcpy(t.octets, PyBytes_AS_STRING(octets), t.width)
+        else:
+            t.value = value
+
+    def first(self, Batch batch not None):
+        cdef size_t i
+        cdef uint32_t rule
+        numbers = np.zeros(batch.count, dtype=np.uint32)
+        cdef uint32_t[::1] found = numbers
+        cdef Chosen chosen
+        self.begin(batch)
+        for i in range(batch.count):
+            chosen = self.of_exporter(row_of(batch, i))
+            rule = self.next_match(row_of(batch, i), chosen, 0)
+            found[<Py_ssize_t>i] = 0 if rule == self.count else rule + 1
+        return numbers
+
+    def follow(self, Batch batch not None, matched):
+        cdef size_t i
+        cdef uint32_t rule, at
+        cdef Chosen chosen
+        self.begin(batch)
+        for i in range(batch.count):
+            chosen = self.of_exporter(row_of(batch, i))
+            at = 0
+            while True:
+                rule = self.next_match(row_of(batch, i), chosen, at)
+                if rule == self.count:
+                    break
+                matched(i, rule)
+                if not self.rules[rule].resume:
+                    break
+                at = self.rules[rule].resume - 1
+
+    cdef begin(self, Batch batch):
+        if batch.layout is not self.layout:
+            raise ValueError("a batch of another layout")
+        for answers in self.answers:
+            answers.clear()
+
+    cdef Chosen of_exporter(self, const uint8_t *row):
+        """The rules for the exporter of a row."""
+        cdef bytes address = b""
+        cdef Chosen chosen
+        cdef uint32_t rule
+        if self.exporter_at >= 0:
+            address = PyBytes_FromStringAndSize(<const char *>row + self.exporter_at, ADDRESS)
+        chosen = self.chosen.get(address)
+        if chosen is not None:
+            return chosen
+        if len(self.chosen) >= MAX_EXPORTERS:
+            self.chosen.clear()
+        chosen = Chosen()
+        chosen.rules = <uint32_t *>malloc((<size_t>self.count + 1) * sizeof(uint32_t))
+        if chosen.rules == NULL:
+            raise MemoryError
+        for rule in range(self.count):
+            exporter = self.exporters[rule]
+            if exporter is None or is_in(address, exporter[0], exporter[1]):
+                chosen.rules[chosen.count] = rule
+                chosen.count += 1
+        self.chosen[address] = chosen
+        return chosen
+
+    cdef uint32_t next_match(self, const uint8_t *row, Chosen chosen, uint32_t start) except? 0xFFFFFFFF:
+        """The first rule from `start` on that matches a row; the number of all rules when none does."""
+        cdef uint32_t i, rule, at
+        for i in range(chosen.count):
+            rule = chosen.rules[i]
+            if rule < start:
+                continue
+            for at in range(self.rules[rule].first_test, self.rules[rule].end_test):
+                if self.holds(&self.tests[at], row) == self.tests[at].negated:
+                    break
+            else:
+                return rule
+        return self.count
+
+    cdef bint holds(self, const test_t *t, const uint8_t *row) except? -1:
+        cdef const uint8_t *at = row + t.at
+        if t.kind == EQUAL:
+            return integer_at(at, t.width) == t.value
+        if t.kind == MASKED:
+            return integer_at(at, t.width) & t.bits == t.value
+        if t.kind == BELOW:
+            return integer_at(at, t.width) < t.value
+        if t.kind == PREFIX:
+            return has_prefix(at, t.octets, <unsigned int>t.bits)
+        if t.kind == OCTETS:
+            return not memcmp(at, t.octets, t.width)
+        text = <uint32_t>integer_at(at, 4)
+        answer = self.answers[t.asks].get(text)
+        if answer is None:
+            answer = self.answers[t.asks][text] = bool(self.callables[t.asks](self.texts.octets_of(text)))
+        return answer
+
+
+cdef bint is_in(bytes address, bytes prefix, unsigned int bits):
+    return has_prefix(
+        <const uint8_t *>PyBytes_AS_STRING(address), <const uint8_t *>PyBytes_AS_STRING(prefix), bits
+    )
+
+
+ctypedef struct tag_t:
+    bint is_set, counts
+    int stack
+    uint64_t value
+
+ctypedef struct action_t:
+    tag_t tag, tag2
+    uint32_t label                   # text, held
+    int tos
+
+
+cdef class Tagger:
+    cdef Rules rules
+    cdef Texts texts
+    cdef action_t *actions
+    cdef Py_ssize_t tag_at, tag2_at, label_at, tos_at
+    cdef dict joined                 # (label so far, label of a rule) -> both, held
+    cdef uint64_t *hit_counts
+
+    def __cinit__(self, Rules rules not None, Texts texts not None, actions):
+        cdef uint32_t i = 0
+        cdef action_t *a
+        self.rules, self.texts, self.joined = rules, texts, {}
+        layout = rules.layout
+        self.tag_at, self.tag2_at = layout.offset("tag"), layout.offset("tag2")
+        self.label_at, self.tos_at = layout.offset("label"), layout.offset("tos")
+        if len(actions) != rules.count:
+            raise ValueError("as many actions as rules")
+        self.actions = <action_t *>calloc(rules.count + 1, sizeof(action_t))
+        self.hit_counts = <uint64_t *>calloc(rules.count + 1, sizeof(uint64_t))
+        if self.actions == NULL or self.hit_counts == NULL:
+            raise MemoryError
+        for tag, tag2, label, tos in actions:
+            a = &self.actions[i]
+            take_tag(&a.tag, tag)
+            take_tag(&a.tag2, tag2)
+            a.label, a.tos = self.texts.id_of(label), tos
+            hold_text(self.texts, a.label)
+            i += 1
+
+    def __dealloc__(self):
+        free(self.actions)
+        free(self.hit_counts)
+
+    def close(self):
+        """Let go of the labels, when other rules take over."""
+        cdef uint32_t i
+        for i in range(self.rules.count):
+            release_text(self.texts, self.actions[i].label)
+            self.actions[i].label = 0
+        for text in self.joined.values():
+            release_text(self.texts, text)
+        self.joined.clear()
+
+    @property
+    def hits(self):
+        cdef uint32_t i
+        return [self.hit_counts[i] for i in range(self.rules.count)]
+
+    def __call__(self, Batch batch not None):
+        cdef size_t i
+        cdef uint32_t rule, at, label
+        cdef uint64_t tag, tag2
+        cdef uint8_t *row
+        cdef Chosen chosen
+        cdef action_t *a
+        self.rules.begin(batch)
+        for i in range(batch.count):
+            row = row_of(batch, i)
+            chosen = self.rules.of_exporter(row)
+            at = label = 0
+            tag = tag2 = 0
+            while True:
+                rule = self.rules.next_match(row, chosen, at)
+                if rule == self.rules.count:
+                    break
+                a = &self.actions[rule]
+                self.hit_counts[rule] += 1
+                tag, tag2 = tagged(&a.tag, tag), tagged(&a.tag2, tag2)
+                label = self.labelled(label, a.label)
+                if a.tos >= 0 and self.tos_at >= 0:
+                    row[self.tos_at] = <uint8_t>a.tos
+                if not self.rules.rules[rule].resume:
+                    break
+                at = self.rules.rules[rule].resume - 1
+            if tag and self.tag_at >= 0:
+                memcpy(row + self.tag_at, &tag, 8)
+            if tag2 and self.tag2_at >= 0:
+                memcpy(row + self.tag2_at, &tag2, 8)
+            if label and self.label_at >= 0:
+                memcpy(row + self.label_at, &label, 4)
+
+    cdef uint32_t labelled(self, uint32_t before, uint32_t label) except? 0xFFFFFFFF:
+        """The label so far and that of one more rule, joined by a comma."""
+        if not before or not label:
+            return before or label
+        text = self.joined.get((before, label))
+        if text is None:
+            text = self.texts.id_of(self.texts.octets_of(before) + b"," + self.texts.octets_of(label))
+            hold_text(self.texts, text)
+            self.joined[before, label] = text
+        return text
+
+
+cdef take_tag(tag_t *to, tag):
+    if tag is not None:
+        to.is_set = True
+        to.value, to.counts, to.stack = tag
+
+
+cdef uint64_t tagged(tag_t *action, uint64_t before) noexcept nogil:
+    """The tag after a match, from the one before it; a tag that counts on takes the next number."""
+    cdef uint64_t value = action.value
+    if not action.is_set:
+        return before
+    if action.counts:
+        action.value += 1
+    if action.stack == SUM:
+        return before + value
+    return before | value if action.stack == OR else value
