@@ -18,6 +18,7 @@ class Test(IntEnum):
     PREFIX = ...  # the first `bits` of an address (of 128) are those of value, 16 octets
     OCTETS = ...  # as many octets as value has
     TEXT = ...  # value(octets) says so; asked once for each text of a batch
+    MULTICAST = ...  # an address of a group
 
 class Rules:
     """Rows of a map, in their order.
@@ -57,3 +58,5 @@ class Tagger:
     ) -> None: ...
     hits: list[int]
     def __call__(self, batch: Batch) -> None: ...
+    def close(self) -> None:
+        """Let go of the labels, when other rules take over."""

@@ -26,11 +26,22 @@ cdef enum:
     PREFIX = 3
     OCTETS = 4
     TEXT = 5
+    MULTICAST = 6
     REPLACE = 0
     SUM = 1
     OR = 2
 
-Test = IntEnum("Test", {"EQUAL": EQUAL, "MASKED": MASKED, "BELOW": BELOW, "PREFIX": PREFIX, "OCTETS": OCTETS, "TEXT": TEXT})
+Test = IntEnum(
+    "Test",
+    {
+        "EQUAL": EQUAL, "MASKED": MASKED, "BELOW": BELOW, "PREFIX": PREFIX, "OCTETS": OCTETS, "TEXT": TEXT,
+        "MULTICAST": MULTICAST,
+    },
+)
+
+cdef uint8_t[12] MAPPED
+memset(MAPPED, 0, 10)
+MAPPED[10] = MAPPED[11] = 0xFF
 
 ctypedef struct test_t:
     int kind
@@ -52,6 +63,13 @@ cdef bint has_prefix(const uint8_t *address, const uint8_t *prefix, unsigned int
     if memcmp(address, prefix, whole):
         return False
     return not bits & 7 or not (address[whole] ^ prefix[whole]) >> (8 - (bits & 7))
+
+
+cdef bint is_multicast(const uint8_t *address) noexcept nogil:
+    """Whether packets to an address go to a group (RFC 5771, RFC 4291 section 2.7); all ones are no address."""
+    if not memcmp(address, MAPPED, sizeof(MAPPED)):
+        return address[12] >> 4 == 14
+    return address[0] == 0xFF and address[2] != 0xFF
 
 
 cdef uint64_t integer_at(const uint8_t *at, uint32_t width) noexcept nogil:
@@ -131,6 +149,8 @@ cdef class Rules:
 
     cdef take_value(self, test_t *t, value):
         cdef bytes octets
+        if t.kind == MULTICAST:
+            return
         if t.kind == TEXT:
             t.asks = <uint32_t>len(self.callables)
             self.callables.append(value)
@@ -228,6 +248,8 @@ cdef class Rules:
             return has_prefix(at, t.octets, <unsigned int>t.bits)
         if t.kind == OCTETS:
             return not memcmp(at, t.octets, t.width)
+        if t.kind == MULTICAST:
+            return is_multicast(at)
         text = <uint32_t>integer_at(at, 4)
         answer = self.answers[t.asks].get(text)
         if answer is None:
@@ -286,7 +308,6 @@ cdef class Tagger:
         free(self.hit_counts)
 
     def close(self):
-        """Let go of the labels, when other rules take over."""
         cdef uint32_t i
         for i in range(self.rules.count):
             release_text(self.texts, self.actions[i].label)

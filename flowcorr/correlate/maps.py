@@ -1,0 +1,259 @@
+"""What the maps of a flow daemon are made of: rows that choose flows, and what each of them gives.
+
+A map is compiled from the pairs of its rows, in two steps: what columns it reads is known before there is a layout, and
+its rules over the columns once there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+from flowcorr.correlate._match import Rules, Tagger
+from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, number, prefix_octets
+from flowcorr.correlate.route_distinguisher import parse_rd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from flowcorr.columns._texts import Texts
+    from flowcorr.columns.layout import Layout
+
+T = TypeVar("T")
+
+#: First bits of an IPv4 address in sixteen octets.
+IPV4_BITS: Final = 96
+MAX_TAG: Final = 2**64 - 1
+MAX_ROW_NAME: Final = 31
+MAX_AS: Final = 2**32 - 1
+
+
+class RowRefusedError(ValueError):
+    """A row is left out; the text says why."""
+
+
+class TagAction(NamedTuple):
+    """A tag that a row gives: its number, whether it counts on at each match, how it joins the one before."""
+
+    value: int
+    counts: bool
+    stack: int  # 0 replaces, 1 is added, 2 is or-ed
+
+
+class Tags(NamedTuple):
+    """All that a row of a pre_tag_map gives."""
+
+    tag: TagAction | None
+    tag2: TagAction | None
+    label: bytes
+    tos: int  # -1: none
+
+
+class Peer(NamedTuple):
+    """Whose routes an agent map names: an address or Router-ID, and the port of its session where that matters."""
+
+    address: IPv4Address | IPv6Address
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRow(Generic[T]):
+    """A compiled row."""
+
+    where: str
+    exporter: tuple[bytes, int] | None
+    conditions: tuple[Condition, ...]
+    name: str | None
+    jump: str | None
+    gives: T
+
+
+@dataclass(frozen=True, slots=True)
+class MapKind(Generic[T]):
+    """One kind of map: the keys of its rows and what a row gives."""
+
+    gives: Callable[[Mapping[str, str]], T]
+    setters: tuple[str, ...]
+    matchers: tuple[str, ...]
+    needs: tuple[tuple[str, ...], ...] = ()  # of each tuple one key
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Return all keys that a row may have."""
+        return frozenset((*self.setters, *self.matchers, "ip", "label", "jeq"))
+
+    def compile(self, where: str, pairs: Mapping[str, str]) -> FlowRow[T]:
+        """Compile a row.
+
+        Raises: RowRefusedError.
+        """
+        for wanted in self.needs:
+            if not pairs.keys() & set(wanted):
+                raise RowRefusedError(f"required key missing. Required keys are: '{wanted[0]}'. Line ignored.")
+        if len(pairs.get("label", "")) > MAX_ROW_NAME:
+            raise RowRefusedError(f"'label' is longer than {MAX_ROW_NAME} chars. Line ignored.")
+        key = ""
+        try:
+            conditions: list[Condition] = []
+            for key in self.matchers:  # in the order of the table, the cheap ones first
+                if key in pairs:
+                    conditions += MATCH_KEYS[key].conditions(pairs[key])
+            key = "ip"
+            exporter = prefix_octets(pairs[key]) if key in pairs else None
+            key = next((setter for setter in self.setters if setter in pairs), "")
+            gives = self.gives(pairs)
+        except MapValueError as error:
+            raise RowRefusedError(f"'{key}': {error}. Line ignored.") from None
+        return FlowRow(
+            where=where,
+            exporter=exporter,
+            conditions=tuple(conditions),
+            name=pairs.get("label"),
+            jump=pairs.get("jeq"),
+            gives=gives,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMap(Generic[T]):
+    """The rows of a map; those without `ip` concern all exporters."""
+
+    rows: tuple[FlowRow[T], ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Return the columns that its rows compare."""
+        named = {condition.column for row in self.rows for condition in row.conditions}
+        return frozenset(named | {"exporter_address"} if self.rows else named)
+
+    def rules(self, layout: Layout, texts: Texts) -> Rules:
+        """Compile the rows over a layout."""
+        return Rules(
+            layout,
+            texts,
+            [row.exporter for row in self.rows],
+            [[tuple(condition) for condition in row.conditions] for row in self.rows],
+            [self._resume(place) for place in range(len(self.rows))],
+        )
+
+    def unresolved(self) -> Iterator[str]:
+        """Say which jumps lead nowhere; their rows end the search like any other."""
+        for place, row in enumerate(self.rows):
+            if row.jump is not None and self._resume(place) < 0:
+                yield f"{row.where} Unresolved label '{row.jump}'. Ignoring it."
+
+    def _resume(self, place: int) -> int:
+        jump = self.rows[place].jump
+        if jump is None:
+            return -1
+        behind = range(place + 1, len(self.rows))
+        return next((at for at in behind if jump == "next" or self.rows[at].name == jump), -1)
+
+
+def tagger(tags: FlowMap[Tags], layout: Layout, texts: Texts) -> Tagger:
+    """Compile a map that tags flows."""
+    return Tagger(tags.rules(layout, texts), texts, [row.gives for row in tags.rows])
+
+
+def _tag(text: str, stack: int) -> TagAction:
+    digits = text.removesuffix("++")
+    value = number(digits, MAX_TAG)
+    if not value:
+        raise MapValueError(f"0 is not from 1 to {MAX_TAG}")
+    return TagAction(value, digits != text, stack)
+
+
+STACKS: Final[Mapping[str, int]] = {"sum": 1, "+": 1, "or": 2}
+
+
+def _tags(pairs: Mapping[str, str]) -> Tags:
+    stack_text = pairs.get("stack")
+    if stack_text is not None and stack_text not in STACKS:
+        raise MapValueError(f"stack '{stack_text}' is not one of {', '.join(STACKS)}")
+    stack = 0 if stack_text is None else STACKS[stack_text]
+    tag, tag2 = pairs.get("set_tag", pairs.get("id")), pairs.get("set_tag2", pairs.get("id2"))
+    return Tags(
+        None if tag is None else _tag(tag, stack),
+        None if tag2 is None else _tag(tag2, stack),
+        pairs.get("set_label", "").encode(errors="surrogateescape"),
+        number(pairs["set_tos"], 0xFF) if "set_tos" in pairs else -1,
+    )
+
+
+def _result(pairs: Mapping[str, str]) -> str:
+    """Return what a row gives, under each of the names that it may have."""
+    return pairs.get("id", pairs.get("set_tag", ""))
+
+
+def _peer(pairs: Mapping[str, str]) -> Peer:
+    text = next(pairs[key] for key in ("bgp_ip", "bmp_ip", "id", "set_tag") if key in pairs)
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise MapValueError(f"'{text}' is no address") from None
+    return Peer(address, number(pairs["bgp_port"], 0xFFFF) if "bgp_port" in pairs else None)
+
+
+def _address(pairs: Mapping[str, str]) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(_result(pairs))
+    except ValueError:
+        raise MapValueError(f"'{_result(pairs)}' is no address") from None
+
+
+def _rd(pairs: Mapping[str, str]) -> bytes:
+    text = _result(pairs)
+    octets = bytes(8) if not text else parse_rd(text)
+    if octets is None:
+        raise MapValueError(f"'{text}' is no route distinguisher")
+    return octets
+
+
+def _rate(pairs: Mapping[str, str]) -> int:
+    return number(_result(pairs), MAX_AS)
+
+
+def _number_or_bgp(pairs: Mapping[str, str]) -> int | None:
+    """Return a number; None is what the route says."""
+    return None if _result(pairs) == "bgp" else number(_result(pairs), MAX_AS)
+
+
+_INTERFACES: Final = ("in", "out")
+_RESULTS: Final = ("id", "set_tag")
+_SOURCE_SIDE: Final = (*_INTERFACES, "vlan", "src_mac", "bgp_nexthop", "peer_dst_as", "src_net", "dst_net")
+
+PRE_TAG: Final[MapKind[Tags]] = MapKind(
+    _tags,
+    ("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "stack"),
+    tuple(MATCH_KEYS),
+    (("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "jeq"),),
+)
+AGENT: Final[MapKind[Peer]] = MapKind(
+    _peer,
+    ("bgp_ip", "bmp_ip", "bgp_port", *_RESULTS),
+    _INTERFACES,
+    (("bgp_ip", "bmp_ip", *_RESULTS), ("ip",)),
+)
+FLOW_TO_RD: Final[MapKind[bytes]] = MapKind(
+    _rd, _RESULTS, (*_INTERFACES, "bgp_nexthop", "mpls_label_bottom", "mpls_vpn_id_in", "mpls_vpn_id_out"), (("ip",),)
+)
+SAMPLING: Final[MapKind[int]] = MapKind(_rate, _RESULTS, _INTERFACES, (_RESULTS, ("ip",)))
+NEXT_HOPS: Final[MapKind[IPv4Address | IPv6Address]] = MapKind(_address, _RESULTS, ("bgp_nexthop",), (("bgp_nexthop",),))
+SOURCE_SIDE: Final[MapKind[int | None]] = MapKind(_number_or_bgp, _RESULTS, _SOURCE_SIDE, (_RESULTS, ("ip",)))
+
+
+def compile_map(kind: MapKind[T], rows: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[FlowMap[T], Collection[str]]:
+    """Compile the rows of a map, each with its place in the file; return it and why which rows are left out."""
+    compiled: list[FlowRow[Any]] = []
+    refused: list[str] = []
+    for where, pairs in rows:
+        try:
+            compiled.append(kind.compile(where, pairs))
+        except RowRefusedError as error:
+            refused.append(f"{where} {error}")
+    made: FlowMap[T] = FlowMap(tuple(compiled))
+    return made, [*refused, *made.unresolved()]
