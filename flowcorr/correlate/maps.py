@@ -242,7 +242,9 @@ FLOW_TO_RD: Final[MapKind[bytes]] = MapKind(
     _rd, _RESULTS, (*_INTERFACES, "bgp_nexthop", "mpls_label_bottom", "mpls_vpn_id_in", "mpls_vpn_id_out"), (("ip",),)
 )
 SAMPLING: Final[MapKind[int]] = MapKind(_rate, _RESULTS, _INTERFACES, (_RESULTS, ("ip",)))
-NEXT_HOPS: Final[MapKind[IPv4Address | IPv6Address]] = MapKind(_address, _RESULTS, ("bgp_nexthop",), (("bgp_nexthop",),))
+NEXT_HOPS: Final[MapKind[IPv4Address | IPv6Address]] = MapKind(
+    _address, _RESULTS, ("bgp_nexthop",), (("bgp_nexthop",),)
+)
 SOURCE_SIDE: Final[MapKind[int | None]] = MapKind(_number_or_bgp, _RESULTS, _SOURCE_SIDE, (_RESULTS, ("ip",)))
 
 
