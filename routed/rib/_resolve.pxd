@@ -12,22 +12,26 @@ ctypedef struct resolved:            # of one address
     uint32_t prefix                  # id in the index of its family
     uint8_t family                   # index, see `_rib`
     uint8_t length                   # bits of the prefix
-    uint32_t rib                     # place among the RIBs of the view
+    uint32_t rib                     # place among all RIBs of the view
 
 
-cdef class View:
-    cdef readonly object ribs                # PeerRib by class, the best class first
-    cdef readonly object steps               # (which of the four families of an AFI, route distinguisher)
-    cdef uint32_t count                      # RIBs
-    cdef uint32_t *class_ends                # RIBs up to the end of each class
+cdef class Step:
+    cdef readonly int safi                   # which of the four families of an AFI
+    cdef readonly bytes rd
+    cdef readonly tuple ribs                 # of PeerRib, the best class first
+    cdef uint32_t first                      # place of the first of them in the view
+    cdef uint32_t *class_ends                # how many up to the end of each class
     cdef uint32_t classes
     cdef const table_view **tables           # of the family that is being asked, NULL: no such routes
-    cdef bint has_tables
 
     cdef bint open(self, int family)
     cdef bint choose(
         self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
     ) noexcept nogil
+
+
+cdef class View:
+    cdef readonly tuple steps
 
 
 cdef class Resolver:
@@ -37,7 +41,7 @@ cdef class Resolver:
     cdef uint32_t *rows                      # workspaces of a batch
     cdef uint32_t *ids
     cdef uint8_t *addresses
-    cdef uint8_t *is_used
+    cdef uint8_t *asks                       # by view: the step that is being asked looks into it
     cdef size_t room, view_room
 
     cdef int resolve(
@@ -50,6 +54,6 @@ cdef class Resolver:
     cdef void release(self, uint32_t path) noexcept
     cdef list used_views(self, const uint32_t *views, size_t n)
     cdef int ask(
-        self, int family, bytes rd, list used, const uint32_t *views, const uint8_t *addresses,
+        self, int family, bytes rd, int at, list used, const uint32_t *views, const uint8_t *addresses,
         const uint8_t *next_hops, size_t n, resolved *found,
     ) except -1

@@ -1,11 +1,19 @@
+from array import array
 from collections.abc import Sequence
 
 from routed.rib._rib import PeerRib, Rib
 
+class Step:
+    safi: int
+    rd: bytes
+    ribs: tuple[PeerRib, ...]
+    def __init__(self, safi: int, rd: bytes, ribs: Sequence[Sequence[PeerRib]]) -> None: ...
+
 class View:
-    ribs: tuple[tuple[PeerRib, ...], ...]
-    steps: tuple[tuple[int, bytes], ...]
-    def __init__(self, ribs: Sequence[Sequence[PeerRib]], steps: Sequence[tuple[int, bytes]]) -> None: ...
+    steps: tuple[Step, ...]
+    def __init__(self, steps: Sequence[Step]) -> None: ...
+    @property
+    def ribs(self) -> tuple[PeerRib, ...]: ...
 
 class Resolver:
     rib: Rib
@@ -13,8 +21,5 @@ class Resolver:
     def add(self, view: View) -> int: ...
     def remove(self, number: int) -> None: ...
     def match(
-        self,
-        views: Sequence[int] | memoryview,
-        addresses: bytes,
-        next_hops: bytes | None = None,
+        self, views: array[int], addresses: bytes, next_hops: bytes | None = None
     ) -> list[tuple[int, int, int, int] | None]: ...

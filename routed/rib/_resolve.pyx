@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Which route of which RIB a flow follows, for batches of flows of any exporters.
 
-A view is what one exporter's flows are looked up in: RIBs in classes, the best class first (a BMP router's Loc-RIB,
-then its peers after policy, then before).  The first class that has a route at all answers; in it the most specific
-prefix; among several routes to that prefix the one that BGP would choose (RFC 4271 section 9.1.2.2, as far as it can
-be known here).  A view asks in steps: unicast, then labelled unicast for what was not found, or a VPN's tables.
+A view is what one exporter's flows are looked up in.  It asks in steps: unicast, then labelled unicast for what was
+not found, or a VPN's tables.  A step has RIBs in classes, the best class first (a BMP router's Loc-RIB, then its peers
+after policy, then before).  The first class that has a route at all answers; in it the most specific prefix; among
+several routes to that prefix the one that BGP would choose (RFC 4271 section 9.1.2.2, as far as it can be known here).
 
 All addresses of a step go through the longest-match structure of the union together, whose misses overlap; then each
 walks from its most specific prefix outwards until a RIB of its view has a route.
@@ -70,33 +70,30 @@ cdef bint is_sent_to(const path_view *paths, uint32_t path, const uint8_t *next_
     return not memcmp(octets, next_hop, NEXT_HOP_OCTETS)
 
 
-cdef class View:
-    """Where one question looks.
+cdef class Step:
+    """One family to look into.
 
     Args:
+        safi: 0 unicast, 1 multicast, 2 labelled unicast or 3 VPN.
+        rd: route distinguisher of eight octets in a VPN, else b"".
         ribs: lists of PeerRib, the best class first.
-        steps: (0 unicast, 1 multicast, 2 labelled unicast or 3 VPN, route distinguisher or b"") in their order.
     """
 
-    def __cinit__(self, ribs not None, steps not None):
-        cdef PeerRib rib
-        self.ribs = tuple(tuple(one) for one in ribs)
-        self.steps = tuple(steps)
-        for safi, rd in self.steps:
-            if not 0 <= safi < 4 or len(rd) != (8 if safi == 3 else 0):
-                raise ValueError(f"no step of a view: {safi}, {rd!r}")
-        for one in self.ribs:
-            for rib in one:
-                self.count += 1
-        self.classes = <uint32_t>len(self.ribs)
+    def __cinit__(self, int safi, bytes rd not None, ribs not None):
+        cdef uint32_t at = 0, end = 0
+        if not 0 <= safi < 4 or len(rd) != (8 if safi == 3 else 0):
+            raise ValueError(f"no step of a view: {safi}, {rd!r}")
+        self.safi, self.rd = safi, rd
+        self.ribs = tuple(rib for one in ribs for rib in one)
+        self.classes = <uint32_t>len(ribs)
         self.class_ends = <uint32_t *>calloc(self.classes + 1, sizeof(uint32_t))
-        self.tables = <const table_view **>calloc(self.count + 1, sizeof(table_view *))
+        self.tables = <const table_view **>calloc(len(self.ribs) + 1, sizeof(table_view *))
         if self.class_ends == NULL or self.tables == NULL:
             raise MemoryError
-        end = 0
-        for at, one in enumerate(self.ribs):
-            end += len(one)
-            self.class_ends[<uint32_t>at] = end
+        for one in ribs:
+            end += <uint32_t>len(one)
+            self.class_ends[at] = end
+            at += 1
 
     def __dealloc__(self):
         free(self.class_ends)
@@ -107,14 +104,13 @@ cdef class View:
         cdef uint32_t i = 0
         cdef PeerRib rib
         cdef Table table
-        self.has_tables = False
-        for ribs in self.ribs:
-            for rib in ribs:
-                table = rib.tables[family]
-                self.tables[i] = NULL if table is None or not table.count else &table.view
-                self.has_tables |= self.tables[i] != NULL
-                i += 1
-        return self.has_tables
+        cdef bint has_tables = False
+        for rib in self.ribs:
+            table = rib.tables[family]
+            self.tables[i] = NULL if table is None or not table.count else &table.view
+            has_tables |= self.tables[i] != NULL
+            i += 1
+        return has_tables
 
     cdef bint choose(
         self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
@@ -145,11 +141,28 @@ cdef class View:
                         ):
                             best, best_identifier, best_rib = path, identifier, i
                 if best:
-                    found.path, found.prefix, found.rib = best, at, best_rib
+                    found.path, found.prefix, found.rib = best, at, self.first + best_rib
                     return True
                 at = around[at]
             first = self.class_ends[one]
         return False
+
+
+cdef class View:
+    """Where one question looks: steps in their order."""
+
+    def __cinit__(self, steps not None):
+        cdef Step step
+        cdef uint32_t first = 0
+        self.steps = tuple(steps)
+        for step in self.steps:
+            step.first = first
+            first += <uint32_t>len(step.ribs)
+
+    @property
+    def ribs(self):
+        """All RIBs, by the places that answers name."""
+        return tuple(rib for step in self.steps for rib in step.ribs)
 
 
 cdef class Resolver:
@@ -164,14 +177,13 @@ cdef class Resolver:
         free(self.rows)
         free(self.ids)
         free(self.addresses)
-        free(self.is_used)
+        free(self.asks)
 
     def add(self, View view not None):
         """Take a view; its number, by which batches name it."""
-        for ribs in view.ribs:
-            for rib in ribs:
-                if (<PeerRib?>rib).rib is not self.rib:
-                    raise ValueError("a RIB of another daemon")
+        for rib in view.ribs:
+            if (<PeerRib?>rib).rib is not self.rib:
+                raise ValueError("a RIB of another daemon")
         if self.free_views:
             number = self.free_views.pop()
             self.views[number] = view
@@ -224,16 +236,17 @@ cdef class Resolver:
         """
         cdef list used = self.used_views(views, n)
         cdef View view
+        cdef Step step
         cdef int family
         asked = {}                   # (step, family, route distinguisher) -> the views that ask for it, in order
         self.make_room(n)
         for number in used:
             view = self.views[number]
-            for at, (safi, rd) in enumerate(view.steps):
-                for family in (safi, IPV6 + safi):
-                    asked.setdefault((at, family, rd), []).append(number)
+            for at, step in enumerate(view.steps):
+                for family in (step.safi, IPV6 + step.safi):
+                    asked.setdefault((at, family, step.rd), []).append(number)
         for at, family, rd in sorted(asked):
-            self.ask(family, rd, asked[at, family, rd], views, addresses, next_hops, n, found)
+            self.ask(family, rd, at, asked[at, family, rd], views, addresses, next_hops, n, found)
         return 0
 
     cdef const path_view *paths(self):
@@ -272,19 +285,19 @@ cdef class Resolver:
         cdef size_t i, count = <size_t>len(self.views)
         cdef uint8_t *wider
         if count > self.view_room:
-            wider = <uint8_t *>realloc(self.is_used, 2 * count)
+            wider = <uint8_t *>realloc(self.asks, 2 * count)
             if wider == NULL:
                 raise MemoryError
-            self.is_used = wider
+            self.asks = wider
             self.view_room = 2 * count
-        memset(self.is_used, 0, count)
+        memset(self.asks, 0, count)
         for i in range(n):
             if views[i] < count:
-                self.is_used[views[i]] = 1
-        return [i for i in range(1, count) if self.is_used[i] and self.views[i] is not None]
+                self.asks[views[i]] = 1
+        return [i for i in range(1, count) if self.asks[i] and self.views[i] is not None]
 
     cdef int ask(
-        self, int family, bytes rd, list used, const uint32_t *views, const uint8_t *addresses,
+        self, int family, bytes rd, int at, list used, const uint32_t *views, const uint8_t *addresses,
         const uint8_t *next_hops, size_t n, resolved *found,
     ) except -1:
         """One step: what is still without a route is looked up in the tables of one family."""
@@ -298,17 +311,17 @@ cdef class Resolver:
         cdef const uint32_t *around
         cdef Lpm4 lpm4
         cdef Lpm6 lpm6
-        cdef View view
-        memset(self.is_used, 0, self.view_room)
-        opened = [number for number in used if (<View>self.views[number]).open(family)]
+        cdef Step step
+        memset(self.asks, 0, self.view_room)
+        opened = [number for number in used if (<Step>(<View>self.views[number]).steps[at]).open(family)]
         if not opened:
             return 0
         for number in opened:
-            self.is_used[<size_t>number] = 1
+            self.asks[<size_t>number] = 1
         cdef size_t view_count = <size_t>len(self.views)
         for i in range(n):
             address = addresses + ADDRESS * i
-            if found[i].path or views[i] >= view_count or not self.is_used[views[i]]:
+            if found[i].path or views[i] >= view_count or not self.asks[views[i]]:
                 continue
             if (memcmp(address, MAPPED, MAPPED_OCTETS) == 0) != is_ipv4:
                 continue
@@ -337,15 +350,15 @@ cdef class Resolver:
         for i in range(count):
             ahead = i + AHEAD
             if ahead < count and self.ids[ahead]:
-                view = self.views[views[self.rows[ahead]]]
-                prefetch_cell(view.tables[0], self.ids[ahead])
+                step = (<View>self.views[views[self.rows[ahead]]]).steps[at]
+                prefetch_cell(step.tables[0], self.ids[ahead])
                 prefetch(around + self.ids[ahead])
             row = self.rows[i]
-            view = self.views[views[row]]
+            step = (<View>self.views[views[row]]).steps[at]
             next_hop = next_hops
             if next_hops != NULL:
                 next_hop = next_hops + ADDRESS * row
-            if self.ids[i] and view.choose(paths, around, self.ids[i], next_hop, &found[row]):
+            if self.ids[i] and step.choose(paths, around, self.ids[i], next_hop, &found[row]):
                 found[row].family = <uint8_t>family
                 found[row].length = length_of(&index.view, found[row].prefix)
         return 0

@@ -13,7 +13,7 @@ from flowcorr.columns.column import NO_ADDRESS
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate._enrich import Enricher, Group, Source
 from flowcorr.correlate._facts import Facts
-from routed.rib._resolve import Resolver, View
+from routed.rib._resolve import Resolver, Step, View
 from routed.rib._rib import PeerRib, Rib, sweep_all
 from routed.rib._update import apply
 from tests.oracles.build import attribute, prefix, segments, update
@@ -62,7 +62,7 @@ class Plane:
         for one in updates:
             apply(self.peer, one)
         resolver = Resolver(self.rib)
-        view = resolver.add(View([[self.peer]], [(0, b"")]))
+        view = resolver.add(View([Step(0, b"", [[self.peer]])]))
         self.asked: list[tuple[int, int, bytes, int, int]] = []
 
         def choose(*question: Any) -> int:

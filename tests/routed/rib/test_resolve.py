@@ -6,13 +6,16 @@ from ipaddress import IPv6Address, ip_address, ip_network
 import pytest
 
 from routed.rib._lookup import Lookups
-from routed.rib._resolve import Resolver, View
+from routed.rib._resolve import Resolver, Step, View
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._update import apply
 from tests.oracles.build import attribute, mp_reach, prefix, segments, update
 
-UNICAST = [(0, b"")]
 VPN_RD = bytes([0, 0, 0xFD, 0xE8, 0, 0, 0, 7])
+
+
+def unicast(*classes: list[PeerRib]) -> View:
+    return View([Step(0, b"", classes)])
 
 
 def octets(address: str) -> bytes:
@@ -57,9 +60,9 @@ def test_the_most_specific_prefix_of_the_view_answers(rib: Rib) -> None:
     apply(one, announce("10.0.0.0/8", path=[1]))
     apply(other, announce("10.1.0.0/16", path=[2]))
     resolver = Resolver(rib)
-    assert neighbour_of(resolver, View([[one]], UNICAST), "10.1.2.3") == (1, 8)
-    assert neighbour_of(resolver, View([[one, other]], UNICAST), "10.1.2.3") == (2, 16)
-    assert neighbour_of(resolver, View([[other]], UNICAST), "10.2.0.1") is None
+    assert neighbour_of(resolver, unicast([one]), "10.1.2.3") == (1, 8)
+    assert neighbour_of(resolver, unicast([one, other]), "10.1.2.3") == (2, 16)
+    assert neighbour_of(resolver, unicast([other]), "10.2.0.1") is None
 
 
 def test_a_better_class_answers_first_even_with_a_shorter_prefix(rib: Rib) -> None:
@@ -68,7 +71,7 @@ def test_a_better_class_answers_first_even_with_a_shorter_prefix(rib: Rib) -> No
     apply(pre, announce("10.1.0.0/16", path=[2]))
     apply(pre, announce("172.16.0.0/12", path=[2]))
     resolver = Resolver(rib)
-    view = View([[loc], [pre]], UNICAST)
+    view = unicast([loc], [pre])
     assert neighbour_of(resolver, view, "10.1.2.3") == (1, 8)
     assert neighbour_of(resolver, view, "172.16.0.1") == (2, 12)
 
@@ -87,9 +90,9 @@ def test_among_peers_the_path_that_bgp_would_choose(rib: Rib, better: dict, wors
     for peer, path in ((first, better), (second, worse)):
         apply(peer, announce("10.0.0.0/8", **path))
     resolver = Resolver(rib)
-    [expected] = resolver.match(array("I", [resolver.add(View([[first]], UNICAST))]), octets("10.0.0.1"))
+    [expected] = resolver.match(array("I", [resolver.add(unicast([first]))]), octets("10.0.0.1"))
     for ribs in ([first, second], [second, first]):
-        assert resolver.match(array("I", [resolver.add(View([ribs], UNICAST))]), octets("10.0.0.1")) == [expected]
+        assert resolver.match(array("I", [resolver.add(unicast(ribs))]), octets("10.0.0.1")) == [expected]
 
 
 def test_views_of_a_batch_are_asked_together(rib: Rib) -> None:
@@ -97,7 +100,7 @@ def test_views_of_a_batch_are_asked_together(rib: Rib) -> None:
     for at, peer in enumerate(peers):
         apply(peer, announce("10.0.0.0/8", path=[100 + at]))
     resolver = Resolver(rib)
-    numbers = [resolver.add(View([[peer]], UNICAST)) for peer in peers]
+    numbers = [resolver.add(unicast([peer])) for peer in peers]
     views = array("I", [numbers[i % 3] if i % 4 else 0 for i in range(120)])
     found = resolver.match(views, octets("10.0.0.1") * 120)
     assert [one is None for one in found] == [not view for view in views]
@@ -111,7 +114,7 @@ def test_ipv6_and_ipv4_in_one_batch(rib: Rib) -> None:
     apply(peer, update([*head, reach]))
     apply(peer, announce("10.0.0.0/8", path=[1]))
     resolver = Resolver(rib)
-    number = resolver.add(View([[peer]], UNICAST))
+    number = resolver.add(unicast([peer]))
     found = resolver.match(array("I", [number, number]), octets("2001:db8::5") + octets("10.9.9.9"))
     assert [(one[1], one[3]) for one in found if one] == [(4, 32), (0, 8)]
 
@@ -122,8 +125,8 @@ def test_a_later_step_answers_what_the_first_did_not(rib: Rib) -> None:
     labelled = bytes([24 + 8]) + b"\x00\x01\x01" + bytes([10])
     apply(peer, update([*head, mp_reach((1, 4), bytes([192, 0, 2, 1]), labelled)]))
     resolver = Resolver(rib)
-    assert neighbour_of(resolver, View([[peer]], UNICAST), "10.0.0.1") is None
-    assert neighbour_of(resolver, View([[peer]], [*UNICAST, (2, b"")]), "10.0.0.1") == (1, 8)
+    assert neighbour_of(resolver, unicast([peer]), "10.0.0.1") is None
+    assert neighbour_of(resolver, View([Step(0, b"", [[peer]]), Step(2, b"", [[peer]])]), "10.0.0.1") == (1, 8)
 
 
 def test_the_tables_of_a_vpn(rib: Rib) -> None:
@@ -132,8 +135,8 @@ def test_the_tables_of_a_vpn(rib: Rib) -> None:
     route = bytes([24 + 64 + 8]) + b"\x00\x01\x01" + VPN_RD + bytes([10])
     apply(peer, update([*head, mp_reach((1, 128), bytes([192, 0, 2, 1]), route)]))
     resolver = Resolver(rib)
-    assert neighbour_of(resolver, View([[peer]], [(3, VPN_RD)]), "10.0.0.1") == (1, 8)
-    assert neighbour_of(resolver, View([[peer]], [(3, bytes(8))]), "10.0.0.1") is None
+    assert neighbour_of(resolver, View([Step(3, VPN_RD, [[peer]])]), "10.0.0.1") == (1, 8)
+    assert neighbour_of(resolver, View([Step(3, bytes(8), [[peer]])]), "10.0.0.1") is None
 
 
 def test_with_add_path_the_next_hop_that_the_flow_took(rib: Rib) -> None:
@@ -147,7 +150,7 @@ def test_with_add_path_the_next_hop_that_the_flow_took(rib: Rib) -> None:
         ]
         apply(peer, update(attributes, network))
     resolver = Resolver(rib)
-    view = View([[peer]], UNICAST)
+    view = unicast([peer])
     assert neighbour_of(resolver, view, "10.0.0.1", "192.0.2.7") == (7, 8)
     assert neighbour_of(resolver, view, "10.0.0.1", "192.0.2.3") == (3, 8)
     assert neighbour_of(resolver, view, "10.0.0.1", "192.0.2.9") is None
@@ -157,7 +160,7 @@ def test_with_add_path_the_next_hop_that_the_flow_took(rib: Rib) -> None:
 def test_a_view_sees_what_its_peers_announce_and_withdraw_later(rib: Rib) -> None:
     peer = PeerRib(rib)
     resolver = Resolver(rib)
-    view = View([[peer]], UNICAST)
+    view = unicast([peer])
     assert neighbour_of(resolver, view, "10.0.0.1") is None
     apply(peer, announce("10.0.0.0/8", path=[1]))
     assert neighbour_of(resolver, view, "10.0.0.1") == (1, 8)
@@ -167,7 +170,7 @@ def test_a_view_sees_what_its_peers_announce_and_withdraw_later(rib: Rib) -> Non
 
 def test_views_of_another_daemon_and_odd_steps_are_refused(rib: Rib) -> None:
     with pytest.raises(ValueError, match="another daemon"):
-        Resolver(rib).add(View([[PeerRib(Rib(2))]], UNICAST))
+        Resolver(rib).add(unicast([PeerRib(Rib(2))]))
     for step in ((4, b""), (0, VPN_RD), (3, b"")):
         with pytest.raises(ValueError, match="no step"):
-            View([], [step])
+            Step(*step, [])
