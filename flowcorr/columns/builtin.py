@@ -11,7 +11,7 @@ NAMES: Final[Mapping[Kind, str]] = {
     Kind.ADDRESS: """
         src_host dst_host src_net dst_net peer_src_ip peer_dst_ip post_nat_src_host post_nat_dst_host
         tunnel_src_host tunnel_dst_host
-        exporter_address sender_address next_hop bgp_next_hop
+        exporter_address sender_address next_hop bgp_next_hop source_next_hop
     """,
     Kind.MAC: "src_mac dst_mac tunnel_src_mac tunnel_dst_mac",
     Kind.RD: "mpls_vpn_rd",
@@ -28,7 +28,7 @@ NAMES: Final[Mapping[Kind, str]] = {
         in_iface out_iface sampling_rate export_proto_seqno export_proto_sysid fwd_status flow_label
         mpls_label_top mpls_label_bottom mpls_pw_id vxlan nvgre tunnel_flow_label
         path_delay_avg_usec path_delay_min_usec path_delay_max_usec
-        exporter ingress_vrf_id egress_vrf_id sample_type renormalize_rate
+        exporter ingress_vrf_id egress_vrf_id sample_type renormalize_rate source_neighbour_as
     """,
     Kind.U16: """
         vlan in_vlan out_vlan in_cvlan out_cvlan etype src_port dst_port export_proto_version
@@ -54,6 +54,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "time_end": "end of the flow for pro-rating and stitching; 0: unknown",
     "next_hop": "IP next hop, whether or not it may be `peer_dst_ip`",
     "bgp_next_hop": "BGP next hop that the protocol carries",
+    "source_next_hop": "next hop of the route to the source",
+    "source_neighbour_as": "neighbour AS of the route to the source",
     "ingress_vrf_id": "VRF id of the way in (information element 234)",
     "egress_vrf_id": "VRF id of the way out (information element 235)",
     "flowset_id": "template of the record",

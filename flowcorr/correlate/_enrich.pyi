@@ -7,7 +7,7 @@ from flowcorr.columns.layout import Layout
 from flowcorr.correlate._facts import Facts
 from routed.rib._resolve import Resolver
 
-#: exporter, family (4 or 6), route distinguisher (8 octets, zero: none), ifIndex in and out (0 unless they matter)
+#: exporter, family (4 or 6, plus 256 times what gave the route distinguisher), route distinguisher (8 octets, zero: none), ifIndex in and out (0 unless they matter)
 Question = tuple[int, int, bytes, int, int]
 
 class Source:

@@ -199,7 +199,7 @@ cdef class Enricher:
     cdef object layout
     cdef Texts texts
     cdef tuple sources, groups
-    cdef Py_ssize_t src_at, dst_at, exporter_at, rd_at, next_hop_at, in_at, out_at
+    cdef Py_ssize_t src_at, dst_at, exporter_at, rd_at, origin_at, next_hop_at, in_at, out_at
     cdef bint interfaces
     cdef uint8_t *addresses
     cdef uint8_t *next_hops
@@ -219,6 +219,7 @@ cdef class Enricher:
                 raise ValueError(f"{group.source} is looked up and has no column")
         self.src_at, self.dst_at = layout.offset("src_host"), layout.offset("dst_host")
         self.exporter_at, self.rd_at = layout.offset("exporter"), layout.offset("mpls_vpn_rd")
+        self.origin_at = layout.offset("mpls_vpn_rd_origin")
         self.next_hop_at = layout.offset("bgp_next_hop")
         self.in_at, self.out_at = layout.offset("in_iface"), layout.offset("out_iface")
         if self.exporter_at < 0:
@@ -306,6 +307,8 @@ cdef class Enricher:
                 continue
             memcpy(&asked.exporter, row + self.exporter_at, 4)
             asked.family = 6 if memcmp(address, MAPPED, 12) else 4
+            if self.origin_at >= 0:
+                asked.family |= <uint32_t>row[self.origin_at] << 8
             if self.rd_at >= 0:
                 memcpy(asked.rd, row + self.rd_at, 8)
             if self.interfaces:

@@ -6,12 +6,12 @@ its rules over the columns once there is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from flowcorr.correlate._match import Rules, Tagger
-from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, number, prefix_octets
+from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, address_octets, number, prefix_octets
 from flowcorr.correlate.route_distinguisher import parse_rd
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: First bits of an IPv4 address in sixteen octets.
-IPV4_BITS: Final = 96
 MAX_TAG: Final = 2**64 - 1
 MAX_ROW_NAME: Final = 31
 MAX_AS: Final = 2**32 - 1
@@ -51,10 +49,47 @@ class Tags(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """Whose routes an agent map names: an address or Router-ID, and the port of its session where that matters."""
+    """Whose routes an agent map names: an address or Router-ID, and the port of its session where that matters.
+
+    `families` are those of the flows that it is for.
+    """
 
     address: IPv4Address | IPv6Address
     port: int | None
+    families: frozenset[int] = frozenset({4, 6})
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """A row of an agent map, asked about an exporter instead of a flow."""
+
+    row: FlowRow[Peer]
+
+    @property
+    def peer(self) -> Peer:
+        """Return whose routes it names."""
+        return self.row.gives
+
+    @property
+    def reads_interfaces(self) -> bool:
+        """Tell whether the ifIndexes of a flow matter."""
+        return bool(self.row.conditions)
+
+    def covers(self, address: IPv4Address | IPv6Address, family: int, in_iface: int, out_iface: int) -> bool:
+        """Tell whether the row is for the flows of an exporter between two interfaces."""
+        interfaces = {"in_iface": in_iface, "out_iface": out_iface}
+        return (
+            self.row.exporter is not None
+            and has_prefix(address_octets(address), *self.row.exporter)
+            and family in self.peer.families
+            and all((interfaces[one.column] == one.value) != one.negated for one in self.row.conditions)
+        )
+
+
+def has_prefix(octets: bytes, prefix: bytes, bits: int) -> bool:
+    """Tell whether the first bits of an address are those of a prefix, both in sixteen octets."""
+    difference = int.from_bytes(octets, "big") ^ int.from_bytes(prefix, "big")
+    return not difference >> (8 * len(octets) - bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +112,7 @@ class MapKind(Generic[T]):
     setters: tuple[str, ...]
     matchers: tuple[str, ...]
     needs: tuple[tuple[str, ...], ...] = ()  # of each tuple one key
+    columns: Mapping[str, str] = field(default_factory=dict)  # that a key reads in place of its usual one
 
     @property
     def keys(self) -> frozenset[str]:
@@ -98,7 +134,8 @@ class MapKind(Generic[T]):
             conditions: list[Condition] = []
             for key in self.matchers:  # in the order of the table, the cheap ones first
                 if key in pairs:
-                    conditions += MATCH_KEYS[key].conditions(pairs[key])
+                    found = MATCH_KEYS[key].conditions(pairs[key])
+                    conditions += [one._replace(column=self.columns.get(key, one.column)) for one in found]
             key = "ip"
             exporter = prefix_octets(pairs[key]) if key in pairs else None
             key = next((setter for setter in self.setters if setter in pairs), "")
@@ -195,7 +232,20 @@ def _peer(pairs: Mapping[str, str]) -> Peer:
         address = ip_address(text)
     except ValueError:
         raise MapValueError(f"'{text}' is no address") from None
-    return Peer(address, number(pairs["bgp_port"], 0xFFFF) if "bgp_port" in pairs else None)
+    port = number(pairs["bgp_port"], 0xFFFF) if "bgp_port" in pairs else None
+    return Peer(address, port, _families(pairs["filter"]) if "filter" in pairs else frozenset({4, 6}))
+
+
+def _families(text: str) -> frozenset[int]:
+    """Read the filter of an agent map, which only tells IP versions apart."""
+    words = set(text.split()) - {"and", "or", "vlan"}
+    if not words or not words <= FILTERS.keys():
+        raise MapValueError(f"filter '{text}' is not made of ip, ip6, vlan, and, or")
+    return frozenset(FILTERS[word] for word in words)
+
+
+#: What a filter of an agent map may choose.
+FILTERS: Final[Mapping[str, int]] = {"ip": 4, "ip6": 6}
 
 
 def _address(pairs: Mapping[str, str]) -> IPv4Address | IPv6Address:
@@ -234,7 +284,7 @@ PRE_TAG: Final[MapKind[Tags]] = MapKind(
 )
 AGENT: Final[MapKind[Peer]] = MapKind(
     _peer,
-    ("bgp_ip", "bmp_ip", "bgp_port", *_RESULTS),
+    ("bgp_ip", "bmp_ip", "bgp_port", "filter", *_RESULTS),
     _INTERFACES,
     (("bgp_ip", "bmp_ip", *_RESULTS), ("ip",)),
 )
@@ -245,7 +295,13 @@ SAMPLING: Final[MapKind[int]] = MapKind(_rate, _RESULTS, _INTERFACES, (_RESULTS,
 NEXT_HOPS: Final[MapKind[IPv4Address | IPv6Address]] = MapKind(
     _address, _RESULTS, ("bgp_nexthop",), (("bgp_nexthop",),)
 )
-SOURCE_SIDE: Final[MapKind[int | None]] = MapKind(_number_or_bgp, _RESULTS, _SOURCE_SIDE, (_RESULTS, ("ip",)))
+SOURCE_SIDE: Final[MapKind[int | None]] = MapKind(
+    _number_or_bgp,
+    _RESULTS,
+    _SOURCE_SIDE,
+    (_RESULTS, ("ip",)),
+    {"bgp_nexthop": "source_next_hop", "peer_dst_as": "source_neighbour_as"},
+)
 
 
 def compile_map(kind: MapKind[T], rows: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[FlowMap[T], Collection[str]]:

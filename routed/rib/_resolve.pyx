@@ -200,7 +200,10 @@ cdef class Resolver:
         self.free_views.append(number)
 
     def match(self, const uint32_t[::1] views, const uint8_t[::1] addresses, const uint8_t[::1] next_hops=None):
-        """The routes of n addresses of 16 octets, for few of them: a list of (path, family, prefix id, length) or None."""
+        """The routes of n addresses of 16 octets, for few of them.
+
+        Returns: a list of (path, family, prefix id, length, place of the RIB in the view) or None.
+        """
         cdef size_t n = <size_t>views.shape[0], i
         if addresses.shape[0] != ADDRESS * views.shape[0]:
             raise ValueError("as many addresses as views")
@@ -217,7 +220,7 @@ cdef class Resolver:
         try:
             self.resolve(&views[0], &addresses[0], hops, n, found)
             return [
-                (found[i].path, found[i].family, found[i].prefix, found[i].length) if found[i].path else None
+                (found[i].path, found[i].family, found[i].prefix, found[i].length, found[i].rib) if found[i].path else None
                 for i in range(n)
             ]
         finally:

@@ -44,7 +44,7 @@ def neighbour_of(resolver: Resolver, view: View, address: str, hop: str | None =
     resolver.remove(number)
     if found is None:
         return None
-    path, _, _, length = found
+    path, _, _, length, _ = found
     attributes = Lookups(resolver.rib).path(path)[2]
     sequence = attributes.index(bytes([0x40, 2])) + 3  # behind flags, code and length of AS_PATH
     return int.from_bytes(attributes[sequence + 2 : sequence + 6], "big"), length
@@ -92,7 +92,10 @@ def test_among_peers_the_path_that_bgp_would_choose(rib: Rib, better: dict, wors
     resolver = Resolver(rib)
     [expected] = resolver.match(array("I", [resolver.add(unicast([first]))]), octets("10.0.0.1"))
     for ribs in ([first, second], [second, first]):
-        assert resolver.match(array("I", [resolver.add(unicast(ribs))]), octets("10.0.0.1")) == [expected]
+        [found] = resolver.match(array("I", [resolver.add(unicast(ribs))]), octets("10.0.0.1"))
+        assert found is not None
+        assert expected is not None
+        assert found[:4] == expected[:4]
 
 
 def test_views_of_a_batch_are_asked_together(rib: Rib) -> None:

@@ -1,0 +1,164 @@
+"""What the configuration of a flow daemon takes from which source: the groups of columns that look-ups write.
+
+`*_as` decides about AS numbers and attributes, `*_net` about prefixes and next hops; each names sources, and `longest`
+takes the most specific of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from flowcorr.columns.builtin import BUILTIN
+from flowcorr.correlate._enrich import Group
+from flowcorr.correlate.community_patterns import keep_matching, numbers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from flowcorr.columns.column import Column
+    from flowcorr.correlate._facts import Amend, Texts4
+
+#: Words of `*_as` and `*_net` that keep what the protocol says.
+KEEP: Final = frozenset({"netflow", "sflow", "longest", "fallback"})
+#: Words that ask planes: which of them, by the name of a plane.
+ASKS: Final[Mapping[str, frozenset[str]]] = {
+    "bgp": frozenset({"bgp"}),
+    "bmp": frozenset({"bmp"}),
+    "longest": frozenset({"bgp", "bmp"}),
+    "fallback": frozenset({"bgp", "bmp"}),
+}
+
+_DESTINATION: Final[Mapping[str, str]] = {
+    "dst_as": "origin_as",
+    "peer_dst_as": "neighbour_as",
+    "as_path": "as_path",
+    "std_comm": "std_comm",
+    "ext_comm": "ext_comm",
+    "lrg_comm": "lrg_comm",
+    "local_pref": "local_pref",
+    "med": "med",
+    "lookup_reason_dst": "reason",
+}
+#: Attributes of the source that are looked up when their own key says so.
+_SOURCE_SIDE: Final[Mapping[str, str]] = {
+    "src_as_path": "as_path",
+    "src_std_comm": "std_comm",
+    "src_ext_comm": "ext_comm",
+    "src_lrg_comm": "lrg_comm",
+    "src_local_pref": "local_pref",
+    "src_med": "med",
+}
+_PREFIX: Final = {
+    "src_host": {"src_mask": "mask", "src_net": "net"},
+    "dst_host": {"dst_mask": "mask", "dst_net": "net", "peer_dst_ip": "next_hop"},
+}
+#: What maps over the source side compare and the route of the source says.
+_SOURCE_FACTS: Final = {"source_next_hop": "next_hop", "source_neighbour_as": "neighbour_as"}
+MASKS: Final = {"src_host": "src_mask", "dst_host": "dst_mask"}
+TEXTS: Final = ("as_path", "std_comm", "ext_comm", "lrg_comm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """What is taken from where.
+
+    Attributes:
+        as_source, net_source: the words of `*_as` and `*_net`.
+        peer_src_as: word of `bgp_peer_src_as_type`.
+        source_side: names of `_SOURCE_SIDE` that the route of the source gives.
+        radius: AS numbers of a path that are kept; 0: all.
+        patterns: of `std_comm`, `ext_comm` and `lrg_comm`, communities that are kept; none: all.
+        number_patterns: name and patterns of the communities that hold AS numbers where the path is empty.
+    """
+
+    as_source: tuple[str, ...]
+    net_source: tuple[str, ...]
+    peer_src_as: str | None = None
+    source_side: frozenset[str] = frozenset()
+    radius: int = 0
+    skips_confederations: bool = False
+    numeric: bool = False
+    patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    number_patterns: tuple[str, tuple[str, ...]] | None = None
+
+    def groups(self, planes: Sequence[str]) -> list[Group]:
+        """Return the groups over some planes, the one that wins a tie first.
+
+        Those of attributes come before those of prefixes, which overwrite the masks that `longest` compares with.
+        """
+        of_as, of_net = self._uses(self.as_source, planes), self._uses(self.net_source, planes)
+        keeps_as, keeps_net = bool(KEEP & set(self.as_source)), bool(KEEP & set(self.net_source))
+        found = []
+        if of_as:
+            found += [
+                _group("dst_host", of_as, _DESTINATION, keeps=keeps_as),
+                _group("src_host", of_as, {"src_as": "origin_as", "lookup_reason_src": "reason"}, keeps=keeps_as),
+                _group("src_host", of_as, {name: _SOURCE_SIDE[name] for name in self.source_side}, keeps=False),
+                _group("src_host", of_as, _SOURCE_FACTS, keeps=False),
+            ]
+        found.append(self._peer_src_as(of_as, keeps=keeps_as))
+        return [*found, *(_group(host, of_net, columns, keeps=keeps_net) for host, columns in _PREFIX.items())]
+
+    def reads(self, asked: Collection[str], planes: Sequence[str]) -> frozenset[str]:
+        """Return the columns that the look-ups for those asked for read: addresses, masks, next hops, exporters."""
+        of_as, of_net = self._uses(self.as_source, planes), self._uses(self.net_source, planes)
+        names: set[str] = set()
+        for host, columns in (
+            ("dst_host", {*_DESTINATION, *_PREFIX["dst_host"]}),
+            ("src_host", {*_SOURCE_SIDE, *_SOURCE_FACTS, *_PREFIX["src_host"], "src_as", "peer_src_as"}),
+        ):
+            if not columns & set(asked):
+                continue
+            names |= {host, MASKS[host]}
+            if of_as or of_net:
+                names |= {"mpls_vpn_rd", "mpls_vpn_rd_origin", "bgp_next_hop"}
+        return frozenset(names)
+
+    def texts(self, asked: Collection[str]) -> frozenset[str]:
+        """Return which texts of paths somebody wants."""
+        wanted = {text for text in TEXTS if text in asked or f"src_{text}" in asked}
+        if self.number_patterns is not None:
+            wanted.add(self.number_patterns[0])
+        return frozenset(wanted)
+
+    def amend(self) -> Amend | None:
+        """Return what the patterns make of a path's facts; None when there are none."""
+        if not self.patterns and self.number_patterns is None:
+            return None
+        keeps = {name: keep_matching(patterns) for name, patterns in self.patterns.items()}
+        numbers = None if self.number_patterns is None else numbers_of(self.number_patterns[1])
+        place = 0 if self.number_patterns is None else TEXTS.index(self.number_patterns[0])
+
+        def amended(origin_as: int, neighbour_as: int, texts: Texts4) -> tuple[int, int, Texts4]:
+            found = None if numbers is None else numbers(texts[place])
+            if found is not None:
+                neighbour_as, origin_as = neighbour_as or found[0], origin_as or found[1]
+            path, std, ext, lrg = (_kept(keeps.get(name), text) for name, text in zip(TEXTS, texts, strict=True))
+            return origin_as, neighbour_as, (path, std, ext, lrg)
+
+        return amended
+
+    def _uses(self, words: tuple[str, ...], planes: Sequence[str]) -> tuple[int, ...]:
+        """Return the places of the planes that some words ask; with one plane alone `bgp` and `bmp` mean the same."""
+        asked = frozenset[str]().union(*(ASKS.get(word, frozenset()) for word in words))
+        return tuple(at for at, plane in enumerate(planes) if plane in asked or (asked and len(planes) == 1))
+
+    def _peer_src_as(self, of_as: tuple[int, ...], *, keeps: bool) -> Group:
+        word = self.peer_src_as
+        asks = of_as if word in {"bgp", "fallback", "longest", "map"} else ()
+        keeps_it = keeps and (word is None or word in KEEP)
+        return _group("src_host", asks, {"peer_src_as": "neighbour_as"}, keeps=keeps_it)
+
+
+def _group(host: str, uses: tuple[int, ...], columns: Mapping[str, str], *, keeps: bool) -> Group:
+    return Group(host, mask=MASKS[host] if keeps else None, keeps=keeps, uses=uses, columns=dict(columns))
+
+
+def _kept(keep: Callable[[bytes], bytes] | None, text: bytes) -> bytes:
+    return text if keep is None else keep(text)
+
+
+def columns_of(names: Collection[str]) -> list[Column]:
+    """Return built-in columns by name."""
+    return [BUILTIN[name] for name in names]
