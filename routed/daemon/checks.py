@@ -22,12 +22,24 @@ def sinks_set(configuration: Configuration, prefix: str) -> list[str]:
     return [prefix + sink for sink in SINKS if configuration.is_set(prefix + sink)]
 
 
-def one_sink_each(configuration: Configuration) -> Iterator[Problem]:
-    """Refuse records that shall go to two places."""
+def mrt_is_for_files(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse a format that is a file to brokers, which take records."""
+    for prefix in DUMP_PREFIXES:
+        if configuration.of(f"{prefix}output", DumpFormat) is DumpFormat.MRT:
+            for sink in sinks_set(configuration, prefix):
+                if not sink.endswith("file"):
+                    yield _conflict(configuration, sink, f"{prefix}output: mrt and {sink} exclude each other")
+
+
+def messages_have_one_key(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse messages of several routes that shall have the key of their route."""
     for prefix in PREFIXES:
-        sinks = sinks_set(configuration, prefix)
-        if len(sinks) > 1:
-            yield _conflict(configuration, sinks[1], f"{' and '.join(sinks)} exclude each other")
+        key, other = f"{prefix}kafka_route_key", f"{prefix}kafka_multi_values"
+        if configuration.of(key, bool):
+            if configuration.of(other, int):
+                yield _conflict(configuration, key, f"{key} and {other} exclude each other")
+            if configuration.of(f"{prefix}output", DumpFormat) is not DumpFormat.JSON:
+                yield _conflict(configuration, key, f"{key} needs {prefix}output: json")
 
 
 def passing_on_excludes_records(configuration: Configuration) -> Iterator[Problem]:
@@ -129,7 +141,8 @@ def looking_glass_is_whole(configuration: Configuration) -> Iterator[Problem]:
 
 
 CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
-    one_sink_each,
+    mrt_is_for_files,
+    messages_have_one_key,
     passing_on_excludes_records,
     output_is_built,
     registry_needs_one_topic,

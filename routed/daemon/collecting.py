@@ -113,11 +113,13 @@ class CollectingPlane:
         await swept
         if self._message_log is not None:
             await self._message_log.close()
+        await self._outputs.close()
 
     def reopen(self) -> None:
         """Go on in new files of the same names."""
         if self._message_log is not None:
             self._message_log.reopen()
+        self._outputs.reopen()
 
     def reload(self) -> None:
         """Read what SIGUSR2 is for again, if that is wanted."""

@@ -7,9 +7,9 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from routed.daemon.build import build
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
 from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals
@@ -184,8 +184,4 @@ def serve(reactor: DaemonReactor, plane: Plane, log: Log, end: Ending) -> None:
 
 def version_text(program: Program) -> str:
     """Write the answer to `-V`."""
-    try:
-        number = version("routed-flowcorr")
-    except PackageNotFoundError:
-        number = "(not installed)"
-    return f"{program.name} {number}, Python {sys.version.split()[0]}"
+    return f"{program.name} {build()}, Python {sys.version.split()[0]}"

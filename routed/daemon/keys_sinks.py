@@ -5,10 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from routed.daemon.values import DATED_NAME, DUMP_OUTPUT, LABEL_FILTER, LOG_OUTPUT, PEER_NAME, REFRESH_TIME
+from routed.daemon.values import (
+    DATED_NAME,
+    DUMP_OUTPUT,
+    KAFKA_BROKERS,
+    LABEL_FILTER,
+    LOG_OUTPUT,
+    PEER_NAME,
+    REFRESH_TIME,
+    SPOOL_POLICY,
+)
 from routed.plumbing.config import Daemons, Group, Key, Status
 from routed.plumbing.values import BOOLEAN, OFF, ON, PATH, PORT, TEXT, at_least, between, one_of
-from routed.service.settings import DumpFormat
+from routed.service.settings import DumpFormat, SpoolPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,23 +28,75 @@ if TYPE_CHECKING:
 BGP: Final = Daemons.PMBGPD | Daemons.FLOW
 BMP: Final = Daemons.PMBMPD | Daemons.FLOW
 
-#: What names a sink: at most one of them per prefix.
+#: What names a sink; there may be several.
 SINKS: Final = ("file", "amqp_routing_key", "kafka_topic")
 LOG_PREFIXES: Final = ("bgp_daemon_msglog_", "bmp_daemon_msglog_")
 DUMP_PREFIXES: Final = ("bgp_table_dump_", "bmp_dump_")
 
 
+def _kafka(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
+    key = partial(Key, daemons=daemons)
+    ours = partial(key, ours=True)
+    yield key(f"{prefix}kafka_topic", name, None, "Kafka topic")
+    yield key(f"{prefix}kafka_topic_rr", at_least(0), 0, "topics to write to in turn, `_0` and so on")
+    yield key(f"{prefix}kafka_broker_host", KAFKA_BROKERS, "127.0.0.1", "Kafka broker, or a list with ports")
+    yield key(f"{prefix}kafka_broker_port", PORT, 9_092, "port of a single broker")
+    yield key(
+        f"{prefix}kafka_partition",
+        at_least(-1),
+        -1,
+        "partition; -1 is that of the record key, or without one the same for all records of a peer",
+    )
+    yield key(f"{prefix}kafka_partition_key", PEER_NAME, None, "key of the records")
+    yield key(f"{prefix}kafka_config_file", PATH, None, "settings of librdkafka: `global|topic, key, value`")
+    yield ours(
+        f"{prefix}kafka_multi_values",
+        at_least(0, unit="octets"),
+        0,
+        "octets of a message that has several records, a newline between two; 0 is a message for each",
+    )
+    yield ours(
+        f"{prefix}kafka_route_key",
+        BOOLEAN,
+        OFF,
+        "records have the key of their route, so that a compacted topic holds the table; a message without a value "
+        "follows a route that is gone",
+    )
+    yield key(f"{prefix}kafka_avro_schema_registry", TEXT, None, "URL of a schema registry", status=Status.NOT_BUILT)
+
+
+def _queue(prefix: str, daemons: Daemons) -> Iterator[Key]:
+    ours = partial(Key, daemons=daemons, ours=True)
+    yield ours(
+        f"{prefix}queue_size",
+        at_least(1, unit="octets"),
+        67_108_864,
+        "octets of records that wait in memory for a slow disk or broker",
+    )
+    yield ours(
+        f"{prefix}spool_directory",
+        PATH,
+        "/var/spool/routed",
+        "where records wait on disk for a broker, in a directory for each sink",
+    )
+    yield ours(
+        f"{prefix}spool_size",
+        at_least(0, unit="octets"),
+        1_073_741_824,
+        "octets that may wait there for one sink; 0 is no spool",
+    )
+    yield ours(
+        f"{prefix}spool_policy",
+        SPOOL_POLICY,
+        SpoolPolicy.WAIT,
+        "when that is full, `wait` makes peers wait, `drop` drops new records and counts them",
+    )
+
+
 def _brokers(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
     key = partial(Key, daemons=daemons, status=Status.NOT_BUILT)
     yield key(f"{prefix}avro_schema_file", PATH, None, "where Avro schemas are written, a file for each")
-    yield key(f"{prefix}kafka_topic", name, None, "Kafka topic")
-    yield key(f"{prefix}kafka_topic_rr", at_least(0), 0, "topics to write to in turn, `_0` and so on")
-    yield key(f"{prefix}kafka_broker_host", TEXT, "127.0.0.1", "Kafka broker, or a list with ports")
-    yield key(f"{prefix}kafka_broker_port", PORT, 9_092, "port of a single broker")
-    yield key(f"{prefix}kafka_partition", at_least(-1), -1, "partition; -1 leaves it to the library")
-    yield key(f"{prefix}kafka_partition_key", PEER_NAME, None, "key of the records")
-    yield key(f"{prefix}kafka_config_file", PATH, None, "settings of librdkafka: `global|topic, key, value`")
-    yield key(f"{prefix}kafka_avro_schema_registry", TEXT, None, "URL of a schema registry")
+    yield from _kafka(prefix, daemons, name)
     yield key(f"{prefix}amqp_routing_key", name, None, "AMQP routing key")
     yield key(f"{prefix}amqp_routing_key_rr", at_least(0), 0, "routing keys to write to in turn, `_0` and so on")
     yield key(f"{prefix}amqp_host", TEXT, "127.0.0.1", "AMQP broker")
@@ -62,12 +123,12 @@ def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
         is_global=False,
     )
     yield from _brokers(prefix, daemons, PEER_NAME)
+    yield from _queue(prefix, daemons)
     yield key(
         f"{prefix}kafka_retry",
         at_least(0, unit="seconds"),
         60,
-        "seconds before Kafka is tried again",
-        status=Status.NOT_BUILT,
+        "seconds before a producer that failed for good is made anew; lost connections heal by themselves",
     )
     yield key(
         f"{prefix}amqp_retry",
@@ -98,23 +159,19 @@ def _dump(prefix: str, daemons: Daemons) -> Iterator[Key]:
     yield key(f"{prefix}latest_file", PEER_NAME, None, "link to the newest dump")
     yield key(f"{prefix}workers", at_least(1), 1, "threads that write: ours needs none", status=Status.NO_EFFECT)
     yield from _brokers(prefix, daemons, DATED_NAME)
-
-
-def _queue_size(prefix: str, daemons: Daemons) -> Key:
-    meaning = "octets of lines that wait for a slow disk before peers are made to wait"
-    return Key(f"{prefix}queue_size", at_least(1, unit="octets"), 67_108_864, meaning, daemons=daemons, ours=True)
+    yield from _queue(prefix, daemons)
 
 
 BGP_LOG: Final = Group(
     "BGP message log",
-    "A line for every session that starts or ends and for every route that is announced or withdrawn. One of file, "
-    "Kafka topic and AMQP routing key switches it on.",
-    (*_log("bgp_daemon_msglog_", BGP), _queue_size("bgp_daemon_msglog_", BGP)),
+    "A record for every session that starts or ends and for every route that is announced or withdrawn. File, Kafka "
+    "topic and AMQP routing key each switch it on; several of them get the same records.",
+    tuple(_log("bgp_daemon_msglog_", BGP)),
 )
 BGP_DUMP: Final = Group(
     "BGP table dump",
-    "All routes of all peers, every so often. One of file, Kafka topic and AMQP routing key together with a refresh "
-    "time switches it on.",
+    "All routes of all peers, every so often. File, Kafka topic and AMQP routing key, together with a refresh time, "
+    "each switch it on; several of them get the same records.",
     tuple(_dump("bgp_table_dump_", BGP)),
 )
 BMP_LOG: Final = Group(
@@ -122,7 +179,6 @@ BMP_LOG: Final = Group(
     "As the BGP message log; and a line for every event of a router and its peers.",
     (
         *_log("bmp_daemon_msglog_", BMP),
-        _queue_size("bmp_daemon_msglog_", BMP),
         Key(
             "bmp_daemon_msglog_unchanged",
             BOOLEAN,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from routed.daemon.brokers import SPARE, Brokers, report_sink
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.queue import Bounds
-from routed.plumbing.sink import FileOptions, PoolThreads, Sink, SinkState, Watch
+from routed.plumbing.sink import FileOptions, PoolThreads, Sink, Watch
 from routed.plumbing.sink_file import FileSink
 from routed.service.bmp_records import mark_keys
 from routed.service.dump import Dumper
@@ -19,16 +20,13 @@ from routed.service.records import Counter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.internet.defer import Deferred
+
     from routed.daemon.settings import CommonSettings
     from routed.plumbing.log import Log
     from routed.plumbing.metrics import Registry
     from routed.service.clock import DaemonReactor
     from routed.service.dump import Source
-
-
-#: What a queue holds beyond its size before it loses rows: whoever is made to wait has one buffer of them under way, a
-#: megabyte and the routes of one message, and the lines about sessions wait for nobody. Units: octets.
-SPARE: Final = 8 << 20
 
 
 class Outputs:
@@ -47,6 +45,7 @@ class Outputs:
         self._in_thread = PoolThreads(reactor)
         self._file_options = FileOptions(owner=settings.process.owner)
         self._sequence = Counter()
+        self._brokers = Brokers(reactor, settings, log, metrics)
 
     def message_log(self) -> MessageLog | None:
         """Make the message log, if there is to be one."""
@@ -65,6 +64,7 @@ class Outputs:
         outlets: list[Outlet] = []
         if settings.file is not None:
             outlets.append(FileOutlet(settings.file, open_sink))
+        outlets += [self._brokers.outlet(broker) for broker in settings.brokers]
         return MessageLog(
             outlets,
             self._settings.render,
@@ -83,12 +83,14 @@ class Outputs:
         def open_dump(name: str, latest: str | None) -> DumpFile:
             return DumpFile(name, in_thread=self._in_thread, latest=latest, options=self._file_options)
 
+        is_alone = settings.file is None and len(settings.brokers) == 1
         dumper = Dumper(
             self._reactor,
             settings,
             self._settings.render,
             source=source,
             open_dump=open_dump,
+            brokers=[self._brokers.dump(broker, patient=is_alone) for broker in settings.brokers],
             in_thread=self._in_thread,
             sequence=self._sequence,
             log=self._log,
@@ -97,12 +99,10 @@ class Outputs:
         self._metrics.add("dump", dumper.counters, {"protocol": protocol})
         return dumper
 
+    def reopen(self) -> None:
+        """Go on with fresh connections for dumps."""
+        self._brokers.reopen()
 
-def report_sink(log: Log, state: SinkState) -> None:
-    """Say that the condition of a destination has changed."""
-    if state.failing:
-        log.error(f"[{state.name}] {state.reason}: retrying, {state.rows_queued} rows wait, {state.rows_lost} lost")
-    elif state.reason:
-        log.warning(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
-    else:
-        log.info(f"[{state.name}] written again, {state.rows_lost} rows lost")
+    def close(self) -> Deferred[None]:
+        """Close what dumps were written to."""
+        return self._brokers.close()

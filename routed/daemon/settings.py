@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 from routed.daemon.checks import CHECKS
 from routed.daemon.keys import KEYS
 from routed.plumbing.config import Configuration, configure
+from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
 from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.maps import Limits
-from routed.plumbing.names import NameTemplate
+from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
 from routed.plumbing.output_file import Owner
 from routed.plumbing.process import NO_ACCOUNT, ProcessSettings, group_id, user_id
 from routed.plumbing.statements import Kind, Problem
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.service.settings import (
+    BrokerSettings,
     DumpFormat,
     DumpSettings,
     ListenerSettings,
@@ -26,6 +28,8 @@ from routed.service.settings import (
     RenderSettings,
     ReplaySettings,
     SpeakerSettings,
+    SpoolPolicy,
+    SpoolSettings,
     StationSettings,
     TimestampLayout,
 )
@@ -39,8 +43,14 @@ if TYPE_CHECKING:
 
 #: The router id of last resort, the same as that of the compatible implementation.
 DEFAULT_ROUTER_ID: Final = IPv4Address("1.2.3.4")
+#: Who wrote a record, when nobody says otherwise.
+DEFAULT_WRITER_ID: Final = parse_name("$proc_name/$writer_pid", WRITER_VARIABLES)
 #: User and group of created files: the key of each, and how its number is found.
 ACCOUNTS: Final[Mapping[str, Callable[[int | str | None], int]]] = {"files_uid": user_id, "files_gid": group_id}
+
+
+#: What the message logs' `kafka_retry` is when nobody sets it. Units: seconds.
+DUMP_RETRY: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +60,7 @@ class CommonSettings:
     process: ProcessSettings
     log: LogSettings
     listener: ListenerSettings
+    writer_id: NameTemplate
     render: RenderSettings
     maps: MapSettings
     message_log: MessageLogSettings | None
@@ -129,6 +140,7 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "process": process_settings(configuration),
         "log": log_settings(configuration, command),
         "listener": listener_settings(configuration, protocol),
+        "writer_id": configuration.maybe("writer_id_string", NameTemplate) or DEFAULT_WRITER_ID,
         "render": render_settings(configuration),
         "maps": map_settings(configuration, protocol),
         "message_log": message_log_settings(configuration, protocol),
@@ -280,22 +292,23 @@ def map_settings(c: Configuration, protocol: str) -> MapSettings:
 def message_log_settings(c: Configuration, protocol: str) -> MessageLogSettings | None:
     """Tell where messages are logged, if they are."""
     prefix = f"{protocol}_daemon_msglog_"
-    file = c.maybe(f"{prefix}file", NameTemplate)
-    if file is None:
+    file, brokers = c.maybe(f"{prefix}file", NameTemplate), broker_settings(c, prefix)
+    if file is None and not brokers:
         return None
     return MessageLogSettings(
         file=file,
         label_filter=_labels(c, f"{prefix}label_filter"),
         queue_size=c.of(f"{prefix}queue_size", int),
         skips_unchanged=protocol == "bmp" and not c.of("bmp_daemon_msglog_unchanged", bool),
+        brokers=brokers,
     )
 
 
 def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
     """Tell where tables are dumped and when, if they are."""
-    file = c.maybe(f"{prefix}file", NameTemplate)
+    file, brokers = c.maybe(f"{prefix}file", NameTemplate), broker_settings(c, prefix)
     refresh_time = c.of(f"{prefix}refresh_time", int)
-    if file is None or not refresh_time:
+    if (file is None and not brokers) or not refresh_time:
         return None
     return DumpSettings(
         file=file,
@@ -303,6 +316,46 @@ def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
         output=c.of(f"{prefix}output", DumpFormat),
         refresh_time=refresh_time,
         time_slots=c.of(f"{prefix}time_slots", int),
+        brokers=brokers,
+    )
+
+
+def broker_settings(c: Configuration, prefix: str) -> tuple[BrokerSettings, ...]:
+    """Tell which brokers the records of one kind go to."""
+    topic = c.maybe(f"{prefix}kafka_topic", NameTemplate)
+    if topic is None:
+        return ()
+    return (_broker(c, prefix, "kafka", topic, c.maybe(f"{prefix}kafka_partition_key", NameTemplate)),)
+
+
+def _broker(c: Configuration, prefix: str, kind: str, target: NameTemplate, key: NameTemplate | None) -> BrokerSettings:
+    size = c.of(f"{prefix}spool_size", int)
+    return BrokerSettings(
+        label=prefix + kind,
+        target=target,
+        key=key,
+        transport=kafka_settings(c, prefix),
+        queue_size=c.of(f"{prefix}queue_size", int),
+        spool=SpoolSettings(
+            directory=_path(c, f"{prefix}spool_directory") if size else None,
+            size=size,
+            policy=c.of(f"{prefix}spool_policy", SpoolPolicy),
+        ),
+    )
+
+
+def kafka_settings(c: Configuration, prefix: str) -> KafkaSettings:
+    """Tell how records of one kind get to Kafka."""
+    prefix += "kafka_"
+    return KafkaSettings(
+        servers=parse_servers(c.of(f"{prefix}broker_host", str), c.of(f"{prefix}broker_port", int)),
+        keys=prefix,
+        config_file=_path(c, f"{prefix}config_file"),
+        topics=c.of(f"{prefix}topic_rr", int),
+        partition=c.of(f"{prefix}partition", int),
+        multi_values=c.of(f"{prefix}multi_values", int),
+        route_key=c.of(f"{prefix}route_key", bool),
+        retry=c.of(f"{prefix}retry", int) if "msglog" in prefix else DUMP_RETRY,
     )
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import Final
 
+from routed.plumbing.kafka_settings import parse_servers
 from routed.plumbing.log import FACILITIES
 from routed.plumbing.names import (
     DATED_VARIABLES,
@@ -15,7 +16,7 @@ from routed.plumbing.names import (
     parse_name,
 )
 from routed.plumbing.values import PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
-from routed.service.settings import DumpFormat
+from routed.service.settings import DumpFormat, SpoolPolicy
 from routed.session.negotiation import MAX_HOST_NAME
 from routed.wire.bgp.codepoints import Role
 
@@ -35,6 +36,11 @@ def _parse_writer_id(text: str) -> NameTemplate:
     if name.unknown:
         raise ValueError(f"unknown variable {name.unknown[0]}")
     return name
+
+
+def _parse_brokers(text: str) -> str:
+    parse_servers(text)
+    return text
 
 
 def _parse_community(text: str) -> str:
@@ -71,6 +77,7 @@ DATED_NAME: Final[Parser[NameTemplate]] = Parser(
     "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_name
 )
 WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
+KAFKA_BROKERS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_brokers)
 COMMUNITY: Final[Parser[str]] = Parser("a community such as 65000:666", _parse_community)
 COMMUNITIES: Final = list_of(COMMUNITY, 16)
 #: As many entries as a label filter of the reference implementation may have.
@@ -101,6 +108,7 @@ ROLE: Final = word(
 _AVRO: Final = {"avro": DumpFormat.AVRO, "avro_bin": DumpFormat.AVRO, "avro_json": DumpFormat.AVRO_JSON}
 LOG_OUTPUT: Final = word({"json": DumpFormat.JSON, **_AVRO})
 DUMP_OUTPUT: Final = word({"json": DumpFormat.JSON, **_AVRO, "mrt": DumpFormat.MRT})
+SPOOL_POLICY: Final = word({"wait": SpoolPolicy.WAIT, "drop": SpoolPolicy.DROP})
 TABLE_HASH: Final = one_of("path_id", "mpls_vpn_rd")
 
 #: RFC 6793 section 1: asplain, four octets; 0 means that none is configured.

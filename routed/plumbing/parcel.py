@@ -1,7 +1,11 @@
 """What travels to a broker: a buffer of rows, where it is to go, and its number in its sink."""
 
+import json
+from array import array
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from routed.plumbing.sink import TEXT, Framing
@@ -14,12 +18,14 @@ class Address(NamedTuple):
     """Where the rows of one source go at a broker.
 
     `target`: the topic of Kafka or the routing key of AMQP, with all variables put in. `key`: the record key of Kafka,
-    empty for none. `source`: names the source whose order is kept, where neither of the two does.
+    empty for none. `source`: names the source whose order is kept, where neither of the two does. `writer`: who wrote
+    the rows, the last key of JSON ones; it travels with them, since they may be delivered by a later run.
     """
 
     target: str
     key: bytes = b""
     source: bytes = b""
+    writer: str = ""
 
 
 class Parcel(NamedTuple):
@@ -86,3 +92,40 @@ class ParcelQueue:
             parcels.append(parcel)
             octets -= parcel.weight
         return parcels
+
+
+def rows_of(parcel: Parcel) -> list[bytes]:
+    """Return the rows as a broker gets them, one by one: JSON without its newline and with its writer."""
+    if parcel.framing.ends:
+        ends = array("I", parcel.framing.ends)
+        return [parcel.octets[start:end] for start, end in pairwise([0, *ends])]
+    rows = stamped(parcel).split(b"\n")
+    if not rows[-1]:
+        rows.pop()
+    return rows
+
+
+def bundles_of(parcel: Parcel, most: int) -> list[bytes]:
+    """Return the rows of a text parcel in bundles of at most `most` octets, newlines between; a longer row alone."""
+    octets = stamped(parcel)
+    bundles, at = [], 0
+    while at < len(octets):
+        end = octets.rfind(b"\n", at, at + most + 1)
+        if end < 0:
+            end = octets.find(b"\n", at)
+        if end < 0:
+            end = len(octets)
+        bundles.append(octets[at:end])
+        at = end + 1
+    return bundles
+
+
+def stamped(parcel: Parcel) -> bytes:
+    """Return the octets of a text parcel, each row with its writer: a newline follows a brace nowhere else in JSON."""
+    writer = parcel.address.writer
+    return parcel.octets.replace(b"}\n", _ending(writer)) if writer else parcel.octets
+
+
+@lru_cache(64)
+def _ending(writer: str) -> bytes:
+    return b', "writer_id": %s}\n' % json.dumps(writer, ensure_ascii=False).encode()

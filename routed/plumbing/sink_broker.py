@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from routed.plumbing.carrier import WINDOW, Carrier, Reports
-from routed.plumbing.metrics import SinkCounters
+from routed.plumbing.metrics import SinkCounters, counter, gauge
 from routed.plumbing.parcel import Address, Parcel, ParcelQueue
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import NO_WATCH, TEXT, Framing, InThread, SinkState, Watch, log_bug
@@ -47,19 +47,19 @@ CLOSE_PATIENCE: Final = 5.0
 class BrokerCounters(SinkCounters):
     """What went through the sink of a broker; `rows_written` are those that the broker has confirmed."""
 
-    rows_refused: int = 0  # by the broker, for good; they are among those lost
-    pauses: int = 0  # times that producers were asked to wait
-    disconnections: int = 0
+    rows_refused: int = counter("rows that the broker will never take, among those lost")
+    pauses: int = counter("times that producers were asked to wait")
+    disconnections: int = counter("times that the broker went away")
 
 
 @dataclass(slots=True)
 class BrokerLevels:
     """What is in the sink of a broker at the moment."""
 
-    up: int = 0
-    rows_waiting: int = 0  # in memory
-    octets_waiting: int = 0
-    octets_spooled: int = 0
+    up: int = gauge("1 when the broker is reached, else 0")
+    rows_waiting: int = gauge("rows in memory that were not handed to the client of the broker")
+    octets_waiting: int = gauge("octets in memory that the broker has not confirmed")
+    octets_spooled: int = gauge("octets on disk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A segment of a spool: a file of parcels, each with its checksum.
 
 Octets of a file: magic (8), then entries. Octets of an entry: CRC-32 of what follows (u32), number (u64), rows (u32),
-length of the rows (u32), of their ends (u32), of target, key, source and schema (u16 each), then those six texts.
+length of the rows (u32), of their ends (u32), of target, key, source, writer and schema (u16 each), then those texts.
 Little-endian. The name of a file is the number of its first parcel, so names sort as their contents do.
 
 A segment that ends in the middle of an entry was being written when the power or the process went: the whole entries
@@ -19,7 +19,7 @@ from routed.plumbing.sink import Framing
 
 MAGIC: Final = b"RSPOOL1\n"
 SUFFIX: Final = ".spool"
-_HEAD: Final = struct.Struct("<IQIIIHHHH")
+_HEAD: Final = struct.Struct("<IQIIIHHHHH")
 _CHECKSUM: Final = 4
 #: No buffer of rows is near this; a length above it is damage, and not worth the memory to find that out.
 MAX_ENTRY: Final = 256 << 20
@@ -50,7 +50,15 @@ def encode_entry(parcel: Parcel) -> bytes:
     Raises: ValueError when a text of its address is longer than an entry can say.
     """
     address, framing = parcel.address, parcel.framing
-    texts = (parcel.octets, framing.ends, address.target.encode(), address.key, address.source, framing.schema.encode())
+    texts = (
+        parcel.octets,
+        framing.ends,
+        address.target.encode(),
+        address.key,
+        address.source,
+        address.writer.encode(),
+        framing.schema.encode(),
+    )
     try:
         head = _HEAD.pack(0, parcel.number, parcel.rows, *map(len, texts))[_CHECKSUM:]
     except struct.error as error:
@@ -91,6 +99,6 @@ def _read_entry(file: BinaryIO, head: bytes, at: int) -> tuple[Parcel, int]:
     for length in lengths:
         texts.append(body[start : start + length])
         start += length
-    octets, ends, target, key, source, schema = texts
-    address = Address(target.decode(errors="replace"), key, source)
+    octets, ends, target, key, source, writer, schema = texts
+    address = Address(target.decode(errors="replace"), key, source, writer.decode(errors="replace"))
     return Parcel(number, address, octets, rows, Framing(ends, schema.decode(errors="replace"))), _HEAD.size + size

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
+from routed.plumbing.metrics import counter
 from routed.plumbing.parcel import Parcel, ParcelQueue
 from routed.plumbing.sink import log_bug, reason_of
 from routed.plumbing.spool_segment import DamageError
@@ -34,11 +35,11 @@ STEP: Final = 8 << 20
 class SpoolCounters:
     """What went through a spool."""
 
-    rows_spooled: int = 0
-    rows_replayed: int = 0
-    full: int = 0  # times that there was no room
-    failures: int = 0  # calls that the disk refused
-    damages: int = 0  # places that could not be read
+    rows_spooled: int = counter("rows written to disk")
+    rows_replayed: int = counter("rows read from disk")
+    full: int = counter("times that there was no room")
+    failures: int = counter("calls that the disk refused")
+    damages: int = counter("places that could not be read")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 from twisted.internet.defer import Deferred, succeed
 
 from routed.plumbing.sink import TEXT, Framing, Lane, SinkError
-from routed.service.outlet import peer_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from routed.plumbing.metrics import SinkCounters
-    from routed.plumbing.names import NameTemplate
     from routed.plumbing.sink_broker import BrokerSink
+    from routed.service.outlet import Addresses
     from routed.service.records import PeerText
 
 #: How long a place may take nothing before the dump goes on without it: slow disks take megabytes meanwhile.
@@ -33,7 +32,10 @@ class DumpPlace(Protocol):
     """One place that a dump goes to. `error`: why it takes nothing any more."""
 
     error: SinkError | None
-    counters: SinkCounters
+
+    @property
+    def counters(self) -> SinkCounters:
+        """Return what tells whether it takes anything."""
 
     @property
     def name(self) -> str:
@@ -64,15 +66,13 @@ class BrokerDump:
 
     error: SinkError | None = None
 
-    def __init__(
-        self, name: str, sink: BrokerSink, target: NameTemplate, key: NameTemplate | None, when: datetime
-    ) -> None:
+    def __init__(self, name: str, sink: BrokerSink, addresses: Addresses, when: datetime) -> None:
         self.name, self.counters = name, sink.counters
-        self._sink, self._target, self._key, self._when = sink, target, key, when
+        self._sink, self._addresses, self._when = sink, addresses, when
 
     def lane(self, text: PeerText) -> Lane:
         """Return the way to the address of a peer."""
-        return self._sink.lane(peer_address(text, self._target, self._key, self._when))
+        return self._sink.lane(self._addresses.of(text, self._when))
 
     def ready(self) -> Deferred[None]:
         """Return what fires when the sink has room."""

@@ -7,7 +7,7 @@ earlier run has left in its spool is delivered even where no peer ever comes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from routed.plumbing.parcel import Address
 from routed.plumbing.sink import Lane, Sink, Watch
@@ -68,14 +68,32 @@ class FileOutlet:
         return sink
 
 
+class Addresses(NamedTuple):
+    """How the addresses of peers at a broker are made. `writer`: who writes their records."""
+
+    target: NameTemplate
+    key: NameTemplate | None
+    writer: str
+
+    def of(self, text: PeerText, when: datetime | None = None) -> Address:
+        """Return where the records of a peer go, at a time where the target's name follows it."""
+        address, port = str(text.address), text.port
+        return Address(
+            self.target.expand_for_peer(address, port, when),
+            b"" if self.key is None else self.key.expand_for_peer(address, port, when).encode(),
+            f"{address} {port}".encode(),
+            self.writer,
+        )
+
+
 class BrokerOutlet:
     """A broker: one sink for all peers, an address for each."""
 
     is_everybodys = True
 
-    def __init__(self, label: str, target: NameTemplate, key: NameTemplate | None, open_broker: OpenBroker) -> None:
+    def __init__(self, label: str, addresses: Addresses, open_broker: OpenBroker) -> None:
         self.early_name = label
-        self._target, self._key, self._open_broker = target, key, open_broker
+        self._addresses, self._open_broker = addresses, open_broker
 
     def name(self, text: PeerText) -> str:  # noqa: ARG002 (there is one)
         """Name the broker."""
@@ -88,16 +106,4 @@ class BrokerOutlet:
     def lane(self, sink: Sink, text: PeerText) -> Lane:
         """Return the way to a peer's address."""
         assert isinstance(sink, BrokerSink)
-        return sink.lane(peer_address(text, self._target, self._key))
-
-
-def peer_address(
-    text: PeerText, target: NameTemplate, key: NameTemplate | None, when: datetime | None = None
-) -> Address:
-    """Return where the records of a peer go at a broker, at a time where the name follows it."""
-    address, port = str(text.address), text.port
-    return Address(
-        target.expand_for_peer(address, port, when),
-        b"" if key is None else key.expand_for_peer(address, port, when).encode(),
-        f"{address} {port}".encode(),
-    )
+        return sink.lane(self._addresses.of(text))

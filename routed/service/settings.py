@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
+    from routed.plumbing.kafka_settings import KafkaSettings
     from routed.plumbing.maps import Limits
     from routed.plumbing.names import NameTemplate
     from routed.wire.bgp.codepoints import Role
@@ -127,16 +128,16 @@ class SpoolSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
-    """What the records of one kind need to reach some broker, whichever it is.
+    """One destination at a broker, whatever it speaks.
 
-    `label`: the keys' common beginning, which names the sink. `target`: topic or routing key. `key`: what Kafka spreads
-    records over partitions by. `writer_id`: what JSON records end with. Units: octets of the queue.
+    `label`: names the sink, in the log and in the spool's directory. `target`: topic or routing key. `key`: record key.
+    `transport`: what the carrier has to know. Units: octets of the queue.
     """
 
     label: str
     target: NameTemplate
     key: NameTemplate | None
-    writer_id: str
+    transport: KafkaSettings
     queue_size: int
     spool: SpoolSettings
 
@@ -149,6 +150,7 @@ class MessageLogSettings:
     label_filter: tuple[str, ...] | None
     queue_size: int
     skips_unchanged: bool = False
+    brokers: tuple[BrokerSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,7 @@ class DumpSettings:
     output: DumpFormat
     refresh_time: int
     time_slots: int
+    brokers: tuple[BrokerSettings, ...] = ()
 
     @property
     def period(self) -> int:

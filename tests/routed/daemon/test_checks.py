@@ -24,16 +24,16 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
     ("lines", "text"),
     [
         (
-            ["bgp_daemon_msglog_file: /x", "bgp_daemon_msglog_kafka_topic: t"],
+            ["bgp_table_dump_output: mrt", "bgp_table_dump_kafka_topic: t", "bgp_table_dump_refresh_time: 60"],
             (
-                "[f:2] bgp_daemon_msglog_kafka_topic: bgp_daemon_msglog_file and bgp_daemon_msglog_kafka_topic "
+                "[f:2] bgp_table_dump_kafka_topic: bgp_table_dump_output: mrt and bgp_table_dump_kafka_topic "
                 "exclude each other"
             ),
         ),
         (
-            ["bgp_table_dump_amqp_routing_key: r", "bgp_table_dump_kafka_topic: t", "bgp_table_dump_refresh_time: 60"],
+            ["bmp_dump_kafka_route_key: true", "bmp_dump_kafka_multi_values: 1000"],
             (
-                "[f:2] bgp_table_dump_kafka_topic: bgp_table_dump_amqp_routing_key and bgp_table_dump_kafka_topic "
+                "[f:1] bmp_dump_kafka_route_key: bmp_dump_kafka_route_key and bmp_dump_kafka_multi_values "
                 "exclude each other"
             ),
         ),
@@ -66,13 +66,6 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
             "[f:2] rpki_rtr_cache: rpki_roas_file and rpki_rtr_cache exclude each other",
         ),
         (["redis_host: 192.0.2.1:6379"], "[f:1] redis_host: cluster_name is missing"),
-        (
-            ["bmp_daemon_msglog_file: /x", "bmp_daemon_msglog_amqp_routing_key: r"],
-            (
-                "[f:2] bmp_daemon_msglog_amqp_routing_key: bmp_daemon_msglog_file and "
-                "bmp_daemon_msglog_amqp_routing_key exclude each other"
-            ),
-        ),
         (["bmp_dump_output: avro"], "[f:1] bmp_dump_output: Avro is not built yet: valid is json"),
         (
             ["bmp_dump_refresh_time: 60", "bmp_dump_time_slots: 61"],

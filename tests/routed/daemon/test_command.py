@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from routed.daemon import command
+from routed.daemon import build, command
 from routed.daemon.command import FAILED, OK, USAGE
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings
 from routed.daemon.switches import PMBGPD, PMBMPD
@@ -32,7 +32,7 @@ def test_version_is_that_of_the_package(
             raise PackageNotFoundError(name)
         return "1.2.3"
 
-    monkeypatch.setattr(command, "version", version)
+    monkeypatch.setattr(build, "version", version)
     assert daemon.main(["-V"]) == OK
     number = "1.2.3, Python 3." if installed else "(not installed), "
     assert capsys.readouterr().out.startswith(f"{daemon.program.name} {number}")

@@ -46,7 +46,7 @@ def everything(spool: Spool, after: int = 0) -> list[int]:
     st.builds(
         Parcel,
         st.integers(1, 2**64 - 1),
-        st.builds(Address, st.text(max_size=9), st.binary(max_size=9), st.binary(max_size=9)),
+        st.builds(Address, st.text(max_size=9), st.binary(max_size=9), st.binary(max_size=9), st.text(max_size=9)),
         st.binary(max_size=99),
         st.integers(0, 2**32 - 1),
         st.builds(Framing, st.binary(max_size=9), st.text(max_size=9)),

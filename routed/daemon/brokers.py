@@ -1,0 +1,124 @@
+"""The sinks of brokers: carrier, spool and queue of each, put together from settings."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from routed.daemon.build import build
+from routed.plumbing.names import Variable
+from routed.plumbing.queue import Bounds
+from routed.plumbing.sink import NO_WATCH, PoolThreads, SinkState, Watch
+from routed.plumbing.sink_broker import BrokerOptions, BrokerSink
+from routed.plumbing.spool import Spool
+from routed.service.dump_place import BrokerDump
+from routed.service.outlet import Addresses, BrokerOutlet
+from routed.service.settings import SpoolPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from routed.daemon.settings import CommonSettings
+    from routed.plumbing.carrier import Carrier
+    from routed.plumbing.log import Level, Log
+    from routed.plumbing.metrics import Registry
+    from routed.service.clock import DaemonReactor
+    from routed.service.dump import OpenBrokerDump
+    from routed.service.settings import BrokerSettings
+
+#: What a queue holds beyond its size before it loses rows: whoever is made to wait has one buffer of them under way, a
+#: megabyte and the routes of one message, and the lines about sessions wait for nobody. Units: octets.
+SPARE: Final = 8 << 20
+
+
+class Brokers:
+    """All brokers that the records of a plane go to."""
+
+    def __init__(self, reactor: DaemonReactor, settings: CommonSettings, log: Log, metrics: Registry) -> None:
+        self._reactor, self._log, self._metrics = reactor, log, metrics
+        self._process, self._writer = settings.process, writer_id(settings)
+        self._in_thread = PoolThreads(reactor)
+        self._dump_sinks: list[BrokerSink] = []
+
+    def outlet(self, settings: BrokerSettings) -> BrokerOutlet:
+        """Make the way of a message log to a broker."""
+        return BrokerOutlet(settings.label, self._addresses(settings), partial(self._open, settings, patient=False))
+
+    def dump(self, settings: BrokerSettings, *, patient: bool) -> OpenBrokerDump:
+        """Make the way of dumps to a broker; `patient` ones rather wait for it than to go through the disk."""
+        sink, addresses = self._open(settings, NO_WATCH, patient=patient), self._addresses(settings)
+        self._dump_sinks.append(sink)
+
+        def open_dump(when: datetime) -> BrokerDump:
+            return BrokerDump(settings.label, sink, addresses, when)
+
+        return open_dump
+
+    def reopen(self) -> None:
+        """Go on with fresh connections."""
+        for sink in self._dump_sinks:
+            sink.reopen()
+
+    def close(self) -> Deferred[None]:
+        """Close the sinks of dumps; those of message logs are theirs to close."""
+        return gatherResults([sink.close() for sink in self._dump_sinks]).addCallback(lambda _: None)
+
+    def _addresses(self, settings: BrokerSettings) -> Addresses:
+        return Addresses(settings.target, settings.key, self._writer)
+
+    def _open(self, settings: BrokerSettings, watch: Watch, *, patient: bool) -> BrokerSink:
+        size, spool = settings.queue_size, None
+        if settings.spool.directory is not None:
+            directory = settings.spool.directory / f"{self._process.name}-{settings.label}"
+            spool = Spool(directory, settings.spool.size, owner=self._process.owner)
+        sink = BrokerSink(
+            settings.label,
+            self._carrier(settings),
+            spool,
+            clock=self._reactor,
+            in_thread=self._in_thread,
+            watch=Watch(partial(report_sink, self._log), watch.on_full, watch.on_drained),
+            options=BrokerOptions(
+                bounds=Bounds(limit=size + SPARE, full=size // 2, drained=size // 8),
+                drops=settings.spool.policy is SpoolPolicy.DROP,
+                patient=patient,
+            ),
+        )
+        labels = {"sink": settings.label}
+        self._metrics.add("sink", sink.counters, labels)
+        self._metrics.add("queue", sink.levels, labels)
+        if sink.spooler is not None:
+            self._metrics.add("spool", sink.spooler.counters, labels)
+        return sink
+
+    def _carrier(self, settings: BrokerSettings) -> Carrier:
+        from routed.plumbing.sink_kafka import KafkaCarrier  # noqa: PLC0415 (a library that no other part needs)
+
+        say: Callable[[Level, str], None] = self._log.write
+        carrier = KafkaCarrier(settings.transport, self._reactor, say)
+        self._metrics.add("kafka", carrier.counters, {"sink": settings.label})
+        return carrier
+
+
+def writer_id(settings: CommonSettings) -> str:
+    """Return who writes records, now that the process is the one that will."""
+    values = {
+        Variable.PROCESS_NAME: settings.process.name,
+        Variable.WRITER_PID: str(os.getpid()),
+        Variable.BUILD: build(),
+    }
+    return settings.writer_id.expand(values)
+
+
+def report_sink(log: Log, state: SinkState) -> None:
+    """Say that the condition of a destination has changed."""
+    if state.failing:
+        log.error(f"[{state.name}] {state.reason}: retrying, {state.rows_queued} rows wait, {state.rows_lost} lost")
+    elif state.reason:
+        log.warning(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
+    else:
+        log.info(f"[{state.name}] written again, {state.rows_lost} rows lost")
