@@ -26,6 +26,7 @@ from lg.render import Page, frames_to, json_lines_to, table_to
 from lg.server import DEFAULT_HOST, DEFAULT_PORT, Server, parse_address, parse_port
 from lg.switches import UnknownSwitchError, UsageError, read
 from routed.query.codec import QueryError
+from routed.query.parameters import number
 from routed.query.request import DEFAULT_LIMIT
 
 NAME: Final = "pmbgp"
@@ -182,7 +183,7 @@ def _most(given: Given) -> int | None:
         return None
     if "limit" not in given:
         return DEFAULT_LIMIT
-    most = int(read("--limit", switches.number, given["limit"][-1]))
+    most = int(read("--limit", number, given["limit"][-1]))
     if not most:
         raise UsageError("--limit: at least 1 is needed")
     return most

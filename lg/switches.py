@@ -9,7 +9,7 @@ import getopt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+from routed.query.parameters import json_value, parser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,70 +33,36 @@ class UnknownSwitchError(UsageError):
     """It has a switch that there is not."""
 
 
-def number(text: str) -> int:
-    """Read a number that a question may have.
-
-    Raises: ValueError.
-    """
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-        raise ValueError(f"[{text}] is not a number")
-    return int(text)
-
-
-#: How a number is compared, by what stands before it; longer signs come first.
-SIGNS: Final = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "=": "eq"}
-
-
-def comparison(text: str) -> int | dict[str, int]:
-    """Read `100`, `>=100` or `100-200`.
-
-    Raises: ValueError.
-    """
-    for sign, operator in SIGNS.items():
-        if text.startswith(sign):
-            return {operator: number(text.removeprefix(sign))}
-    least, dash, most = text.partition("-")
-    return {"ge": number(least), "le": number(most)} if dash else number(text)
-
-
-def json_object(text: str) -> Any:
-    """Read a condition as the question has it.
-
-    Raises: ValueError.
-    """
-    return orjson.loads(text)
-
-
-#: Conditions: the member that each switch sets, and how its argument is read.
-CONDITIONS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
-    "origin-as": ("origin_as", number),
-    "neighbor-as": ("neighbor_as", number),
-    "as": ("as", number),
-    "as-path": ("as_path", str),
-    "as-path-length": ("as_path_length", comparison),
-    "next-hop": ("next_hop", str),
-    "community": ("community", str),
-    "ext-community": ("ext_community", str),
-    "large-community": ("large_community", str),
-    "origin": ("origin", str),
-    "local-pref": ("local_pref", comparison),
-    "med": ("med", comparison),
-    "attribute": ("attribute", number),
+#: Conditions: the member that each switch sets.
+CONDITIONS: Final[Mapping[str, str]] = {
+    "origin-as": "origin_as",
+    "neighbor-as": "neighbor_as",
+    "as": "as",
+    "as-path": "as_path",
+    "as-path-length": "as_path_length",
+    "next-hop": "next_hop",
+    "community": "community",
+    "ext-community": "ext_community",
+    "large-community": "large_community",
+    "origin": "origin",
+    "local-pref": "local_pref",
+    "med": "med",
+    "attribute": "attribute",
 }
 #: Other members of a question of ours, likewise.
-MEMBERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
-    "prefix": ("ip_prefix", str),
-    "peer": ("peer_ip_src", str),
-    "peer-port": ("peer_tcp_port", number),
-    "rd": ("rd", str),
-    "match": ("match", str),
-    "peer-id": ("peer_id", str),
-    "router": ("bmp_router", str),
-    "rib": ("bmp_rib_type", str),
-    "afi": ("afi", number),
-    "safi": ("safi", number),
-    "fields": ("fields", lambda text: text.split(",")),
-    "cursor": ("cursor", str),
+MEMBERS: Final[Mapping[str, str]] = {
+    "prefix": "ip_prefix",
+    "peer": "peer_ip_src",
+    "peer-port": "peer_tcp_port",
+    "rd": "rd",
+    "match": "match",
+    "peer-id": "peer_id",
+    "router": "bmp_router",
+    "rib": "bmp_rib_type",
+    "afi": "afi",
+    "safi": "safi",
+    "fields": "fields",
+    "cursor": "cursor",
 }
 #: What a search is for, besides routes.
 SELECTS: Final = ("count", "peers", "routers")
@@ -208,16 +174,16 @@ def question(given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     Raises: UsageError.
     """
     members = {
-        member: read(f"--{name}", parse_one, given[name][-1])
-        for name, (member, parse_one) in MEMBERS.items()
+        member: read(f"--{name}", parser_of(member), given[name][-1])
+        for name, member in MEMBERS.items()
         if name in given
     }
     conditions = [
-        {member: read(f"--{name}", parse_one, text)}
-        for name, (member, parse_one) in CONDITIONS.items()
+        {member: read(f"--{name}", parser_of(member), text)}
+        for name, member in CONDITIONS.items()
         for text in given.get(name, ())
     ]
-    conditions += [read("--where", json_object, text) for text in given.get("where", ())]
+    conditions += [read("--where", json_value, text) for text in given.get("where", ())]
     if conditions:
         members["where"] = conditions[0] if len(conditions) == 1 else {"and": conditions}
     if "all-attributes" in given:

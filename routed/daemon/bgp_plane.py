@@ -9,6 +9,7 @@ from routed.rib._rib import Rib
 from routed.service.bgp_listener import Audience, BgpListener
 from routed.service.collector import Collector
 from routed.service.listener import Policy
+from routed.service.measures import measure_bgp
 from routed.service.neighbors import NeighborsFile
 from routed.service.reports import Line
 from routed.service.visible import BgpTables
@@ -52,6 +53,7 @@ class BgpPlane(CollectingPlane):
         tables = BgpTables(
             collector, peer_id=settings.render.peer_id, connected=lambda: listener.peers, clock=reactor.seconds
         )
+        measure_bgp(self.metrics, collector, lambda: listener.peers, reactor.seconds)
         self.show(rib, tables)
 
     def _make_neighbors_file(self) -> NeighborsFile | None:

@@ -10,6 +10,7 @@ from routed.rib._rib import Rib
 from routed.service.bmp_collector import BmpCollector
 from routed.service.bmp_listener import BmpListener
 from routed.service.listener import Policy
+from routed.service.measures import measure_bmp
 from routed.service.tls import TlsError, TlsIdentity
 from routed.service.visible import BmpTables
 
@@ -65,6 +66,7 @@ class BmpPlane(CollectingPlane):
             identity=self._identity,
         )
         self.complete(self._bmp_collector, listener)
+        measure_bmp(self.metrics, self._bmp_collector, self._door.now)
         self.show(rib, BmpTables(self._bmp_collector, wall_clock=self._door.now))
 
     def refresh(self) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from twisted.internet.defer import maybeDeferred
 
 from routed.daemon.door import ListeningSocket
+from routed.daemon.glass import Glass
 from routed.daemon.map_files import Maps
 from routed.daemon.outputs import Outputs
 from routed.plumbing.metrics import Registry
-from routed.plumbing.sink import PoolThreads
-from routed.service.answering import Answerer
 from routed.service.dump import Source
-from routed.service.looking_glass import LookingGlass
 from routed.service.reports import Reporter
 from routed.service.tagging import Tagging
 
@@ -23,11 +21,14 @@ if TYPE_CHECKING:
     from routed.daemon.door import Door
     from routed.daemon.settings import CommonSettings
     from routed.plumbing.log import Log
-    from routed.plumbing.zeromq import ZmqServer
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
     from routed.service.listener import Listener
     from routed.service.visible import Tables
+
+
+#: What the daemon of a protocol is called.
+DAEMONS: Final = {"BGP": "pmbgpd", "BMP": "pmbmpd"}
 
 
 class Collecting(Source, Protocol):
@@ -56,8 +57,7 @@ class CollectingPlane:
     ) -> None:
         self.metrics = Registry()
         self._reactor, self._log, self._refreshes = reactor, log, settings.maps.refresh
-        self._looking_glass, self._render = settings.looking_glass, settings.render
-        self._server: ZmqServer | None = None
+        self._glass = Glass(reactor, settings, log, self.metrics, DAEMONS[protocol])
         self._protocol, self._reporter = protocol, Reporter(log, protocol)
         self._maps = Maps(settings.listener, settings.maps, log)
         if door is None:
@@ -79,31 +79,19 @@ class CollectingPlane:
 
     def show(self, rib: Rib, tables: Tables) -> None:
         """Let a looking glass answer questions about the tables, if there is to be one."""
-        if self._looking_glass is None:
-            return
-        from routed.plumbing.zeromq import ZmqServer  # noqa: PLC0415 (a library that no other part needs)
-
-        glass = LookingGlass(Answerer(self._reactor, rib, tables, self._render, PoolThreads(self._reactor)))
-        self._server = ZmqServer(
-            self._reactor, self._looking_glass, lambda frames, reply: glass.answer(frames, reply.send)
-        )
-        self.metrics.add("looking_glass", glass.counters)
-        self.metrics.add("looking_glass_server", self._server.counters)
-        self._log.info(f"looking glass on {self._looking_glass.address} port {self._looking_glass.port}/tcp")
+        self._glass.show(rib, tables)
 
     def start(self) -> None:
         """Begin to let sessions in."""
         self._listener.startService()
-        if self._server is not None:
-            self._server.start()
+        self._glass.start()
         self._collector.start()
         if self._dumper is not None:
             self._dumper.start()
 
     async def stop(self) -> None:
         """End all sessions and write what is still to be written."""
-        if self._server is not None:
-            self._server.stop()
+        self._glass.stop()
         swept = self._collector.stop()
         if self._dumper is not None:
             await self._dumper.stop()
@@ -130,4 +118,5 @@ class CollectingPlane:
         """Read the maps again."""
         self._log.write_all(self._maps.reload())
         self._door.reload()
+        self._glass.refresh()
         self._collector.retag()

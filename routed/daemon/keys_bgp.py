@@ -167,9 +167,10 @@ def looking_glass(prefix: str, title: str, daemons: Daemons) -> Group:
     """Return the keys of a looking glass."""
     key = partial(Key, daemons=daemons)
     ours = partial(key, ours=prefix.startswith("bmp"))
+    http = partial(key, ours=True)
     return Group(
         title,
-        "Questions to the tables, over ZeroMQ.",
+        "Questions to the tables, over ZeroMQ and HTTP.",
         (
             ours(f"{prefix}lg", BOOLEAN, OFF, "answer questions"),
             ours(f"{prefix}lg_ip", ADDRESS, IPv4Address("127.0.0.1"), "address to listen at"),
@@ -193,6 +194,25 @@ def looking_glass(prefix: str, title: str, daemons: Daemons) -> Group:
                 None,
                 "folder of the CURVE public keys of clients; all clients may ask when unset",
                 ours=True,
+            ),
+            http(f"{prefix}lg_http", BOOLEAN, OFF, "answer over HTTP, and serve `/metrics`, `/health`, `/ready`"),
+            http(f"{prefix}lg_http_ip", ADDRESS, IPv4Address("127.0.0.1"), "address to listen at for HTTP"),
+            http(f"{prefix}lg_http_port", PORT, 17_980, "TCP port to listen at for HTTP"),
+            http(
+                f"{prefix}lg_http_token_file",
+                PATH,
+                None,
+                "bearer tokens, one a line, of which HTTP clients must have one; none is needed when unset",
+                source="RFC 6750",
+                reload=True,
+            ),
+            http(f"{prefix}lg_http_rate", at_least(0), 100, "HTTP requests of one client a second; 0 is no limit"),
+            http(f"{prefix}lg_http_max_connections", at_least(1), 256, "HTTP connections at a time"),
+            http(
+                f"{prefix}lg_http_ready_time",
+                at_least(0, unit="seconds"),
+                300,
+                "seconds after which `/ready` says so although no peer has sent an End-of-RIB",
             ),
         ),
     )

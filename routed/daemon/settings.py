@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from routed.daemon.checks import CHECKS
 from routed.daemon.keys import KEYS
 from routed.plumbing.config import Configuration, configure
+from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
 from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.maps import Limits
@@ -66,6 +67,7 @@ class CommonSettings:
     message_log: MessageLogSettings | None
     dump: DumpSettings | None
     looking_glass: ZmqSettings | None
+    http: HttpSettings | None
     folds_next_hops: bool  # an IPv4 next hop and the same one mapped into IPv6 are shown as what came first
     dry_run: str | None
 
@@ -145,6 +147,7 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "maps": map_settings(configuration, protocol),
         "message_log": message_log_settings(configuration, protocol),
         "looking_glass": looking_glass_settings(configuration, protocol),
+        "http": http_settings(configuration, protocol),
         "folds_next_hops": keeps_tables(configuration, protocol),
         "dry_run": configuration.maybe("dry_run", str),
     }
@@ -373,6 +376,23 @@ def looking_glass_settings(c: Configuration, protocol: str) -> ZmqSettings | Non
         password=c.maybe(f"{prefix}_passwd", str),
         server_key_file=_path(c, f"{prefix}_curve_server_key_file"),
         client_keys=_path(c, f"{prefix}_curve_client_keys"),
+    )
+
+
+def http_settings(c: Configuration, protocol: str) -> HttpSettings | None:
+    """Tell where questions are asked over HTTP, if they may be."""
+    prefix = f"{protocol}_daemon_lg_http"
+    if not c.of(prefix, bool):
+        return None
+    address = _address(c, f"{prefix}_ip")
+    assert address is not None, "it has a default"
+    return HttpSettings(
+        address=address,
+        port=c.of(f"{prefix}_port", int),
+        token_file=_path(c, f"{prefix}_token_file"),
+        rate=c.of(f"{prefix}_rate", int),
+        max_connections=c.of(f"{prefix}_max_connections", int),
+        ready_time=c.of(f"{prefix}_ready_time", int),
     )
 
 

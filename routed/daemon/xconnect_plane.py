@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from routed.daemon.door import ListeningSocket
+from routed.daemon.glass import Glass
 from routed.daemon.map_files import Maps
 from routed.plumbing.metrics import Registry
 from routed.service.dial import Dialler
@@ -36,6 +37,8 @@ class XconnectPlane:
         self.metrics = Registry()
         self._door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._listener = self._make_listener()
+        self._glass = Glass(reactor, settings, log, self.metrics, "pmbgpd")
+        self._glass.show_status()
 
     def start(self) -> None:
         """Begin to accept peers."""
@@ -43,6 +46,7 @@ class XconnectPlane:
 
     async def stop(self) -> None:
         """End all sessions at both ends."""
+        self._glass.stop()
         stopped = self._listener.stopService()
         self._door.close()
         await stopped
@@ -55,6 +59,7 @@ class XconnectPlane:
         if self._settings.maps.refresh:
             self._log.write_all(self._maps.reload())
             self._door.reload()
+            self._glass.refresh()
 
     def _make_listener(self) -> XconnectListener:
         policy = Policy(settings=self._settings.listener, allows=self._maps.allows)

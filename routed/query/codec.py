@@ -95,13 +95,23 @@ def decode_request(frames: Sequence[bytes]) -> Request:
     if kind is QueryType.LOOKUP:
         if not questions or len(questions) > MAX_QUESTIONS:
             raise BadLookupError("lookup error")
-        return Request(kind, tuple(_lookup(frame) for frame in questions))
-    if not questions or len(questions) > MAX_QUESTIONS:
+        return Request(kind, tuple(decode_lookup(_object(frame, BadLookupError)) for frame in questions))
+    if len(questions) > MAX_QUESTIONS:
         raise QueryError(f"{len(questions)} questions are not 1 to {MAX_QUESTIONS}")
-    decoded = tuple(decode_question(_object(frame, QueryError)) for frame in questions)
+    return Request(kind, decode_questions([_object(frame, QueryError) for frame in questions]))
+
+
+def decode_questions(questions: Sequence[Mapping[str, Any]]) -> tuple[Question, ...]:
+    """Read the questions of one message.
+
+    Raises: QueryError.
+    """
+    if not 0 < len(questions) <= MAX_QUESTIONS:
+        raise QueryError(f"{len(questions)} questions are not 1 to {MAX_QUESTIONS}")
+    decoded = tuple(map(decode_question, questions))
     if sum(question.limit for question in decoded) > MAX_ROUTES:
         raise QueryError(f"limit: all questions together ask for more than {MAX_ROUTES} routes")
-    return Request(kind, decoded)
+    return decoded
 
 
 def decode_question(members: Mapping[str, Any]) -> Question:
@@ -129,8 +139,11 @@ def decode_question(members: Mapping[str, Any]) -> Question:
     return question
 
 
-def _lookup(frame: bytes) -> Lookup:
-    members = _object(frame, BadLookupError)
+def decode_lookup(members: Mapping[str, Any]) -> Lookup:
+    """Read one question of pmacct's.
+
+    Raises: BadLookupError.
+    """
     try:
         port = members.get("peer_tcp_port")
         rd = members.get("rd")

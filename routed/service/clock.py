@@ -17,6 +17,8 @@ from twisted.internet.main import installReactor
 
 #: Sockets served between two looks at the timers: at 64 KiB each, a few milliseconds of decoding.
 EVENTS_PER_TURN: Final = 4
+#: Turns that take longer are counted. Units: seconds.
+LONG: Final = 0.02
 
 
 class Poller:
@@ -29,6 +31,7 @@ class Poller:
         busy_seconds: Callable[[], float] = thread_time,
     ) -> None:
         self.longest_turn = 0.0
+        self.long_turns = 0
         self.busiest_turn = 0.0
         self.register, self.modify, self.unregister = epoll.register, epoll.modify, epoll.unregister
         self.close = epoll.close
@@ -39,7 +42,9 @@ class Poller:
     def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
         """Wait for events, as `select.epoll.poll` does."""
         if self._woke is not None:
-            self.longest_turn = max(self.longest_turn, self._seconds() - self._woke)
+            turn = self._seconds() - self._woke
+            self.longest_turn = max(self.longest_turn, turn)
+            self.long_turns += turn > LONG
             self.busiest_turn = max(self.busiest_turn, self._busy_seconds() - self._busy_before)
         try:
             return self._poll(timeout, min(most, EVENTS_PER_TURN))
@@ -60,6 +65,11 @@ class DaemonReactor(EPollReactor):
     def longest_turn(self) -> float:
         """Seconds of the longest turn since the start."""
         return cast("Poller", self._poller).longest_turn
+
+    @property
+    def long_turns(self) -> int:
+        """Return how many turns took more than 20 ms."""
+        return cast("Poller", self._poller).long_turns
 
     @property
     def busiest_turn(self) -> float:

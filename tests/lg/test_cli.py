@@ -175,9 +175,22 @@ def test_each_switch_sets_its_member(name: str) -> None:
     argument, value = EXAMPLES[name]
     asked = question("--search", f"--{name}", argument)
     if name in CONDITIONS:
-        assert asked == {"where": {CONDITIONS[name][0]: value}}
+        assert asked == {"where": {CONDITIONS[name]: value}}
     else:
-        assert asked == {MEMBERS[name][0]: value}
+        assert asked == {MEMBERS[name]: value}
+
+
+@pytest.mark.parametrize(
+    ("switch", "member", "value"),
+    [
+        ("count", "select", "count"),
+        ("peers", "select", "peers"),
+        ("routers", "select", "routers"),
+        ("all-attributes", "all_attributes", True),
+    ],
+)
+def test_each_switch_without_an_argument_sets_its_member(switch: str, member: str, value: object) -> None:
+    assert question(f"--{switch}") == {member: value}
 
 
 @pytest.mark.parametrize(

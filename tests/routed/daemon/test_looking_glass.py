@@ -10,7 +10,8 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings, problem_lines, read_configuration
-from routed.plumbing import zeromq
+from routed.plumbing import http_server, zeromq
+from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.statements import parse_statements
 from routed.plumbing.zeromq_settings import ZmqSettings
 from tests.routed.daemon import test_bgp_plane, test_bmp_plane
@@ -73,6 +74,105 @@ def test_half_a_lock_is_none(protocol: str, line: str, missing: str) -> None:
     [problem] = problem_lines(configuration)
     key = line.partition(":")[0]
     assert problem.text.endswith(f"[f:2] {prefix}{key}: {prefix}{missing} is missing")
+
+
+def http(protocol: str, *lines: str) -> HttpSettings | None:
+    keys = "\n".join(f"{protocol}_daemon_{line}" for line in lines)
+    read = {"bgp": pmbgpd_settings, "bmp": pmbmpd_settings}[protocol]
+    return read(read_configuration(parse_statements(keys, "f"))).http
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_http_is_off_and_on_the_loopback_unless_told_otherwise(protocol: str) -> None:
+    assert http(protocol, "lg: true", "lg_http_port: 1") is None
+    assert http(protocol, "lg_http: true") == HttpSettings(address=IPv4Address("127.0.0.1"), port=17_980)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_key_of_http(protocol: str) -> None:
+    assert http(
+        protocol,
+        "lg_http: true",
+        "lg_http_ip: 2001:db8::1",
+        "lg_http_port: 17981",
+        "lg_http_token_file: /t",
+        "lg_http_rate: 0",
+        "lg_http_max_connections: 1",
+        "lg_http_ready_time: 0",
+    ) == HttpSettings(
+        address=IPv6Address("2001:db8::1"),
+        port=17_981,
+        token_file=Path("/t"),
+        rate=0,
+        max_connections=1,
+        ready_time=0,
+    )
+
+
+class HttpServer:
+    """In place of an HTTP server."""
+
+    made: list[HttpServer]
+    tokens = None
+
+    def __init__(self, _reactor: object, settings: HttpSettings, pages: Any) -> None:
+        self.settings, self.pages, self.state = settings, pages, "started"
+        self.counters = http_server.HttpCounters()
+        if settings.token_file is not None:
+            self.tokens = http_server.Tokens(settings.token_file)
+        self.made.append(self)
+
+    def stop(self) -> None:
+        self.state = "stopped"
+
+
+@pytest.fixture
+def http_servers(monkeypatch: pytest.MonkeyPatch) -> list[HttpServer]:
+    HttpServer.made = []
+    monkeypatch.setattr(http_server, "HttpServer", HttpServer)
+    return HttpServer.made
+
+
+PLANES = [("bgp", test_bgp_plane), ("bmp", test_bmp_plane)]
+
+
+@pytest.mark.parametrize(("protocol", "module"), PLANES)
+def test_a_plane_serves_http_from_its_start_to_its_stop(
+    protocol: str, module: Any, http_servers: list[HttpServer]
+) -> None:
+    rig = module.Rig(f"{protocol}_daemon_lg_http: true")
+    [server] = http_servers
+    assert set(server.pages) == {"/query", "/lookup", "/peers", "/routers", "/metrics", "/health", "/ready"}
+    assert "INFO looking glass on http://127.0.0.1:17980" in rig.log.lines
+    for name in ("longest_turn", "busiest_turn", "long_turns"):
+        setattr(rig.plane._reactor, name, 0)
+    names = {family.metric.name for family in rig.plane.metrics.families()}
+    assert {"routed_http_requests_total", "routed_rib_memory_bytes", "routed_build_info"} <= names
+    assert f"routed_{'bgp_peer_up' if protocol == 'bgp' else 'bmp_rib_routes'}" in names
+    rig.plane.start()
+    ensureDeferred(rig.plane.stop())
+    assert server.state == "stopped"
+
+
+def test_who_listens_for_everybody_without_tokens_is_told(http_servers: list[HttpServer]) -> None:
+    rig = test_bgp_plane.Rig("bgp_daemon_lg_http: true\nbgp_daemon_lg_http_ip: 2001:db8::1")
+    assert "WARN whoever reaches http://[2001:db8::1]:17980 may ask: there is no file of tokens" in rig.log.lines
+    assert len(http_servers) == 1
+
+
+def test_tokens_are_read_again_with_the_maps(http_servers: list[HttpServer], tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("0123456789abcdef")
+    rig = test_bgp_plane.Rig(f"bgp_daemon_lg_http: true\nbgp_daemon_lg_http_token_file: {file}")
+    [server] = http_servers
+    assert server.tokens is not None
+    file.write_text("fedcba9876543210")
+    rig.plane.reload()
+    assert server.tokens.admit("Bearer fedcba9876543210")
+    file.write_text("")
+    rig.plane.reload()
+    assert server.tokens.admit("Bearer fedcba9876543210")
+    assert any("the tokens that were read before stay" in line for line in rig.log.lines)
 
 
 class Server:
