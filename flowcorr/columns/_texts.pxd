@@ -16,7 +16,7 @@ ctypedef struct text_entry:
 
 cdef class Texts:
     cdef text_entry **pages          # never moved: what is held may be read in another thread
-    cdef uint32_t page_count, page_room
+    cdef uint32_t page_count
     cdef uint32_t *slots             # ids by hash, 0: empty; a power of two
     cdef uint64_t slot_mask
     cdef uint64_t seed

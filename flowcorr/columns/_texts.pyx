@@ -6,7 +6,8 @@ strings have equal ids.  Who keeps an id beyond the batch it came with holds it 
 after a batch frees what nobody held.  The memory is bounded: a sender can choose strings, so what would go beyond is
 refused and counted, and its column stays empty.
 
-All of it belongs to one thread.  Another one may read texts that are held: entries and octets never move.
+All of it belongs to one thread.  Another one may read texts that are held: entries, octets and the list of pages never
+move.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -32,8 +33,7 @@ cdef class Texts:
         self.slots = <uint32_t *>calloc(FIRST_SLOTS, sizeof(uint32_t))
         self.young_room = SWEEP_ROOM
         self.young = <uint32_t *>malloc(self.young_room * sizeof(uint32_t))
-        self.page_room = 16
-        self.pages = <text_entry **>calloc(self.page_room, sizeof(text_entry *))
+        self.pages = <text_entry **>calloc(MOST_PAGES, sizeof(text_entry *))
         if self.slots == NULL or self.young == NULL or self.pages == NULL:
             raise MemoryError
 
@@ -140,20 +140,13 @@ cdef class Texts:
 
     cdef uint32_t take_id(self) noexcept nogil:
         cdef uint32_t id = self.free_id
-        cdef text_entry **wider
         if id:
             self.free_id = text_of(self, id).references
             return id
         id = self.next_id
         if id >> TEXT_PAGE_BITS == self.page_count:
-            if self.page_count == self.page_room:
-                if self.page_room >= MOST_PAGES:
-                    return 0
-                wider = <text_entry **>realloc(self.pages, 2 * self.page_room * sizeof(text_entry *))
-                if wider == NULL:
-                    return 0
-                self.pages = wider
-                self.page_room *= 2
+            if self.page_count == MOST_PAGES:
+                return 0
             self.pages[self.page_count] = <text_entry *>calloc(TEXT_PAGE, sizeof(text_entry))
             if self.pages[self.page_count] == NULL:
                 return 0
