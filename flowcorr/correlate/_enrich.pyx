@@ -8,7 +8,7 @@ columns takes the plane whose prefix is the longest of those that it may use, or
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._batch cimport Batch, row_of
 from flowcorr.columns._texts cimport Texts, hold_text, release_text
-from flowcorr.correlate._facts cimport Facts, fact
+from flowcorr.correlate._facts cimport Facts, fact, prefetch_fact
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
@@ -22,6 +22,7 @@ cdef enum:
     MAX_SOURCES = 2
     MAX_COLUMNS = 32                 # of one group
     NOT_ASKED = 0xFFFFFFFF
+    AHEAD = 16                       # rows whose facts are asked for before they are read
     FIRST_VIEWS = 1024               # slots; a power of two
     MAX_VIEWS = 1048576              # questions that are remembered: exporters and VRFs come from senders
 
@@ -337,6 +338,10 @@ cdef class Enricher:
             source = self.sources[at]
             found[at] = source.found
         for i in range(batch.count):
+            if i + AHEAD < batch.count:
+                for at in range(count):
+                    if found[at][i + AHEAD].path:
+                        prefetch_fact((<Source>self.sources[at]).facts, found[at][i + AHEAD].path)
             row = row_of(batch, i)
             mask = row[group.mask_at] if group.mask_at >= 0 and group.keeps else 0
             best, route = -1, NULL

@@ -8,11 +8,14 @@ more.  Its texts are held with it.
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._texts cimport hold_text, release_text
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from routed.rib._path_facts cimport (
     EXTENDED_LIST, LARGE_LIST, STANDARD_LIST, as_path_text, communities_text, path_facts, read_facts, text_room,
 )
+
+cdef extern from "stdlib.h" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
 
 
 @cython.no_gc_clear                   # the end of it needs the stores
@@ -83,9 +86,10 @@ cdef class Facts:
             memset(wider + self.page_count, 0, (room - self.page_count) * sizeof(fact *))
             self.pages, self.page_count = wider, room
         if self.pages[page] == NULL:
-            self.pages[page] = <fact *>calloc(FACT_PAGE, sizeof(fact))
+            self.pages[page] = <fact *>aligned_alloc(sizeof(fact), FACT_PAGE * sizeof(fact))
             if self.pages[page] == NULL:
                 raise MemoryError
+            memset(self.pages[page], 0, FACT_PAGE * sizeof(fact))
         return &self.pages[page][path & FACT_PAGE_MASK]
 
     cdef int read(self, uint32_t path, fact *f) except -1:

@@ -41,6 +41,7 @@ cdef class Resolver:
     cdef uint32_t *rows                      # workspaces of a batch
     cdef uint32_t *ids
     cdef uint8_t *addresses
+    cdef void **steps                        # borrowed, for the time of a step
     cdef uint8_t *asks                       # by view: the step that is being asked looks into it
     cdef size_t room, view_room
 

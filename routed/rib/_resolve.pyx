@@ -17,7 +17,7 @@ from routed.rib._ids cimport prefetch
 from routed.rib._lookup cimport structures_of
 from routed.rib._path_facts cimport NEXT_HOP_OCTETS, path_facts, read_facts, read_next_hop
 from routed.rib._paths cimport HAS_LOCAL_PREF, base_of, entry_of, path_entry
-from routed.rib._prefixes cimport PrefixIndex, length_of
+from routed.rib._prefixes cimport PREFIX_PAGE_BITS, PREFIX_PAGE_MASK, PrefixIndex, length_of
 from routed.rib._rib cimport PeerRib
 from routed.rib._table cimport CELL_PAGE_BITS, PATH_ID, Table, cell_of, node_of
 
@@ -26,7 +26,6 @@ cdef enum:
     ADDRESS = 16
     DEFAULT_LOCAL_PREF = 100
     MAPPED_OCTETS = 12
-    AHEAD = 16                       # rows whose cells are asked for before they are read
 
 cdef uint8_t[12] MAPPED
 memset(MAPPED, 0, 10)
@@ -53,6 +52,14 @@ cdef bint is_better(const path_view *paths, uint32_t a, uint32_t b) noexcept nog
     read_facts(paths, a, False, &of_a)
     read_facts(paths, b, False, &of_b)
     return of_a.med < of_b.med
+
+
+cdef bint is_preferred(
+    const path_view *paths, uint32_t path, uint32_t identifier, uint32_t best, uint32_t best_identifier,
+) noexcept nogil:
+    """Whether a route is to be chosen before the best one so far: a better path, or an equal one of a lower identifier."""
+    cdef uint32_t a = base_of(paths, path), b = base_of(paths, best)
+    return is_better(paths, a, b) or (identifier < best_identifier and not is_better(paths, b, a))
 
 
 cdef bint is_sent_to(const path_view *paths, uint32_t path, const uint8_t *next_hop) noexcept nogil:
@@ -115,7 +122,10 @@ cdef class Step:
     cdef bint choose(
         self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
     ) noexcept nogil:
-        """The route for an address whose most specific prefix in the union is `id`; whether there is one."""
+        """The route for an address whose most specific prefix in the union is `id`; whether there is one.
+
+        The path that is found may be a layer over another one.
+        """
         cdef uint32_t first = 0, one, at, i, held, path, best, best_identifier, identifier, best_rib
         cdef const uint32_t *node
         cdef const table_view *table
@@ -130,15 +140,12 @@ cdef class Step:
                     held = cell_of(table, at)
                     while held:
                         node = node_of(table, held) if table.add_path else NULL
-                        path = base_of(paths, (node[0] if node != NULL else held) & PATH_ID)
+                        path = (node[0] if node != NULL else held) & PATH_ID
                         identifier = node[1] if node != NULL else 0
                         held = node[2] if node != NULL else 0
-                        if node != NULL and not is_sent_to(paths, path, next_hop):
+                        if node != NULL and not is_sent_to(paths, base_of(paths, path), next_hop):
                             continue
-                        if (
-                            not best or is_better(paths, path, best)
-                            or (identifier < best_identifier and not is_better(paths, best, path))
-                        ):
+                        if not best or is_preferred(paths, path, identifier, best, best_identifier):
                             best, best_identifier, best_rib = path, identifier, i
                 if best:
                     found.path, found.prefix, found.rib = best, at, self.first + best_rib
@@ -177,6 +184,7 @@ cdef class Resolver:
         free(self.rows)
         free(self.ids)
         free(self.addresses)
+        free(self.steps)
         free(self.asks)
 
     def add(self, View view not None):
@@ -275,10 +283,12 @@ cdef class Resolver:
             free(self.rows)
             free(self.ids)
             free(self.addresses)
+            free(self.steps)
             self.rows = <uint32_t *>calloc(room, sizeof(uint32_t))
             self.ids = <uint32_t *>calloc(room, sizeof(uint32_t))
             self.addresses = <uint8_t *>calloc(room, ADDRESS)
-            if self.rows == NULL or self.ids == NULL or self.addresses == NULL:
+            self.steps = <void **>calloc(room, sizeof(void *))
+            if self.rows == NULL or self.ids == NULL or self.addresses == NULL or self.steps == NULL:
                 raise MemoryError
             self.room = room
         return 0
@@ -307,7 +317,7 @@ cdef class Resolver:
         cdef const path_view *paths = &self.rib.paths.view
         cdef PrefixIndex index = self.rib.prefixes[family]
         cdef bint is_ipv4 = family < IPV6
-        cdef size_t i, count = 0, row, ahead
+        cdef size_t i, count = 0, row
         cdef const uint8_t *address
         cdef const uint8_t *next_hop
         cdef uint32_t *words = <uint32_t *>self.addresses
@@ -350,18 +360,31 @@ cdef class Resolver:
             around = lpm6.around
             with nogil:
                 lpm6.match(self.addresses, self.ids, count)
+        # three passes, each of which asks for the memory that the next one reads
         for i in range(count):
-            ahead = i + AHEAD
-            if ahead < count and self.ids[ahead]:
-                step = (<View>self.views[views[self.rows[ahead]]]).steps[at]
-                prefetch_cell(step.tables[0], self.ids[ahead])
-                prefetch(around + self.ids[ahead])
             row = self.rows[i]
             step = (<View>self.views[views[row]]).steps[at]
+            self.steps[i] = <void *>step
+            if self.ids[i]:
+                prefetch_cell(step.tables[0], self.ids[i])
+                prefetch(around + self.ids[i])
+        for i in range(count):
+            row = self.rows[i]
+            step = <Step>self.steps[i]
             next_hop = next_hops
             if next_hops != NULL:
                 next_hop = next_hops + ADDRESS * row
             if self.ids[i] and step.choose(paths, around, self.ids[i], next_hop, &found[row]):
+                prefetch(entry_of(paths, found[row].path))
+                prefetch(&index.view.pages[found[row].prefix >> PREFIX_PAGE_BITS].lengths[
+                    found[row].prefix & PREFIX_PAGE_MASK
+                ])
+            else:
+                self.ids[i] = 0
+        for i in range(count):
+            if self.ids[i]:
+                row = self.rows[i]
+                found[row].path = base_of(paths, found[row].path)
                 found[row].family = <uint8_t>family
                 found[row].length = length_of(&index.view, found[row].prefix)
         return 0
