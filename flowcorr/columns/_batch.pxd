@@ -11,7 +11,6 @@ cdef class Batch:
     cdef size_t count                        # rows that are filled
     cdef uint8_t *data
     cdef uint8_t *blank
-    cdef object numpy_rows
 
 
 cdef inline uint8_t *row_of(Batch batch, size_t row) noexcept nogil:

@@ -14,7 +14,10 @@ class Batch:
     def __len__(self) -> int: ...
     @property
     def rows(self) -> NDArray[np.void]:
-        """The filled rows as a structured array over the buffer itself, so `rows["dst_as"] = ...` writes into it."""
+        """The filled rows as a structured array over the buffer itself, so `rows["dst_as"] = ...` writes into it.
+
+        The array keeps the buffer, but a later row of the batch overwrites what it shows.
+        """
     def append(self, **values: Any) -> None:
         """Add a row with some columns given as their kinds have them, the others blank.
 

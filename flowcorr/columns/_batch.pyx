@@ -5,9 +5,8 @@ A row lies together: a decoder writes one after another, a key of an aggregation
 touches two or three cache lines on its whole way.  NumPy sees the columns with the stride of a row.
 """
 
-from cpython.buffer cimport PyBUF_WRITE
+from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -35,13 +34,12 @@ cdef class Batch:
     def __len__(self):
         return self.count
 
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.capacity * self.stride, False, flags)
+
     @property
     def rows(self):
-        if self.numpy_rows is None:
-            # whoever keeps the array must keep the batch: it lives as long as the daemon's pipeline
-            octets = PyMemoryView_FromMemory(<char *>self.data, self.capacity * self.stride, PyBUF_WRITE)
-            self.numpy_rows = np.frombuffer(octets, dtype=self.layout.dtype)
-        return self.numpy_rows[:self.count]
+        return np.frombuffer(self, dtype=self.layout.dtype, count=self.count)
 
     def append(self, **values):
         if next_row(self) == NULL:

@@ -10,7 +10,18 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate.map_keys import MATCH_KEYS
-from flowcorr.correlate.maps import AGENT, FLOW_TO_RD, PRE_TAG, SAMPLING, SOURCE_SIDE, MapKind, compile_map, tagger
+from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
+from flowcorr.correlate.maps import (
+    AGENT,
+    FLOW_TO_RD,
+    NEXT_HOPS,
+    PRE_TAG,
+    SAMPLING,
+    SOURCE_SIDE,
+    MapKind,
+    compile_map,
+    tagger,
+)
 
 LAYOUT = Layout(BUILTIN.values())
 
@@ -172,3 +183,48 @@ def test_the_first_match_of_each_row_of_a_batch() -> None:
     seen: list[tuple[int, int]] = []
     rules.follow(batch, lambda row, rule: seen.append((row, rule)))
     assert seen == [(0, 0), (1, 1)]
+
+
+def staged(stage: Any, kind: MapKind[Any], rows: tuple[str, ...], values: dict[str, Any], *column: str) -> Any:
+    made, refused = compiled(kind, *rows)
+    assert not refused
+    batch = Batch(LAYOUT, 1)
+    batch.append(**values)
+    stage(*column, made, LAYOUT, Texts())(batch)
+    return batch.rows[0]
+
+
+def test_route_distinguishers_of_a_map() -> None:
+    rows = ("id=0:65000:7 ip=192.0.2.0/24 in=7",)
+    row = staged(RdStage, FLOW_TO_RD, rows, {**ROUTER, "in_iface": 7})
+    assert (bytes(row["mpls_vpn_rd"]).hex(), row["mpls_vpn_rd_origin"]) == ("0000fde800000007", 4)
+    rd = bytes.fromhex("0000fde800000009")
+    row = staged(RdStage, FLOW_TO_RD, rows, {**ROUTER, "mpls_vpn_rd": rd, "mpls_vpn_rd_origin": 3})
+    assert (bytes(row["mpls_vpn_rd"]), row["mpls_vpn_rd_origin"]) == (rd, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"src_mac": bytes.fromhex("001122334455")}, 65001),
+        ({"in_iface": 3}, 77),
+        ({"in_iface": 4, "source_neighbour_as": 9}, 65002),
+        ({"in_iface": 4}, 0),
+    ],
+)
+def test_numbers_of_the_source_side(values: dict[str, Any], expected: int) -> None:
+    rows = (
+        "set_tag=65001 ip=192.0.2.0/24 src_mac=00:11:22:33:44:55",
+        "id=bgp ip=192.0.2.0/24 in=3",
+        "id=65002 ip=192.0.2.0/24 peer_dst_as=9",
+    )
+    row = staged(SourceSideStage, SOURCE_SIDE, rows, {**ROUTER, "peer_src_as": 77, **values}, "peer_src_as")
+    assert row["peer_src_as"] == expected
+
+
+def test_next_hops_of_tunnel_ends() -> None:
+    rows = ("id=203.0.113.9 bgp_nexthop=192.0.2.9",)
+    row = staged(NextHopStage, NEXT_HOPS, rows, {"bgp_next_hop": octets("203.0.113.9")})
+    assert bytes(row["bgp_next_hop"]) == octets("192.0.2.9")
+    row = staged(NextHopStage, NEXT_HOPS, rows, {"bgp_next_hop": octets("203.0.113.8")})
+    assert bytes(row["bgp_next_hop"]) == octets("203.0.113.8")
