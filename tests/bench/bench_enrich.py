@@ -68,6 +68,11 @@ def batches(rib: Rib, layout: Layout, flows: int) -> list[Batch]:
     return made
 
 
+def say(line: str) -> None:
+    """Write a line of the result."""
+    sys.stdout.write(line + "\n")
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,8 +97,8 @@ def main() -> int:
         for batch in made:
             enricher.enrich(batch)
         spent = time.process_time() - before
-        print(f"{name}: {flows / spent / 1e6:.2f} M flows/s, {spent / flows * 1e9:.0f} ns a flow")
-    print(f"{len(facts)} paths, {texts.count} texts, {enricher.found} of {2 * flows} found")
+        say(f"{name}: {flows / spent / 1e6:.2f} M flows/s, {spent / flows * 1e9:.0f} ns a flow")
+    say(f"{len(facts)} paths, {texts.count} texts, {enricher.found} of {2 * flows} found")
     return 0
 
 
