@@ -6,7 +6,7 @@ order, the last one of a key wins, and every problem is collected: nothing is lo
 first mistake.
 
 Keys may be written for one plugin, `key[name]`. A global key applies to the whole process however it is written; any
-other applies to the plugin only, which means that the core of the daemon does not see it.
+other applies to the plugin only: the core of the daemon does not see it, `for_plugin` does.
 """
 
 from __future__ import annotations
@@ -117,6 +117,11 @@ class Configuration:
     registry: Registry
     settings: Mapping[str, Setting]
     problems: tuple[Problem, ...]
+    of_plugins: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
+
+    def for_plugin(self, name: str) -> Configuration:
+        """Return what holds for one plugin: what was written for it alone, and for the rest what was for all."""
+        return Configuration(self.registry, {**self.settings, **self.of_plugins.get(name, {})}, ())
 
     def of(self, name: str, kind: type[T]) -> T:
         """Return the value of a key that always has one."""
@@ -148,7 +153,7 @@ class Configuration:
 
     def with_problems(self, problems: Iterable[Problem]) -> Configuration:
         """Return the same configuration with further problems, those of keys that do not go together."""
-        return Configuration(self.registry, self.settings, (*self.problems, *problems))
+        return Configuration(self.registry, self.settings, (*self.problems, *problems), self.of_plugins)
 
     def _value(self, name: str) -> object:
         key = self.registry[name]
@@ -166,7 +171,8 @@ def configure(
     reader = _Reader(registry, statements)
     for statement in statements:
         reader.read(statement)
-    configuration = Configuration(registry, reader.settings, (*problems, *reader.problems, *reader.not_built()))
+    found = (*problems, *reader.problems, *reader.not_built())
+    configuration = Configuration(registry, reader.settings, found, reader.of_plugins)
     return configuration.with_problems(problem for check in checks for problem in check(configuration))
 
 
@@ -175,6 +181,7 @@ class _Reader:
 
     def __init__(self, registry: Registry, statements: Sequence[Statement]) -> None:
         self.settings: dict[str, Setting] = {}
+        self.of_plugins: dict[str, dict[str, Setting]] = {}
         self.problems: list[Problem] = []
         self._registry = registry
         self._core = _last(statements, "core_proc_name", DEFAULT_CORE_NAME)
@@ -185,8 +192,10 @@ class _Reader:
         key = self._registry.find(statement.key)
         if key is None:
             self._report_unknown(statement)
-        elif key.status is Status.FLOW or self._concerns_core(key, statement):
-            self._set(key, statement)
+        elif self._concerns_core(key, statement):
+            self._set(key, statement, self.settings)
+        elif statement.scope in self._plugins:
+            self._set(key, statement, self.of_plugins.setdefault(statement.scope, {}))
 
     def not_built(self) -> Iterator[Problem]:
         """Name once each key that was set and does nothing yet."""
@@ -194,7 +203,7 @@ class _Reader:
             if self._registry[name].status is Status.NOT_BUILT:
                 yield Problem(Kind.ADVICE, f"{setting.where} {name}: not built yet. Ignored.")
 
-    def _set(self, key: Key, statement: Statement) -> None:
+    def _set(self, key: Key, statement: Statement, settings: dict[str, Setting]) -> None:
         try:
             value = key.parser.parse(statement.value)
         except ValueError as error:
@@ -202,12 +211,14 @@ class _Reader:
             text = f"{statement.where} {statement.key}: invalid value '{statement.value}'{why}"
             self.problems.append(Problem(Kind.BAD_VALUE, f"{text}: {key.parser.advice(statement.value)}"))
         else:
-            self.settings[key.name] = Setting(value, statement.where)
+            settings[key.name] = Setting(value, statement.where)
 
     def _concerns_core(self, key: Key, statement: Statement) -> bool:
         scope = statement.scope
         if scope is None or scope == self._core:
             return True
+        if key.status is Status.FLOW:  # that its plugin is not here is no news
+            return key.is_global
         if key.is_global:
             text = f"{statement.where} plugin name not supported for key '{key.name}'. Globalized."
             self.problems.append(Problem(Kind.ADVICE, text))

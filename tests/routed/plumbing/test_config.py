@@ -164,3 +164,12 @@ def test_a_name_that_is_declared_twice_is_our_mistake() -> None:
     key = Key("a", TEXT, None, "", daemons=ANY)
     with pytest.raises(AssertionError, match="a is declared twice"):
         Registry([Group("g", "", (key, Key("b", TEXT, None, "", daemons=ANY, aliases=("a",))))])
+
+
+def test_a_plugin_sees_what_is_for_it_alone_and_for_all() -> None:
+    whole = read("plugins: print[one], print[two]\nshape: round\nshape[one]: square\naggregate[two]: src_host\nport: 7")
+    one, two = whole.for_plugin("one"), whole.for_plugin("two")
+    assert (one.of("shape", str), two.of("shape", str), whole.of("shape", str)) == ("square", "round", "round")
+    assert (one.is_set("aggregate"), two.is_set("aggregate"), whole.is_set("aggregate")) == (False, True, False)
+    assert two.of("port", int) == 7
+    assert two.where("aggregate") == "[f:4]"
