@@ -3,7 +3,8 @@
 A ROUTER socket, as REQ and DEALER clients expect it. Its descriptor only tells that something may have changed, so
 after every event it is asked until it has nothing more to say, a few messages a turn.
 
-A client that does not read costs what a few answers are long, and loses the rest. With a user and a password,
+A client that does not read costs what a few answers are long, and loses the rest; one that does not end its message is
+ended itself (`zeromq_warden.py`). With a user and a password,
 clients must give them (PLAIN); with a server key, the connection is encrypted (CURVE, ours) and only clients whose
 public keys are known get in.
 """
@@ -23,6 +24,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from zope.interface import implementer
 
 from routed.plumbing.lifecycle import StartError
+from routed.plumbing.zeromq_warden import Warden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +40,16 @@ MAX_LATE: Final = 256
 MAX_LATE_OCTETS: Final = 32 << 20
 LATE_PATIENCE: Final = 1.0
 LATE_INTERVAL: Final = 0.005
+#: Of connections: seconds for the greeting, and after which TCP asks whether a silent client is still there, and how
+#: often. A queue of those that are not accepted yet. Units: milliseconds, seconds.
+OPTIONS: Final = {
+    zmq.HANDSHAKE_IVL: 10_000,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 60,
+    zmq.TCP_KEEPALIVE_INTVL: 10,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+    zmq.BACKLOG: 128,
+}
 #: Requests that wait for us from one client.
 REQUESTS: Final = 16
 #: Requests taken in one turn of the reactor.
@@ -88,6 +100,7 @@ class ZmqServer:
         self._context = zmq.Context(io_threads=1)
         self._authenticator: ThreadAuthenticator | None = None
         self._socket = self._open(settings)
+        self._port = settings.port
         self._more: IDelayedCall | None = None
         self._late: list[tuple[list[bytes], float]] = []  # answers for which there was no place, and until when
         self._late_octets = 0
@@ -96,6 +109,7 @@ class ZmqServer:
     def start(self) -> None:
         """Begin to answer."""
         self._reactor.addReader(self)
+        self.warden.start(self._port)
         self._look_again()
 
     def stop(self) -> None:
@@ -106,6 +120,7 @@ class ZmqServer:
                 alarm.cancel()
         self._more = self._late_alarm = None
         self._late.clear()
+        self.warden.stop()
         self._socket.close(linger=0)
         if self._authenticator is not None:
             self._authenticator.stop()
@@ -123,10 +138,11 @@ class ZmqServer:
         """Take what has come, a few requests at most."""
         for _ in range(PER_TURN):
             try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self._take(frames)
+            self.warden.heard(source_of(frames[-1]))
+            self._take([frame.bytes for frame in frames])
         self._look_again()  # the descriptor does not tell again what it told already
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
@@ -197,6 +213,9 @@ class ZmqServer:
 
     def _open(self, settings: ZmqSettings) -> zmq.Socket[bytes]:
         socket = self._context.socket(zmq.ROUTER)
+        self.warden = Warden(self._reactor, socket)
+        for option, value in OPTIONS.items():
+            socket.setsockopt(option, value)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, QUEUED)
         socket.setsockopt(zmq.RCVHWM, REQUESTS)
@@ -208,6 +227,7 @@ class ZmqServer:
             self._authenticate(socket, settings)
             socket.bind(f"tcp://{host}:{settings.port}")
         except (zmq.ZMQError, OSError, ValueError) as error:
+            self.warden.close()
             socket.close(linger=0)
             if self._authenticator is not None:
                 self._authenticator.stop()
@@ -234,6 +254,14 @@ class ZmqServer:
         elif user and password:
             authenticator.configure_plain(domain="*", passwords={user: password})
             socket.plain_server = True
+
+
+def source_of(frame: zmq.Frame) -> int:
+    """Return the descriptor of the connection that a frame came over, -1 when the library does not know it."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:  # of a client that greets as libzmq did before 2012
+        return -1
 
 
 _QUIET: Final = logging.getLogger("zmq.auth")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from routed.plumbing import http_server, zeromq
 from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.statements import parse_statements
 from routed.plumbing.zeromq_settings import ZmqSettings
+from routed.plumbing.zeromq_warden import WardenCounters
 from tests.routed.daemon import test_bgp_plane, test_bmp_plane
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
@@ -183,6 +185,7 @@ class Server:
     def __init__(self, _reactor: object, settings: ZmqSettings, answer: Any) -> None:
         self.settings, self.answer, self.state = settings, answer, "made"
         self.counters = zeromq.ZmqCounters()
+        self.warden = SimpleNamespace(counters=WardenCounters())
         self.made.append(self)
 
     def start(self) -> None:

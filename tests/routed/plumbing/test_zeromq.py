@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zmq.utils.monitor import recv_monitor_message
 
 from routed.plumbing import zeromq as module
+from routed.plumbing import zeromq_warden as warden
 from routed.plumbing.zeromq import MAX_FRAME, MAX_FRAMES, QUEUED, ReplyTo, ZmqError, ZmqServer
 from routed.plumbing.zeromq_settings import ZmqSettings
 from tests.ports import idle_port
@@ -74,6 +75,7 @@ class Rig:
 
     def turn(self) -> None:
         self.server.doRead()
+        self.server.warden.doRead()
         self.reactor.advance(0.005)
         time.sleep(0.001)
 
@@ -130,7 +132,7 @@ def test_a_request_has_its_answer(rig: Rig) -> None:
     assert rig.ask(client, b"") == [b""]
     assert rig.asked == [[b"header", b"question"], [b""]]
     assert (rig.server.counters.requests, rig.server.counters.answers) == (2, 2)
-    assert rig.reactor.readers == [rig.server]
+    assert rig.reactor.readers == [rig.server, rig.server.warden]
     assert rig.server.fileno() >= 0
     assert rig.server.logPrefix() == "zeromq"
 
@@ -265,6 +267,104 @@ def test_ipv6(new_rig: Callable[..., Rig]) -> None:
     client.ipv6 = True
     client.connect(f"tcp://[::1]:{rig.port}")
     assert rig.ask(client, b"x") == [b"x"]
+
+
+# -- connections ------------------------------------------------------------------------------------------------------
+
+
+def unfinished(rig: Rig) -> socket.socket:
+    """A client that has begun a message, by hand: ZMTP 3.0, no mechanism, as a DEALER."""
+    while True:
+        client = socket.create_connection(("127.0.0.1", rig.port))
+        client.settimeout(PATIENCE)
+        client.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16 + 1 + 31))
+        if len(client.recv(64, socket.MSG_WAITALL)) == 64:  # its greeting; sometimes libzmq hangs up at once
+            break
+        client.close()
+    client.sendall(b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER")
+    assert client.recv(1) == b"\x04"  # its READY begins
+    client.sendall(b"\x01\x00")  # an empty frame, and more to come
+    client.settimeout(0.05)
+    return client
+
+
+def pour(rig: Rig, client: socket.socket, frames: int) -> bool:
+    """Send frames of a message without its last; whether the connection was ended."""
+    frame = b"\x03" + (MAX_FRAME).to_bytes(8, "big") + bytes(MAX_FRAME)
+    for _ in range(frames):
+        try:
+            client.sendall(frame)
+        except OSError as error:
+            if not isinstance(error, TimeoutError):
+                return True
+        rig.turn()
+    return False
+
+
+def test_a_message_that_never_ends_costs_its_connection(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warden, "MAX_UNREAD", 4 << 20)
+    polite = rig.client()
+    assert rig.ask(polite, b"x") == [b"x"]
+    with unfinished(rig) as client:
+        assert pour(rig, client, 100_000)
+    assert rig.server.warden.counters.ended == 1
+    assert rig.ask(polite, b"y") == [b"y"]
+    assert rig.asked == [[b"x"], [b"y"]]
+
+
+def test_many_messages_that_are_whole_cost_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warden, "MAX_UNREAD", 4 * MAX_FRAME)
+    client = rig.client()
+    for _ in range(20):
+        assert rig.ask(client, bytes(MAX_FRAME)) == [bytes(MAX_FRAME)]
+        rig.reactor.advance(warden.INTERVAL)
+    assert rig.server.warden.counters.ended == 0
+
+
+def test_connections_beyond_the_most_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warden, "MAX_CONNECTIONS", 2)
+    clients = [rig.client(), rig.client()]
+    for client in clients:
+        assert rig.ask(client, b"x") == [b"x"]
+    third = rig.client(zmq.DEALER, reconnect_ivl=20)
+    third.send_multipart([b"", b"late"])
+    assert rig.until(lambda: rig.server.warden.counters.refused)
+    assert rig.ask(clients[0], b"others") == [b"others"]
+    clients[1].close(linger=0)  # so that there is room
+    assert rig.until(lambda: [b"late"] in rig.asked)
+    assert rig.server.warden.counters.connections == 2
+
+
+def test_a_connection_that_says_nothing_has_an_end(rig: Rig) -> None:
+    polite = rig.client()
+    assert rig.ask(polite, b"x") == [b"x"]
+    with unfinished(rig) as client:
+        assert rig.until(lambda: rig.server.warden.counters.connections == 2)
+        rig.reactor.pump([warden.INTERVAL] * int(warden.PATIENCE / warden.INTERVAL))
+        assert rig.until(lambda: rig.server.warden.counters.silent == 1)
+        assert rig.until(lambda: is_over(client))
+    assert rig.ask(polite, b"y") == [b"y"]
+
+
+def is_over(client: socket.socket) -> bool:
+    """Whether the other end has closed; what it said before does not matter."""
+    try:
+        return client.recv(4096) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def test_a_descriptor_that_is_of_something_else_is_left_alone(rig: Rig) -> None:
+    one, other = socket.socketpair()
+    with one, other, socket.create_server(("127.0.0.1", 0)) as stranger:
+        for descriptor in (one.fileno(), stranger.fileno()):
+            rig.server.warden._end(descriptor)
+            assert rig.server.warden._received(descriptor) is None
+        one.send(b"x")
+        assert other.recv(1) == b"x"
+    assert rig.server.warden._received(-1) is None
 
 
 # -- who is let in ----------------------------------------------------------------------------------------------------
