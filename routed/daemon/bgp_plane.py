@@ -17,13 +17,14 @@ from routed.session.bgp_passive import BgpPassive
 from routed.session.negotiation import LocalSpeaker
 
 if TYPE_CHECKING:
+    from routed.daemon.map_files import Maps
     from routed.daemon.settings import BgpSettings
     from routed.plumbing.log import Log
     from routed.service.clock import DaemonReactor
     from routed.service.settings import SpeakerSettings
 
 
-class BgpPlane(CollectingPlane):
+class BgpPlane(CollectingPlane["BgpSettings"]):
     """BGP as the settings want it.
 
     Raises: StartError when something that the settings name cannot be had.
@@ -33,7 +34,7 @@ class BgpPlane(CollectingPlane):
         super().__init__(reactor, settings, log, "BGP")
         self._reactor, self._settings = reactor, settings
         rib = Rib(seed, folds=settings.folds_next_hops)
-        collector = Collector(
+        self._bgp_collector = Collector(
             reactor,
             rib,
             settings.speaker,
@@ -43,18 +44,37 @@ class BgpPlane(CollectingPlane):
             compare_ports=settings.listener.compare_ports,
             max_retained=settings.listener.max_peers,
         )
-        policy = Policy(
+        audience = Audience(
+            subscriber=self._bgp_collector, reporter=self._reporter, neighbors=self._make_neighbors_file()
+        )
+        self._local = local_speaker(settings.speaker)
+        listener = BgpListener(
+            reactor,
+            self._door.listen,
+            self.policy(settings),
+            audience,
+            lambda admit: BgpPassive(self._local, admit),
+        )
+        self.complete(self._bgp_collector, listener)
+        tables = BgpTables(
+            self._bgp_collector,
+            peer_id=settings.render.peer_id,
+            connected=lambda: listener.peers,
+            clock=reactor.seconds,
+        )
+        measure_bgp(self.metrics, self._bgp_collector, lambda: listener.peers, reactor.seconds)
+        self.show(rib, tables)
+
+    def policy(self, settings: BgpSettings) -> Policy:
+        """Return who may connect."""
+        return Policy(
             settings=settings.listener, allows=self._maps.allows, check_router_id=settings.speaker.check_router_id
         )
-        audience = Audience(subscriber=collector, reporter=self._reporter, neighbors=self._make_neighbors_file())
-        local = local_speaker(settings.speaker)
-        listener = BgpListener(reactor, self._door.listen, policy, audience, lambda admit: BgpPassive(local, admit))
-        self.complete(collector, listener)
-        tables = BgpTables(
-            collector, peer_id=settings.render.peer_id, connected=lambda: listener.peers, clock=reactor.seconds
-        )
-        measure_bgp(self.metrics, collector, lambda: listener.peers, reactor.seconds)
-        self.show(rib, tables)
+
+    def _take_over(self, settings: BgpSettings, maps: Maps) -> None:
+        self._local = local_speaker(settings.speaker)  # of sessions that begin from now on
+        self._bgp_collector.configure(settings.speaker, max_retained=settings.listener.max_peers)
+        super()._take_over(settings, maps)
 
     def _make_neighbors_file(self) -> NeighborsFile | None:
         path = self._settings.listener.neighbors_file

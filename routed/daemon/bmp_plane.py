@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from routed.daemon.collecting import CollectingPlane
 from routed.daemon.door import Capture
+from routed.plumbing.lifecycle import in_order
 from routed.rib._rib import Rib
 from routed.service.bmp_collector import BmpCollector
 from routed.service.bmp_listener import BmpListener
 from routed.service.listener import Policy
 from routed.service.measures import measure_bmp
-from routed.service.tls import TlsError, TlsIdentity
+from routed.service.tls import TlsIdentity
 from routed.service.visible import BmpTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from routed.daemon.map_files import Maps
     from routed.daemon.settings import BmpSettings
     from routed.plumbing.log import Log
     from routed.service.clock import DaemonReactor
 
 
-class BmpPlane(CollectingPlane):
+class BmpPlane(CollectingPlane["BmpSettings"]):
     """BMP as the settings want it.
 
     Args:
@@ -60,7 +63,7 @@ class BmpPlane(CollectingPlane):
         listener = BmpListener(
             reactor,
             self._door.listen,
-            Policy(settings=settings.listener, allows=self._maps.allows),
+            self.policy(settings),
             reporter=self._reporter,
             subscriber=self._bmp_collector,
             identity=self._identity,
@@ -69,14 +72,20 @@ class BmpPlane(CollectingPlane):
         measure_bmp(self.metrics, self._bmp_collector, self._door.now)
         self.show(rib, BmpTables(self._bmp_collector, wall_clock=self._door.now))
 
-    def refresh(self) -> None:
+    def policy(self, settings: BmpSettings) -> Policy:
+        """Return who may connect."""
+        return Policy(settings=settings.listener, allows=self._maps.allows)
+
+    def prepare(self, settings: BmpSettings) -> Callable[[], None]:
         """Read maps and certificates again."""
-        super().refresh()
-        if self._identity is not None:
-            try:
-                self._identity.reload()
-            except TlsError as error:
-                self._log.warning(f"{error}: the certificate that was read before stays")
+        take_over = super().prepare(settings)
+        if self._identity is None or settings.tls is None:
+            return take_over
+        return in_order(partial(self._identity.take, TlsIdentity(settings.tls)), take_over)
+
+    def _take_over(self, settings: BmpSettings, maps: Maps) -> None:
+        self._bmp_collector.configure(settings.station)
+        super()._take_over(settings, maps)
 
     def _played(self) -> None:
         self._bmp_collector.idle().addCallback(lambda _: self._on_end())

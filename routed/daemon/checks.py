@@ -12,7 +12,7 @@ from routed.service.settings import DumpFormat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from routed.plumbing.config import Configuration
+    from routed.plumbing.config import Configuration, Daemons
 
 PREFIXES: Final = (*LOG_PREFIXES, *DUMP_PREFIXES)
 
@@ -48,6 +48,13 @@ def passing_on_excludes_records(configuration: Configuration) -> Iterator[Proble
         for prefix in ("bgp_daemon_msglog_", "bgp_table_dump_"):
             for sink in sinks_set(configuration, prefix):
                 yield _conflict(configuration, sink, f"bgp_daemon_xconnect_map and {sink} exclude each other")
+
+
+def daemon_passes_on(configuration: Configuration, kind: Daemons | None) -> Iterator[Problem]:
+    """Refuse to pass BGP sessions on in a daemon that has none to pass on."""
+    key = "bgp_daemon_xconnect_map"
+    if kind is not None and configuration.is_set(key) and not configuration.registry[key].daemons & kind:
+        yield _conflict(configuration, key, "only pmbgpd passes sessions on")
 
 
 def output_is_built(configuration: Configuration) -> Iterator[Problem]:

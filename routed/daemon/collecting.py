@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import maybeDeferred
 
@@ -10,12 +11,15 @@ from routed.daemon.door import ListeningSocket
 from routed.daemon.glass import Glass
 from routed.daemon.map_files import Maps
 from routed.daemon.outputs import Outputs
+from routed.plumbing.lifecycle import in_order
 from routed.plumbing.metrics import Registry
 from routed.service.dump import Source
 from routed.service.reports import Reporter
 from routed.service.tagging import Tagging
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.defer import Deferred
 
     from routed.daemon.door import Door
@@ -23,12 +27,14 @@ if TYPE_CHECKING:
     from routed.plumbing.log import Log
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
-    from routed.service.listener import Listener
+    from routed.service.listener import Listener, Policy
     from routed.service.visible import Tables
 
 
 #: What the daemon of a protocol is called.
 DAEMONS: Final = {"BGP": "pmbgpd", "BMP": "pmbmpd"}
+
+S = TypeVar("S", bound="CommonSettings")
 
 
 class Collecting(Source, Protocol):
@@ -44,7 +50,7 @@ class Collecting(Source, Protocol):
         """From now on sessions end with the daemon; fires when no work is under way any more."""
 
 
-class CollectingPlane:
+class CollectingPlane(Generic[S]):
     """A plane that collects routes; `complete` makes it whole.
 
     Args:
@@ -52,29 +58,25 @@ class CollectingPlane:
     Raises: StartError when something that the settings name cannot be had.
     """
 
-    def __init__(
-        self, reactor: DaemonReactor, settings: CommonSettings, log: Log, protocol: str, door: Door | None = None
-    ) -> None:
+    def __init__(self, reactor: DaemonReactor, settings: S, log: Log, protocol: str, door: Door | None = None) -> None:
         self.metrics = Registry()
-        self._reactor, self._log, self._refreshes = reactor, log, settings.maps.refresh
+        self._reactor, self._log, self._dump_settings = reactor, log, settings.dump
         self._glass = Glass(reactor, settings, log, self.metrics, DAEMONS[protocol])
         self._protocol, self._reporter = protocol, Reporter(log, protocol)
-        self._maps = Maps(settings.listener, settings.maps, log)
+        self._maps = Maps(settings.listener, settings.maps)
+        log.write_all(self._maps.lines)
         if door is None:
             door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._door = door
         self._outputs = Outputs(reactor, settings, log, self.metrics, door.now)
-        self._tagging = Tagging(
-            self._maps.tags,
-            label_as_map=settings.render.label_as_map,
-            label_filter=None if settings.message_log is None else settings.message_log.label_filter,
-        )
+        self._tagging = Tagging(self._maps.tags, label_as_map=settings.render.label_as_map, label_filter=None)
+        self._configure_tags(settings)
         self._message_log = self._outputs.message_log()
 
     def complete(self, collector: Collecting, listener: Listener) -> None:
         """Take what is particular to the protocol."""
         self._collector, self._listener = collector, listener
-        self._dumper = self._outputs.dumper(collector, self._protocol)
+        self._dumper = self._outputs.dumper(self._dump_settings, collector, self._protocol)
         self.metrics.add("daemon", listener.counters)
 
     def show(self, rib: Rib, tables: Tables) -> None:
@@ -109,14 +111,41 @@ class CollectingPlane:
             self._message_log.reopen()
         self._outputs.reopen()
 
-    def reload(self) -> None:
-        """Read what SIGUSR2 is for again, if that is wanted."""
-        if self._refreshes:
-            self.refresh()
+    def prepare(self, settings: S) -> Callable[[], None]:
+        """Read again what belongs to the settings, in any thread; return what takes both over, in the reactor's.
 
-    def refresh(self) -> None:
-        """Read the maps again."""
-        self._log.write_all(self._maps.reload())
+        Raises: StartError when something cannot be had, and nothing has changed.
+        """
+        maps = Maps(settings.listener, settings.maps, strict=True)
+        return in_order(self._glass.prepare(), partial(self._take_over, settings, maps))
+
+    def policy(self, settings: S) -> Policy:
+        """Return who may connect."""
+        raise NotImplementedError
+
+    def _take_over(self, settings: S, maps: Maps) -> None:
+        self._log.write_all(maps.lines)
+        self._maps.take(maps)
         self._door.reload()
-        self._glass.refresh()
+        self._configure_tags(settings)
+        self._listener.configure(self.policy(settings))
+        self._configure_dumps(settings)
         self._collector.retag()
+
+    def _configure_tags(self, settings: S) -> None:
+        self._tagging.configure(
+            self._maps.tags,
+            label_as_map=settings.render.label_as_map,
+            label_filter=None if settings.message_log is None else settings.message_log.label_filter,
+        )
+
+    def _configure_dumps(self, settings: S) -> None:
+        if settings.dump == self._dump_settings:
+            return
+        self._dump_settings = settings.dump
+        if self._dumper is not None:
+            self._dumper.configure(settings.dump)
+            return
+        self._dumper = self._outputs.dumper(settings.dump, self._collector, self._protocol)
+        if self._dumper is not None:
+            self._dumper.start()

@@ -7,29 +7,36 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from routed.daemon.build import build
+from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
 from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals
 from routed.plumbing.log import Log
+from routed.plumbing.privileges import become, give_up_future
 from routed.plumbing.process import PidFile, daemonize, raise_descriptor_limit, set_priority
+from routed.plumbing.service_manager import ServiceManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from routed.daemon.reload import Reload
     from routed.daemon.settings import CommonSettings
-    from routed.plumbing.config import Configuration
+    from routed.plumbing.config import Configuration, Daemons
+    from routed.plumbing.process import Detached, ProcessSettings
     from routed.service.clock import DaemonReactor
 
 #: Descriptors besides those of peers: files, the listener, the reactor's own.
 SPARE_DESCRIPTORS: Final = 512
 
-OK, FAILED, USAGE = 0, 1, 2
+
+S = TypeVar("S", bound="CommonSettings")
+S_contra = TypeVar("S_contra", bound="CommonSettings", contravariant=True)
 
 
-class Plane(Protocol):
+class Plane(Protocol[S_contra]):
     """What a daemon does from its start to its stop."""
 
     def start(self) -> None:
@@ -41,16 +48,16 @@ class Plane(Protocol):
     def reopen(self) -> None:
         """Go on in new files of the same names."""
 
-    def reload(self) -> None:
-        """Read the maps again."""
+    def prepare(self, settings: S_contra, /) -> Callable[[], None]:
+        """Read again what belongs to the settings, in any thread; return what takes both over, in the reactor's.
 
-
-S = TypeVar("S", bound="CommonSettings")
+        Raises: StartError when something cannot be had, and nothing has changed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[S]):
-    """One daemon: its command line, and how its settings and its plane are made.
+    """One daemon: its command line, which keys it reads, and how its settings and its plane are made.
 
     `make_plane` takes the reactor, the settings, the log, the seed of the stores and what ends the daemon. It is not to
     import anything that needs a reactor before it is called, and raises a StartError when something that the settings
@@ -58,8 +65,9 @@ class Command(Generic[S]):
     """
 
     program: Program
+    kind: Daemons
     settings: Callable[[Configuration], S]
-    make_plane: Callable[[DaemonReactor, S, Log, int, Callable[[], None]], Plane]
+    make_plane: Callable[[DaemonReactor, S, Log, int, Callable[[], None]], Plane[S]]
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Run the command; return its exit status."""
@@ -88,7 +96,7 @@ class Command(Generic[S]):
 
         Raises: OSError when the configuration cannot be read or the log not be written.
         """
-        configuration = read_configuration(command_line.all_statements())
+        configuration = read_configuration(command_line.all_statements(), self.kind)
         process = process_settings(configuration)
         os.umask(process.umask)
         checks_only = configuration.maybe("dry_run", str) == "config"
@@ -96,14 +104,15 @@ class Command(Generic[S]):
         log.write_all(problem_lines(configuration))
         if checks_only:
             return OK if configuration.passes_check else FAILED
-        return self.run(self.settings(configuration), log) if configuration.is_usable else FAILED
+        if not configuration.is_usable:
+            return FAILED
+        return self.run(command_line, configuration, log)
 
-    def run(self, settings: S, log: Log) -> int:
+    def run(self, command_line: CommandLine, configuration: Configuration, log: Log) -> int:
         """Run the daemon until a signal ends it; return the exit status."""
+        settings = self.settings(configuration)
         process = settings.process
-        if process.daemonize:
-            daemonize()
-        pid_file = None if process.pidfile is None else PidFile(process.pidfile, process.owner)
+        detached = daemonize() if process.daemonize else None
         wanted = settings.connections + SPARE_DESCRIPTORS
         if (limit := raise_descriptor_limit(wanted)) < wanted:
             log.warning(f"the system allows {limit} open descriptors: fewer peers than configured may connect")
@@ -112,73 +121,85 @@ class Command(Generic[S]):
         reactor = install()
         from twisted.logger import globalLogBeginner  # noqa: PLC0415
 
+        from routed.daemon.reload import Reload, Source, Target  # noqa: PLC0415 (the same)
+        from routed.plumbing.sink import PoolThreads  # noqa: PLC0415
         from routed.plumbing.twisted_log import TwistedObserver  # noqa: PLC0415
 
         globalLogBeginner.beginLoggingTo([TwistedObserver(log)], redirectStandardIO=False, discardBuffer=True)
-        end = Ending(reactor, log)
+        manager = ServiceManager(os.environ, log.warning)
+        end = Ending(reactor, log, manager, patience=process.stop_patience)
         try:
             if process.priority:
                 set_priority(process.priority)
+            if process.identity is not None:
+                give_up_future()
             plane = self.make_plane(reactor, settings, log, secrets.randbits(64), end.finished)
             if settings.dry_run == "setup":
                 return OK
-            if pid_file is not None and (problem := pid_file.write()):
-                log.warning(f"[{process.pidfile}] {problem}")
+            end.pid_file = write_pid_file(process, log)
+            if process.identity is not None:
+                become(process.identity)
         except (StartError, OSError) as error:
             log.error(str(error))
             return FAILED
-        serve(reactor, plane, log, end)
-        if pid_file is not None:
-            pid_file.remove()
-        return OK
+        log.begin()
+        source, target = Source(command_line, configuration), Target(self.kind, self.settings, plane.prepare)
+        reload = Reload(source, target, log, manager, PoolThreads(reactor))
+        serve(reactor, plane, Life(log, end, manager, detached, reload))
+        end.over()
+        return end.status
 
 
-class Ending:
-    """The end of a daemon, of which the first cause counts."""
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What goes with a plane from its start to its end."""
 
-    def __init__(self, reactor: DaemonReactor, log: Log) -> None:
-        self.plane: Plane | None = None
-        self._reactor, self._log = reactor, log
-        self._is_under_way = False
-
-    def finished(self) -> None:
-        """End because there is nothing left to do."""
-        self._end("all done")
-
-    def signalled(self, name: str) -> None:
-        """End because of a signal."""
-        self._end(f"{name} received")
-
-    def _end(self, cause: str) -> None:
-        from twisted.internet.defer import ensureDeferred  # noqa: PLC0415 (with the reactor)
-
-        if self._is_under_way or self.plane is None:
-            return
-        self._is_under_way = True
-
-        def stopped(result: object) -> None:
-            if result is not None:
-                self._log.error(f"stopping: {result}")
-            pause, busy = round(self._reactor.longest_turn * 1000, 1), round(self._reactor.busiest_turn * 1000, 1)
-            self._log.info(f"longest reactor pause: {pause} ms (busiest turn: {busy} ms of processor time)")
-            self._log.info(f"{cause}. Exiting ...")
-            self._reactor.stop()
-
-        ensureDeferred(self.plane.stop()).addBoth(stopped)
+    log: Log
+    end: Ending
+    manager: ServiceManager
+    detached: Detached | None
+    reload: Reload[Any]
 
 
-def serve(reactor: DaemonReactor, plane: Plane, log: Log, end: Ending) -> None:
+def write_pid_file(process: ProcessSettings, log: Log) -> PidFile | None:
+    """Write the process id where it is wanted.
+
+    Raises: OSError.
+    """
+    if process.pidfile is None:
+        return None
+    pid_file = PidFile(process.pidfile, process.owner)
+    if problem := pid_file.write():
+        log.warning(f"[{process.pidfile}] {problem}")
+    return pid_file
+
+
+def serve(reactor: DaemonReactor, plane: Plane[Any], life: Life) -> None:
     """Turn the reactor until the plane has stopped."""
+    log, end = life.log, life.end
     end.plane = plane
 
     def reopen() -> None:
         log.reopen()
         plane.reopen()
 
-    install_signals(reactor, Lifecycle(stop=end.signalled, reopen=reopen, reload=plane.reload))
+    def start() -> None:
+        try:
+            plane.start()
+        except (StartError, OSError) as error:
+            end.failed(str(error))
+            return
+        life.manager.ready("in service")
+        life.manager.guard(reactor)
+        if life.detached is not None:
+            life.detached.ready()
+
+    install_signals(
+        reactor, Lifecycle(stop=end.signalled, reopen=reopen, reload=life.reload.signalled, abort=end.abort)
+    )
     gc.collect()
     gc.freeze()  # modules and settings live as long as the process: no collection need look at them again
-    reactor.callWhenRunning(plane.start)
+    reactor.callWhenRunning(start)
     reactor.run(installSignalHandlers=False)
 
 

@@ -74,7 +74,7 @@ class ListeningSocket:
         return port
 
     def reload(self) -> None:
-        """Set the TCP-MD5 keys of the map."""
+        """Set the TCP-MD5 keys of the map; none of this needs privileges."""
         self._md5.load(self._maps.md5_keys())
 
     def close(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from routed.plumbing.http_access import TokenError
 from routed.plumbing.sink import PoolThreads
 from routed.service.answering import Answerer
 from routed.service.http_pages import QueryPages, Readiness, StatusPages
@@ -76,14 +76,13 @@ class Glass:
         if self._http is not None:
             self._http.stop()
 
-    def refresh(self) -> None:
-        """Read the tokens again."""
-        if self._http is None or self._http.tokens is None:
-            return
-        try:
-            self._http.tokens.reload()
-        except TokenError as error:
-            self._log.warning(f"{error}: the tokens that were read before stay")
+    def prepare(self) -> Callable[[], None]:
+        """Read the tokens again, in any thread; return what takes them over, in the reactor's.
+
+        Raises: TokenError when that is not possible, and nothing has changed.
+        """
+        tokens = None if self._http is None else self._http.tokens
+        return _nothing if tokens is None else partial(tokens.take, tokens.read_again())
 
     def _serve_zmq(self, answerer: Answerer) -> None:
         settings = self._settings.looking_glass
@@ -108,6 +107,10 @@ class Glass:
         self._log.info(f"looking glass on http://{place_of(settings)}")
         if settings.token_file is None and not settings.address.is_loopback:
             self._log.warning(f"whoever reaches http://{place_of(settings)} may ask: there is no file of tokens")
+
+
+def _nothing() -> None:
+    """Take nothing over."""
 
 
 def place_of(settings: HttpSettings) -> str:

@@ -50,13 +50,25 @@ LISTENER: Final = Group(
             None,
             "receive buffer of the sockets, octets (the system's when unset)",
         ),
-        _key("bgp_daemon_max_peers", at_least(1), 10, "sessions at a time"),
-        _key("bgp_daemon_batch", at_least(0), 0, "sessions admitted per `bgp_daemon_batch_interval`; 0 is no limit"),
+        _key("bgp_daemon_max_peers", at_least(1), 10, "sessions at a time", live=True),
         _key(
-            "bgp_daemon_batch_interval", at_least(0, unit="seconds"), 0, "seconds that `bgp_daemon_batch` counts over"
+            "bgp_daemon_batch",
+            at_least(0),
+            0,
+            "sessions admitted per `bgp_daemon_batch_interval`; 0 is no limit",
+            live=True,
         ),
-        _map("bgp_daemon_allow_file", PATH, None, "addresses and prefixes that may connect (all when unset)"),
-        _map("bgp_daemon_md5_file", PATH, None, "keys of TCP-MD5 by peer address", source="RFC 2385"),
+        _key(
+            "bgp_daemon_batch_interval",
+            at_least(0, unit="seconds"),
+            0,
+            "seconds that `bgp_daemon_batch` counts over",
+            live=True,
+        ),
+        _map(
+            "bgp_daemon_allow_file", PATH, None, "addresses and prefixes that may connect (all when unset)", live=True
+        ),
+        _map("bgp_daemon_md5_file", PATH, None, "keys of TCP-MD5 by peer address", source="RFC 2385", live=True),
         _ours("bgp_daemon_gtsm", GTSM_HOPS, 0, "routers may be at most so many hops away; 0 is off", source="RFC 5082"),
         _key("bgp_neighbors_file", PATH, None, "file that lists the addresses of the peers in session"),
         _key(
@@ -82,13 +94,16 @@ SPEAKER: Final = Group(
     "BGP speaker",
     "How we present ourselves, and what we hold of a peer.",
     (
-        _key("bgp_daemon_as", AS_NUMBER, 0, "AS number; 0 mirrors the one of each peer", source="RFC 4271 4.2"),
+        _key(
+            "bgp_daemon_as", AS_NUMBER, 0, "AS number; 0 mirrors the one of each peer", source="RFC 4271 4.2", live=True
+        ),
         _key(
             "bgp_daemon_id",
             ROUTER_ID,
             None,
             "router id (`bgp_daemon_ip` if that is IPv4, else 1.2.3.4)",
             source="RFC 6286",
+            live=True,
         ),
         _ours(
             "bgp_daemon_hold_time",
@@ -96,15 +111,17 @@ SPEAKER: Final = Group(
             180,
             "longest hold time that we propose, s; 0 keeps silent peers",
             source="RFC 4271 4.2",
+            live=True,
         ),
-        _ours("bgp_daemon_role", ROLE, None, "role that we announce", source="RFC 9234 4.1"),
-        _ours("bgp_daemon_hostname", HOSTNAME, None, "host name that we announce (the FQDN capability)"),
+        _ours("bgp_daemon_role", ROLE, None, "role that we announce", source="RFC 9234 4.1", live=True),
+        _ours("bgp_daemon_hostname", HOSTNAME, None, "host name that we announce (the FQDN capability)", live=True),
         _ours(
             "bgp_daemon_graceful_restart",
             BOOLEAN,
             ON,
             "keep the routes of a peer that restarts",
             source="RFC 4724 4.2",
+            live=True,
         ),
         _ours(
             "bgp_daemon_stale_time",
@@ -112,6 +129,7 @@ SPEAKER: Final = Group(
             3_600,
             "longest time that routes of a lost peer are kept, s",
             source="RFC 9494 4.2",
+            live=True,
         ),
         _ours(
             "bgp_daemon_max_routes",
@@ -119,6 +137,7 @@ SPEAKER: Final = Group(
             0,
             "routes of one peer; more end the session; 0 is no limit",
             source="RFC 4486 4",
+            live=True,
         ),
         _key(
             "bgp_daemon_add_path_ignore",
@@ -126,6 +145,7 @@ SPEAKER: Final = Group(
             OFF,
             "do not agree to several paths per prefix",
             source="RFC 7911 4",
+            live=True,
         ),
         _ignored(
             "tmp_bgp_daemon_route_refresh",
@@ -134,7 +154,7 @@ SPEAKER: Final = Group(
             "answer the route refresh capability: we always do",
             source="RFC 2918",
         ),
-        _key("bgp_disable_router_id_check", BOOLEAN, OFF, "let several peers have one router id"),
+        _key("bgp_disable_router_id_check", BOOLEAN, OFF, "let several peers have one router id", live=True),
     ),
 )
 
@@ -147,7 +167,7 @@ RECORDS: Final = Group(
         _both("bgp_comms_num", BOOLEAN, OFF, "communities as numbers, without well-known names"),
         _both("tmp_bgp_daemon_origin_type_int", BOOLEAN, OFF, "`origin` as 0, 1, 2 instead of i, e, u", is_global=True),
         _ours("bgp_daemon_extra_attributes", BOOLEAN, OFF, "further attributes that the compatible format leaves out"),
-        _map("bgp_daemon_tag_map", PATH, None, "rules that give peers and routes a `tag` or a `label`"),
+        _map("bgp_daemon_tag_map", PATH, None, "rules that give peers and routes a `tag` or a `label`", live=True),
     ),
 )
 

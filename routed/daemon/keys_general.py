@@ -13,6 +13,7 @@ ALL: Final = Daemons.PMBGPD | Daemons.PMBMPD | Daemons.FLOW
 _key = partial(Key, daemons=ALL)
 #: Keys that may carry the name of a plugin and then leave the core alone.
 _plugin_key = partial(_key, is_global=False)
+_ours = partial(_key, ours=True)
 _unbuilt = partial(_key, status=Status.NOT_BUILT)
 
 PROCESS: Final = Group(
@@ -30,6 +31,19 @@ PROCESS: Final = Group(
         ),
         _key("pidfile", PATH, None, "file that holds the process id while the daemon runs"),
         _key("proc_priority", between(-20, 19), 0, "scheduling priority (nice value)"),
+        _ours(
+            "proc_user",
+            ACCOUNT,
+            None,
+            "user to run as once ports and files of the start are open, by name or number; then there is no way back",
+        ),
+        _ours("proc_group", ACCOUNT, None, "group to run as, together with `proc_user` (that user's when unset)"),
+        _ours(
+            "proc_stop_patience",
+            at_least(1, unit="seconds"),
+            30,
+            "longest time that the end may take; what is not written out by then is left behind",
+        ),
         _key(
             "thread_stack",
             THREAD_STACK,
@@ -60,7 +74,13 @@ LOG: Final = Group(
         _plugin_key("syslog", SYSLOG_FACILITY, None, "facility of the system log that lines go to"),
         _plugin_key("syslog_ident", TEXT, None, "identity in the system log (the name of the command when unset)"),
         _key("log_stderr_tstamp", BOOLEAN, OFF, "put the time before lines on the terminal"),
-        _plugin_key("debug", BOOLEAN, OFF, "log debugging lines too"),
+        _plugin_key("debug", BOOLEAN, OFF, "log debugging lines too", live=True),
+        _ours(
+            "log_format",
+            one_of("text", "json"),
+            "text",
+            "`json`: an object a line with `time`, `level`, `process`, `area`, `message` and the facts of the message",
+        ),
         _plugin_key(
             "debug_internal_msg", BOOLEAN, OFF, "log what passes between core and plugins", status=Status.NO_EFFECT
         ),
@@ -89,15 +109,21 @@ TIME: Final = Group(
 
 MAPS: Final = Group(
     "Maps",
-    "Files of rules. SIGUSR2 reads them again; a file that cannot be read then leaves the rules as they were.",
+    "Files of rules. SIGUSR2 reads them again: all of them, or none when a row of one cannot be understood.",
     (
-        _key("maps_refresh", BOOLEAN, ON, "read maps again at SIGUSR2"),
-        _plugin_key("maps_entries", at_least(1), 384, "rows kept of a map; further ones are left out with a warning"),
+        _key("maps_refresh", BOOLEAN, ON, "read maps and live keys again at SIGUSR2", live=True),
         _plugin_key(
-            "maps_row_len", at_least(1), 288, "longest row, in characters; longer ones are left out with a warning"
+            "maps_entries", at_least(1), 384, "rows kept of a map; further ones are left out with a warning", live=True
+        ),
+        _plugin_key(
+            "maps_row_len",
+            at_least(1),
+            288,
+            "longest row, in characters; longer ones are left out with a warning",
+            live=True,
         ),
         _key("maps_index", BOOLEAN, OFF, "index maps: ours are compiled whatever it says", status=Status.NO_EFFECT),
-        _key("pre_tag_map_dont_recirculate", BOOLEAN, OFF, "rows without `ip` apply to IPv4 only"),
+        _key("pre_tag_map_dont_recirculate", BOOLEAN, OFF, "rows without `ip` apply to IPv4 only", live=True),
         _plugin_key("pre_tag_label_encode_as_map", BOOLEAN, OFF, "labels `k%v,k%v` become objects"),
     ),
 )

@@ -121,6 +121,7 @@ def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
         None,
         "labels of the records to log: `-x` is every label but x; records without a label are left out",
         is_global=False,
+        live=True,
     )
     yield from _brokers(prefix, daemons, PEER_NAME)
     yield from _queue(prefix, daemons)
@@ -149,12 +150,13 @@ def _dump(prefix: str, daemons: Daemons) -> Iterator[Key]:
         DumpFormat.JSON,
         "encoding; `mrt` (ours, BGP only) is RFC 6396; Avro is not built yet",
     )
-    yield key(f"{prefix}refresh_time", REFRESH_TIME, 0, "seconds between dumps; 0 is none")
+    yield key(f"{prefix}refresh_time", REFRESH_TIME, 0, "seconds between dumps; 0 is none", live=True)
     yield key(
         f"{prefix}time_slots",
         between(1, 86_400),
         1,
         "dumps that the peers are spread over in that time; divides `refresh_time`",
+        live=True,
     )
     yield key(f"{prefix}latest_file", PEER_NAME, None, "link to the newest dump")
     yield key(f"{prefix}workers", at_least(1), 1, "threads that write: ours needs none", status=Status.NO_EFFECT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from routed.plumbing.maps import MapFile
+from routed.plumbing.maps import MapError, MapFile
 from routed.service.peer_maps import parse_allow_list, parse_md5_keys
 from routed.service.tag_map import parse_tag_map
 from routed.service.xconnect_map import parse_xconnect_map
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Address, IPv6Address
 
-    from routed.plumbing.log import Log, LogLine
+    from routed.plumbing.log import LogLine
     from routed.service.peer_maps import AllowList
     from routed.service.settings import ListenerSettings, MapSettings
     from routed.service.tag_map import TagMap
@@ -21,34 +21,35 @@ if TYPE_CHECKING:
 
 
 class Maps:
-    """The map files of the plane.
+    """The map files of the plane; `strict` ones are to replace others, in a daemon that runs.
 
-    Raises: MapError when one cannot be read.
+    Raises: MapError when one cannot be used.
     """
 
-    def __init__(self, listener: ListenerSettings, maps: MapSettings, log: Log) -> None:
+    def __init__(self, listener: ListenerSettings, maps: MapSettings, *, strict: bool = False) -> None:
         self._allow: MapFile[AllowList] | None = None
         self._md5: MapFile[dict[IPv4Address | IPv6Address, bytes]] | None = None
         self._tags: MapFile[TagMap] | None = None
         self._xconnects: MapFile[XconnectMap] | None = None
         if listener.allow_file is not None:
-            self._allow = MapFile(listener.allow_file, parse_allow_list, announce=False)
+            self._allow = MapFile(listener.allow_file, parse_allow_list, announce=False, strict=strict)
         if listener.md5_file is not None:
-            self._md5 = MapFile(listener.md5_file, parse_md5_keys)
+            self._md5 = MapFile(listener.md5_file, parse_md5_keys, strict=strict)
         if maps.tag_map is not None:
             self._tags = MapFile(
-                maps.tag_map, lambda text, name: parse_tag_map(text, name, maps.limits, recirculate=maps.recirculate)
+                maps.tag_map,
+                lambda text, name: parse_tag_map(text, name, maps.limits, recirculate=maps.recirculate),
+                strict=strict,
             )
         if maps.xconnect_map is not None:
             self._xconnects = MapFile(
-                maps.xconnect_map, lambda text, name: parse_xconnect_map(text, name, maps.limits), needs_rows=True
+                maps.xconnect_map, lambda text, name: parse_xconnect_map(text, name, maps.limits), strict=strict
             )
-        for file in self._files():
-            log.write_all(file.load())
+        self.lines = self._load()  # what is to be logged about them
 
-    def reload(self) -> list[LogLine]:
-        """Read all files again; what to log about them. A file that cannot be read keeps its content."""
-        return [line for file in self._files() for line in file.reload()]
+    def take(self, other: Maps) -> None:
+        """Say from now on what others say."""
+        self._allow, self._md5, self._tags, self._xconnects = other._allow, other._md5, other._tags, other._xconnects
 
     def allows(self, address: IPv4Address | IPv6Address) -> bool:
         """Tell whether a peer may connect."""
@@ -68,5 +69,15 @@ class Maps:
         tags = self._tags
         return None if tags is None else lambda: tags.content
 
-    def _files(self) -> list[MapFile[Any]]:
-        return [file for file in (self._allow, self._md5, self._tags, self._xconnects) if file is not None]
+    def _load(self) -> list[LogLine]:
+        files: list[MapFile[Any] | None] = [self._allow, self._md5, self._tags, self._xconnects]
+        lines: list[LogLine] = []
+        problems: list[object] = []
+        for file in filter(None, files):
+            try:
+                lines += file.load()
+            except MapError as error:
+                problems += error.args
+        if problems:
+            raise MapError(*problems)
+        return lines

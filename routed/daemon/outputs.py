@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from routed.plumbing.metrics import Registry
     from routed.service.clock import DaemonReactor
     from routed.service.dump import Source
+    from routed.service.settings import DumpSettings
 
 
 class Outputs:
@@ -74,9 +75,8 @@ class Outputs:
             skips_unchanged=settings.skips_unchanged,
         )
 
-    def dumper(self, source: Source, protocol: str = "BGP") -> Dumper | None:
+    def dumper(self, settings: DumpSettings | None, source: Source, protocol: str = "BGP") -> Dumper | None:
         """Make what dumps the tables of a source, if that is to be."""
-        settings = self._settings.dump
         if settings is None:
             return None
 

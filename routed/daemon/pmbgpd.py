@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from routed.daemon.command import Command, Plane
 from routed.daemon.settings import BgpSettings, pmbgpd_settings
 from routed.daemon.switches import PMBGPD
+from routed.plumbing.config import Daemons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def make_plane(
     reactor: DaemonReactor, settings: BgpSettings, log: Log, seed: int, _on_end: Callable[[], None]
-) -> Plane:
+) -> Plane[BgpSettings]:
     """Make the plane that collects sessions or passes them on; neither has an end of its own."""
     if settings.maps.xconnect_map is not None:
         from routed.daemon.xconnect_plane import XconnectPlane  # noqa: PLC0415 (the same)
@@ -29,7 +30,7 @@ def make_plane(
     return BgpPlane(reactor, settings, log, seed=seed)
 
 
-COMMAND: Final = Command(PMBGPD, pmbgpd_settings, make_plane)
+COMMAND: Final = Command(PMBGPD, Daemons.PMBGPD, pmbgpd_settings, make_plane)
 main = COMMAND.main
 
 if __name__ == "__main__":

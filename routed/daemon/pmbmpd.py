@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from routed.daemon.command import Command, Plane
 from routed.daemon.settings import BmpSettings, pmbmpd_settings
 from routed.daemon.switches import PMBMPD
+from routed.plumbing.config import Daemons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from routed.service.clock import DaemonReactor
 
 
-def make_plane(reactor: DaemonReactor, settings: BmpSettings, log: Log, seed: int, on_end: Callable[[], None]) -> Plane:
+def make_plane(
+    reactor: DaemonReactor, settings: BmpSettings, log: Log, seed: int, on_end: Callable[[], None]
+) -> Plane[BmpSettings]:
     """Make the BMP plane, which ends with the capture that it plays."""
     from routed.daemon.bmp_plane import BmpPlane  # noqa: PLC0415 (imports the reactor)
 
     return BmpPlane(reactor, settings, log, seed=seed, on_end=on_end)
 
 
-COMMAND: Final = Command(PMBMPD, pmbmpd_settings, make_plane)
+COMMAND: Final = Command(PMBMPD, Daemons.PMBMPD, pmbmpd_settings, make_plane)
 main = COMMAND.main
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from routed.daemon.keys import KEYS
 from routed.daemon.switches import PROGRAMS
-from routed.plumbing.config import DEFAULT_CORE_NAME, Status
+from routed.plumbing.config import DEFAULT_CORE_NAME, Status, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +44,8 @@ Every problem is reported, not just the first. `-T setup` brings up listeners an
 
 In the tables, *built* keys work; *not built yet* ones are known and checked and do nothing; *accepted, no effect* ones
 tune what works by itself here; those of *flow daemons* are accepted in silence by the other daemons. **Ours** marks
-keys that pmacct does not have. ↻ marks files that SIGUSR2 reads again.
+keys that pmacct does not have. ↻ marks files that SIGUSR2 reads again, ⇄ keys whose value it changes in a daemon that
+runs: see [operations.md](operations.md#reload).
 """
 
 
@@ -88,7 +88,9 @@ def _group(group: Group) -> Iterator[str]:
 
 
 def _row(key: Key) -> str:
-    name = f"`{key.name}`" + (" **ours**" if key.ours else "") + (" ↻" if key.reload else "")
+    name = (
+        f"`{key.name}`" + (" **ours**" if key.ours else "") + (" ↻" if key.reload else "") + (" ⇄" if key.live else "")
+    )
     also = f"; also written {', '.join(f'`{alias}`' for alias in key.aliases)}" if key.aliases else ""
     source = f" ({key.source})" if key.source else ""
     state = key.status.value + ("" if key.is_global or key.status is Status.FLOW else ", *plugin*")
@@ -96,14 +98,7 @@ def _row(key: Key) -> str:
 
 
 def _default(key: Key) -> str:
-    value = key.default
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "`true`" if value else "`false`"
-    if isinstance(value, Enum):
-        return f"`{value.name.lower()}`"
-    return f"`{value:03o}`" if key.name == "files_umask" and isinstance(value, int) else f"`{value}`"
+    return "none" if key.default is None else f"`{format_value(key, key.default)}`"
 
 
 def _cell(text: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from routed.daemon.checks import CHECKS
+from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
+from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
 from routed.plumbing.config import Configuration, configure
 from routed.plumbing.http_settings import HttpSettings
@@ -15,9 +17,7 @@ from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
 from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.maps import Limits
 from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
-from routed.plumbing.output_file import Owner
-from routed.plumbing.process import NO_ACCOUNT, ProcessSettings, group_id, user_id
-from routed.plumbing.statements import Kind, Problem
+from routed.plumbing.process import ProcessSettings
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.service.settings import (
     BrokerSettings,
@@ -38,16 +38,17 @@ from routed.service.tls import TlsFiles
 from routed.wire.bgp.codepoints import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
-    from routed.plumbing.statements import Statements
+    from routed.plumbing.config import Daemons
+    from routed.plumbing.statements import Problem, Statements
 
 #: The router id of last resort, the same as that of the compatible implementation.
 DEFAULT_ROUTER_ID: Final = IPv4Address("1.2.3.4")
 #: Who wrote a record, when nobody says otherwise.
 DEFAULT_WRITER_ID: Final = parse_name("$proc_name/$writer_pid", WRITER_VARIABLES)
-#: User and group of created files: the key of each, and how its number is found.
-ACCOUNTS: Final[Mapping[str, Callable[[int | str | None], int]]] = {"files_uid": user_id, "files_gid": group_id}
+#: Looks at keys together.
+Check: TypeAlias = "Callable[[Configuration], Iterable[Problem]]"
 
 
 #: What the message logs' `kafka_retry` is when nobody sets it. Units: seconds.
@@ -98,9 +99,16 @@ class BmpSettings(CommonSettings):
     replay: ReplaySettings | None
 
 
-def read_configuration(statements: Statements) -> Configuration:
+def read_configuration(statements: Statements, kind: Daemons | None = None) -> Configuration:
     """Understand the statements of a daemon, each alone and then together."""
-    return configure(KEYS, statements.statements, statements.problems, (*CHECKS, accounts_exist))
+    passes_on: Check = partial(daemon_passes_on, kind=kind)
+    return configure(KEYS, statements.statements, statements.problems, (*CHECKS, *ACCOUNT_CHECKS, passes_on))
+
+
+def with_checks(configuration: Configuration) -> Configuration:
+    """Return the configuration with what is wrong with keys together, once it has been put together of two."""
+    checks = (*CHECKS, *ACCOUNT_CHECKS)
+    return configuration.with_problems(problem for check in checks for problem in check(configuration))
 
 
 def problem_lines(configuration: Configuration) -> Iterator[LogLine]:
@@ -155,14 +163,16 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
 
 def process_settings(c: Configuration) -> ProcessSettings:
     """Tell how the process runs; usable for what remains of a configuration with errors, too."""
-    numbers = [_account_number(c, key) for key in ACCOUNTS]
+    identity = process_identity(c)
     return ProcessSettings(
         name=c.of("core_proc_name", str),
         daemonize=c.of("daemonize", bool),
         pidfile=_path(c, "pidfile"),
         priority=c.of("proc_priority", int),
         umask=c.of("files_umask", int),
-        owner=Owner(*(NO_ACCOUNT if number is None else number for number in numbers)),
+        owner=files_owner(c, identity),
+        identity=identity,
+        stop_patience=c.of("proc_stop_patience", int),
     )
 
 
@@ -180,6 +190,7 @@ def log_settings(c: Configuration, command: str) -> LogSettings:
         ident=c.maybe("syslog_ident", str) or command,
         stderr_timestamps=c.of("log_stderr_tstamp", bool),
         utc=c.of("timestamps_utc", bool),
+        json=c.of("log_format", str) == "json",
     )
 
 
@@ -396,14 +407,6 @@ def http_settings(c: Configuration, protocol: str) -> HttpSettings | None:
     )
 
 
-def accounts_exist(c: Configuration) -> Iterator[Problem]:
-    """Refuse owners of files whom the system does not know."""
-    for key in ACCOUNTS:
-        if _account_number(c, key) is None:
-            text = f"{c.where(key)} {key}: {_account(c, key)} is not known to the system"
-            yield Problem(Kind.BAD_VALUE, text)
-
-
 def _timestamps(c: Configuration) -> TimestampLayout:
     if c.of("timestamps_since_epoch", bool):
         return TimestampLayout.SINCE_EPOCH
@@ -413,19 +416,6 @@ def _timestamps(c: Configuration) -> TimestampLayout:
 def _path(c: Configuration, key: str) -> Path | None:
     text = c.maybe(key, str)
     return None if text is None else Path(text)
-
-
-def _account(c: Configuration, key: str) -> int | str | None:
-    account = c.maybe(key, object)
-    assert account is None or isinstance(account, int | str)
-    return account
-
-
-def _account_number(c: Configuration, key: str) -> int | None:
-    try:
-        return ACCOUNTS[key](_account(c, key))
-    except LookupError:
-        return None
 
 
 def _address(c: Configuration, key: str) -> IPv4Address | IPv6Address | None:

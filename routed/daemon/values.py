@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from routed.plumbing.kafka_settings import parse_servers
-from routed.plumbing.log import FACILITIES
+from routed.plumbing.log_output import FACILITIES
 from routed.plumbing.names import (
     DATED_VARIABLES,
     PEER_VARIABLES,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from routed.daemon.door import ListeningSocket
 from routed.daemon.glass import Glass
 from routed.daemon.map_files import Maps
+from routed.plumbing.lifecycle import in_order
 from routed.plumbing.metrics import Registry
 from routed.service.dial import Dialler
 from routed.service.listener import Policy
@@ -17,6 +19,7 @@ from routed.service.xconnect_listener import Audience, Routing, XconnectListener
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from ipaddress import IPv4Address, IPv6Address
 
     from routed.daemon.settings import BgpSettings
@@ -33,7 +36,8 @@ class XconnectPlane:
     def __init__(self, reactor: DaemonReactor, settings: BgpSettings, log: Log) -> None:
         self._reactor, self._settings, self._log = reactor, settings, log
         self._reporter = Reporter(log)
-        self._maps = Maps(settings.listener, settings.maps, log)
+        self._maps = Maps(settings.listener, settings.maps)
+        log.write_all(self._maps.lines)
         self.metrics = Registry()
         self._door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._listener = self._make_listener()
@@ -54,18 +58,29 @@ class XconnectPlane:
     def reopen(self) -> None:
         """Have no files but the log."""
 
-    def reload(self) -> None:
-        """Read the maps again; sessions that are being passed on stay as they are."""
-        if self._settings.maps.refresh:
-            self._log.write_all(self._maps.reload())
-            self._door.reload()
-            self._glass.refresh()
+    def prepare(self, settings: BgpSettings) -> Callable[[], None]:
+        """Read the maps again, in any thread; return what takes them over, in the reactor's.
+
+        Raises: StartError when one cannot be used, and nothing has changed.
+        """
+        maps = Maps(settings.listener, settings.maps, strict=True)
+        return in_order(self._glass.prepare(), partial(self._take_over, settings, maps))
+
+    def _take_over(self, settings: BgpSettings, maps: Maps) -> None:
+        """Let new sessions follow the maps; those that are being passed on stay as they are."""
+        self._settings = settings
+        self._log.write_all(maps.lines)
+        self._maps.take(maps)
+        self._door.reload()
+        self._listener.configure(self._policy())
+
+    def _policy(self) -> Policy:
+        return Policy(settings=self._settings.listener, allows=self._maps.allows)
 
     def _make_listener(self) -> XconnectListener:
-        policy = Policy(settings=self._settings.listener, allows=self._maps.allows)
         routing = Routing(self._maps.destination, Dialler(self._reactor, self._open_outgoing))
         audience = Audience(self._reporter, self.metrics, self._make_neighbors_file())
-        return XconnectListener(self._reactor, self._door.listen, policy, routing, audience)
+        return XconnectListener(self._reactor, self._door.listen, self._policy(), routing, audience)
 
     def _open_outgoing(self, address: IPv4Address | IPv6Address) -> socket.socket:
         return open_outgoing(address, self._settings.listener, self._maps.md5_keys().get(address))

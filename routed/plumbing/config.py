@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from routed.plumbing.names import NameTemplate
 from routed.plumbing.statements import FAILS_CHECK, Kind, Problem, Statement
 from routed.plumbing.suggest import nearest
+from routed.plumbing.values import UMASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +29,10 @@ T = TypeVar("T")
 
 #: Name of the core process where the configuration gives none.
 DEFAULT_CORE_NAME: Final = "default"
+
+
+#: Words in the names of keys whose values no log shows.
+SECRETS: Final = frozenset({"passwd", "password", "token", "tokens", "secret"})
 
 
 class Daemons(Flag):
@@ -50,8 +56,8 @@ class Status(Enum):
 class Key:
     """One configuration key.
 
-    `is_global` keys ignore a plugin name; `reload` ones are read again with their file at SIGUSR2; `ours` are those
-    that the compatible language does not have.
+    `is_global` keys ignore a plugin name; `reload` ones name a file that is read again at SIGUSR2; `live` ones take a
+    new value then; `ours` are those that the compatible language does not have.
     """
 
     name: str
@@ -64,7 +70,13 @@ class Key:
     aliases: tuple[str, ...] = field(default=(), kw_only=True)
     is_global: bool = field(default=True, kw_only=True)
     reload: bool = field(default=False, kw_only=True)
+    live: bool = field(default=False, kw_only=True)
     ours: bool = field(default=False, kw_only=True)
+
+    @property
+    def secret(self) -> bool:
+        """Tell whether the value is nobody's business, by the words of the name."""
+        return any(word in SECRETS for word in self.name.split("_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +137,19 @@ class Configuration:
 
     def of(self, name: str, kind: type[T]) -> T:
         """Return the value of a key that always has one."""
-        value = self._value(name)
+        value = self.value(name)
         assert isinstance(value, kind), f"{name} is {value!r}"
         return value
 
     def maybe(self, name: str, kind: type[T]) -> T | None:
         """Return the value of a key that may have none."""
-        return None if self._value(name) is None else self.of(name, kind)
+        return None if self.value(name) is None else self.of(name, kind)
+
+    def value(self, name: str) -> object:
+        """Return the value of a key, whatever it is."""
+        key = self.registry[name]
+        setting = self.settings.get(key.name)
+        return key.default if setting is None else setting.value
 
     def is_set(self, name: str) -> bool:
         """Tell whether the operator wrote the key."""
@@ -155,10 +173,14 @@ class Configuration:
         """Return the same configuration with further problems, those of keys that do not go together."""
         return Configuration(self.registry, self.settings, (*self.problems, *problems), self.of_plugins)
 
-    def _value(self, name: str) -> object:
-        key = self.registry[name]
-        setting = self.settings.get(key.name)
-        return key.default if setting is None else setting.value
+    def with_live(self, later: Configuration) -> Configuration:
+        """Return what a running daemon can take over of a later configuration: the live keys of that, all else of this.
+
+        The problems of both are left out.
+        """
+        live = {name: setting for name, setting in later.settings.items() if self.registry[name].live}
+        rest = {name: setting for name, setting in self.settings.items() if not self.registry[name].live}
+        return Configuration(self.registry, {**rest, **live}, ())
 
 
 def configure(
@@ -231,6 +253,19 @@ class _Reader:
         advice = f" Did you mean {meant}?" if meant else ""
         text = f"{statement.where} Unknown key: {statement.key}. Ignored.{advice}"
         self.problems.append(Problem(Kind.UNKNOWN_KEY, text))
+
+
+def format_value(key: Key, value: object) -> str:
+    """Write a value of a key, which is not None, as an operator would."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, NameTemplate):
+        return value.text
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return f"{value:03o}" if key.parser is UMASK else str(value)
 
 
 def declared_plugins(text: str) -> frozenset[str]:

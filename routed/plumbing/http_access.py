@@ -43,12 +43,16 @@ class Tokens:
         self._path = path
         self._digests = _read(path)
 
-    def reload(self) -> None:
-        """Read the file again; if that fails, what was read before stays.
+    def read_again(self) -> Tokens:
+        """Return the tokens that the file has now.
 
         Raises: TokenError.
         """
-        self._digests = _read(self._path)
+        return Tokens(self._path)
+
+    def take(self, other: Tokens) -> None:
+        """Admit from now on whom others admit."""
+        self._digests = other._digests
 
     def admit(self, authorization: str | None) -> bool:
         """Tell whether what a client says of itself has one of the tokens; each is compared, in constant time."""

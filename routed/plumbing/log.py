@@ -1,25 +1,24 @@
 """The log: `LEVEL ( process/module ): text`, to the terminal, a file, the system log, or the last two.
 
-Lines in a file begin with the time and its offset from UTC. A line is written at once with one system call. What a FIFO
-without a reader or a full disk does not take is not waited for but counted, and the count is the first thing that is
-written when lines can be written again. The terminal and the system log are others' to drain: while whoever reads them
-does not, a line to them waits. Texts may hold what a peer said, so characters that could forge a line are escaped.
+Lines in a file begin with the time and its offset from UTC. As JSON, a line is one object with `time`, `level`,
+`process`, `area` and `message`, and with the facts of the message (`event`, `peer`, …) where whoever logs has them.
+Once `begin` was called, nobody who logs waits for a destination (see `log_output`). Texts may hold what a peer said, so
+characters that could forge a line are escaped.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
-import syslog
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Final, TextIO
 
+import orjson
+
+from routed.plumbing.log_output import Channel, File, Level, Line, SystemLog, Terminal
 from routed.plumbing.names import format_offset
-from routed.plumbing.output_file import FILE_MODE
+from routed.plumbing.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,39 +26,22 @@ if TYPE_CHECKING:
 
     from routed.plumbing.output_file import Owner
 
+__all__ = ["Level", "Log", "LogLine", "LogSettings", "escape"]
 
-class Level(Enum):
-    """How much a line matters; the values are the priorities of the system log (RFC 5424 section 6.2.1)."""
-
-    ERROR = syslog.LOG_ERR
-    WARN = syslog.LOG_WARNING
-    NOTICE = syslog.LOG_NOTICE
-    INFO = syslog.LOG_INFO
-    DEBUG = syslog.LOG_DEBUG
-
-
-#: Facilities by their name in the configuration.
-FACILITIES: Final[Mapping[str, int]] = {
-    "auth": syslog.LOG_AUTH,
-    "mail": syslog.LOG_MAIL,
-    "daemon": syslog.LOG_DAEMON,
-    "kern": syslog.LOG_KERN,
-    "user": syslog.LOG_USER,
-    **{f"local{number}": syslog.LOG_LOCAL0 + 8 * number for number in range(8)},
-}
-
-#: Length of the window in which lines of one kind are counted. Units: seconds.
-WINDOW: Final = 60.0
-#: Kinds of lines that are told apart at a time; what comes beyond shares one count. A kind may hold a peer's text.
-MAX_KINDS: Final = 4_096
+#: The facts of a line that has none.
+NO_FACTS: Final[Mapping[str, object]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """Something to be logged, as a value: what loaders and checks return to whoever owns the log."""
+    """Something to be logged, as a value: what loaders and checks return to whoever owns the log.
+
+    `is_bad` ones are about a piece of a file that cannot be understood, and that is left out.
+    """
 
     level: Level
     text: str
+    is_bad: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +55,7 @@ class LogSettings:
     ident: str
     stderr_timestamps: bool
     utc: bool
-
-
-class RateLimit:
-    """At most so many lines of a kind a minute; the rest is counted."""
-
-    def __init__(self) -> None:
-        self._windows: dict[str, tuple[float, int]] = {}
-
-    def admit(self, kind: str, at_most: int, now: float) -> int | None:
-        """Return how many lines were held back since the last one that was not, or `None` to hold back this one.
-
-        Args:
-            kind: what the line is about.
-            at_most: lines of this kind in a window.
-            now: monotonic seconds; a wall clock that is set back would silence lines until it has caught up.
-        """
-        if kind not in self._windows and len(self._windows) >= MAX_KINDS:
-            self._windows = {old: window for old, window in self._windows.items() if now - window[0] < WINDOW}
-            kind = kind if len(self._windows) < MAX_KINDS else ""
-        start, count = self._windows.get(kind, (now, 0))
-        held_back = 0
-        if now - start >= WINDOW:
-            start, count, held_back = now, 0, max(0, count - at_most)
-        self._windows[kind] = (start, count + 1)
-        return held_back if count < at_most else None
+    json: bool = False
 
 
 class Log:
@@ -115,17 +73,28 @@ class Log:
         monotonic: Callable[[], float] = time.monotonic,
         terminal: TextIO | None = None,
     ) -> None:
-        self._settings = settings
-        self._owner = owner
+        self._settings, self._debug = settings, settings.debug
         self._clock, self._monotonic = clock, monotonic
-        self._terminal = sys.stderr if terminal is None else terminal
+        self._terminal = self._channel(Terminal(sys.stderr if terminal is None else terminal))
         self._limit = RateLimit()
-        self._lost, self._torn = 0, False
-        self._complaint = ""
-        self._descriptor = None if settings.file is None else self._open_file(settings.file)
+        self._file: Channel | None = None
+        self._system: Channel | None = None
         if settings.facility is not None:
-            syslog.openlog(settings.ident, syslog.LOG_PID, FACILITIES[settings.facility])
-        self._complain()
+            self._system = self._channel(SystemLog(settings.ident, settings.facility))
+        if settings.file is not None:
+            file = File(settings.file, owner)
+            self._file = self._channel(file)
+            if file.complaint:
+                self.warning(file.complaint)
+
+    def begin(self) -> None:
+        """From now on wait for no destination; to be called when the process forks no more."""
+        for channel in self._channels():
+            channel.begin()
+
+    def configure(self, settings: LogSettings) -> None:
+        """Take over what may change while the daemon runs: whether details are logged."""
+        self._debug = settings.debug
 
     def error(self, text: str) -> None:
         """Log our own mistake, or data that is lost."""
@@ -152,84 +121,86 @@ class Log:
         for line in lines:
             self.write(line.level, line.text)
 
-    def write_limited(self, kind: str, at_most: int, level: Level, text: str) -> None:
+    def write_limited(
+        self, kind: str, at_most: int, level: Level, text: str, *, facts: Mapping[str, object] = NO_FACTS
+    ) -> None:
         """Log at most so many lines of a kind a minute, and then how many there were more."""
         held_back = self._limit.admit(kind, at_most, self._monotonic())
         if held_back is not None:
-            self.write(level, text + (f" ({held_back} more like this were not logged)" if held_back else ""))
+            text += f" ({held_back} more like this were not logged)" if held_back else ""
+            self.write(level, text, facts=facts)
 
-    def write(self, level: Level, text: str, module: str = "core") -> None:
+    def write(self, level: Level, text: str, module: str = "core", *, facts: Mapping[str, object] = NO_FACTS) -> None:
         """Log a line."""
-        if level is Level.DEBUG and not self._settings.debug:
+        if level is Level.DEBUG and not self._debug:
             return
-        line = f"{level.name} ( {self._settings.process}/{module} ): {escape(text)}"
-        if self._settings.facility is not None:
-            syslog.syslog(level.value, line)
-        if self._descriptor is not None:
-            self._write_file(f"{self._timestamp()} {line}\n")
-        if self._descriptor is None and self._settings.facility is None:
-            stamp = f"{self._timestamp()} " if self._settings.stderr_timestamps else ""
-            self._write_terminal(f"{stamp}{line}\n")
+        if self._settings.json:
+            line = Line(level, self._object(level, text, module, facts))
+            for channel in self._channels():
+                channel.write(line)
+            return
+        line = self._text(level, text, module)
+        if self._system is not None:
+            self._system.write(line)
+        if self._file is not None:
+            self._file.write(self._stamped(line))
+        if self._file is None and self._system is None:
+            self._terminal.write(self._stamped(line) if self._settings.stderr_timestamps else line)
 
     def reopen(self) -> None:
         """Open the file again under its name, after somebody has moved it away."""
-        if self._settings.facility is not None:
-            syslog.closelog()
-            syslog.openlog(self._settings.ident, syslog.LOG_PID, FACILITIES[self._settings.facility])
-        if self._settings.file is None or self._descriptor is None:
-            return
-        try:
-            descriptor = self._open_file(self._settings.file)
-        except OSError as error:
-            self.error(f"[{self._settings.file}] cannot be opened again: {error.strerror}. Keeping the old file.")
-            return
-        os.close(self._descriptor)
-        self._descriptor = descriptor
-        self._complain()
+        for channel in self._channels():
+            channel.reopen()
 
-    def close(self) -> None:
-        """Give the file back; later lines go to the terminal."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+    def close(self, patience: float = 0.0) -> bool:
+        """Write what waits, give the file back; later lines go to the terminal.
 
-    def _open_file(self, path: Path) -> int:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and stat.S_ISFIFO(path.stat().st_mode):
-            return os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
-        self._complaint = self._owner.take(descriptor)
-        return descriptor
+        Returns: whether everything was written within `patience`. Units: seconds.
+        """
+        channels, self._file, self._system = self._channels(), None, None
+        ended = [channel.end(patience) for channel in channels]
+        return all(ended)
 
-    def _complain(self) -> None:
-        if self._complaint:
-            self.warning(f"[{self._settings.file}] {self._complaint}")
+    def _channels(self) -> list[Channel]:
+        channels = [channel for channel in (self._system, self._file) if channel is not None]
+        return channels or [self._terminal]
 
-    def _write_terminal(self, line: str) -> None:
-        try:
-            self._terminal.write(line)
-            self._terminal.flush()
-        except OSError:
-            self._lost += 1  # nobody reads any more, and there is nobody else to tell
+    def _channel(self, output: File | Terminal | SystemLog) -> Channel:
+        return Channel(output, self._line_of_lost, self.error)
 
-    def _write_file(self, line: str) -> None:
-        assert self._descriptor is not None
-        if self._lost:
-            told = f"WARN ( {self._settings.process}/core ): {self._lost} log lines were lost"
-            line = f"{self._timestamp()} {told}\n{line}"
-        octets = (b"\n" if self._torn else b"") + line.encode(errors="backslashreplace")
-        try:
-            taken = os.write(self._descriptor, octets)
-        except OSError:
-            self._lost += 1  # told by the next line that can be written
-            return
-        self._torn = taken < len(octets)
-        self._lost = self._lost + 1 if self._torn else 0
+    def _line_of_lost(self, lost: int) -> Line:
+        text = f"{lost} log lines were lost"
+        if self._settings.json:
+            return Line(Level.WARN, self._object(Level.WARN, text, "core", {"lost": lost}))
+        line = self._text(Level.WARN, text, "core")
+        return line if self._file is None else self._stamped(line)
 
-    def _timestamp(self) -> str:
+    def _text(self, level: Level, text: str, module: str) -> Line:
+        return Line(level, f"{level.name} ( {self._settings.process}/{module} ): {escape(text)}")
+
+    def _stamped(self, line: Line) -> Line:
+        now = self._now()
+        return Line(line.level, f"{now:%Y-%m-%dT%H:%M:%S}{format_offset(now)} {line.text}")
+
+    def _object(self, level: Level, text: str, module: str, facts: Mapping[str, object]) -> str:
+        now = self._now()
+        line = {
+            "time": f"{now:%Y-%m-%dT%H:%M:%S.%f}{format_offset(now)}",
+            "level": level.name.lower(),
+            "process": self._settings.process,
+            "area": module,
+            "message": escape(text),
+            **{name: _plain(value) for name, value in facts.items()},
+        }
+        return orjson.dumps(line).decode()
+
+    def _now(self) -> datetime:
         now = datetime.fromtimestamp(self._clock(), UTC)
-        local = now if self._settings.utc else now.astimezone()
-        return f"{local:%Y-%m-%dT%H:%M:%S}{format_offset(local)}"
+        return now if self._settings.utc else now.astimezone()
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, int) else escape(str(value))
 
 
 def escape(text: str) -> str:

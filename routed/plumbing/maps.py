@@ -52,54 +52,39 @@ class Limits:
 
 
 class MapError(StartError):
-    """A map cannot be used at all, and there is no older content to fall back on."""
+    """Maps cannot be used; each argument says why one cannot."""
 
 
 class MapFile(Generic[T]):
-    """A file of the configuration that can be read again: its content is replaced whole, or not at all.
+    """A file of the configuration and what it says.
 
-    With `needs_rows`, a file whose rows are all left out replaces nothing either; one that has none does.
+    At the start, rows that cannot be understood are left out. What replaces the content of a daemon that runs is read
+    strictly: then such a row makes the file one that cannot be used.
     """
 
     def __init__(
-        self,
-        path: Path,
-        parse: Callable[[str, str], Loaded[T]],
-        *,
-        announce: bool = True,
-        needs_rows: bool = False,
+        self, path: Path, parse: Callable[[str, str], Loaded[T]], *, announce: bool = True, strict: bool = False
     ) -> None:
-        self._path, self._parse, self._announce, self._needs_rows = path, parse, announce, needs_rows
+        self._path, self._parse, self._announce, self._strict = path, parse, announce, strict
         self._content: T | None = None
 
     @property
     def content(self) -> T:
-        """Return what the file said when it could last be read."""
+        """Return what the file says."""
         assert self._content is not None, f"{self._path} has not been loaded"
         return self._content
 
     def load(self) -> tuple[LogLine, ...]:
-        """Read the file for the first time.
+        """Read the file; return what is to be logged.
 
-        Raises: MapError when it cannot be read.
+        Raises: MapError when it cannot be used.
         """
         try:
             loaded = self._read()
         except OSError as error:
-            raise MapError(self._failure(error)) from error
-        self._content = loaded.content
-        return self._report(loaded)
-
-    def reload(self) -> tuple[LogLine, ...]:
-        """Read the file again; the content stays as it was when that is not possible."""
-        rolled_back = LogLine(Level.WARN, f"[{self._path}] Rolling back old map.")
-        try:
-            loaded = self._read()
-        except OSError as error:
-            return (LogLine(Level.ERROR, self._failure(error)), rolled_back)
-        if self._needs_rows and loaded.lines and not loaded.content:
-            no_row = LogLine(Level.ERROR, f"[{self._path}] has no row that can be used.")
-            return (*loaded.lines, no_row, rolled_back)
+            raise MapError(self._failure(error), *self._stays()) from error
+        if self._strict and (bad := [line.text for line in loaded.lines if line.is_bad]):
+            raise MapError(*bad, *self._stays())
         self._content = loaded.content
         return self._report(loaded)
 
@@ -108,6 +93,9 @@ class MapFile(Generic[T]):
         if len(octets) > MAX_OCTETS:
             raise OSError(0, f"larger than {MAX_OCTETS} octets")
         return self._parse(octets.decode(errors="surrogateescape"), str(self._path))
+
+    def _stays(self) -> list[str]:
+        return [f"[{self._path}] Rolling back old map."] if self._strict else []
 
     def _failure(self, error: OSError) -> str:
         missing = isinstance(error, FileNotFoundError)
@@ -139,8 +127,13 @@ def parse_rows(text: str, name: str, keys: Collection[str], limits: Limits) -> L
         try:
             rows.append(Row(where, _parse_pairs(line, keys, limits)))
         except RowError as error:
-            lines.append(LogLine(Level.WARN, f"{where} {error}"))
+            lines.append(left_out(f"{where} {error}"))
     return Loaded(tuple(rows), tuple(lines))
+
+
+def left_out(text: str) -> LogLine:
+    """Return what to log about a row that is left out."""
+    return LogLine(Level.WARN, text, is_bad=True)
 
 
 def numbered_rows(text: str, name: str, comments: str) -> Iterator[tuple[str, str]]:

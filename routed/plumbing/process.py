@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import resource
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from routed.plumbing.output_file import Owner
+    from routed.plumbing.privileges import Identity
 
 #: What leaves user or group of a file as they are (chown(2)).
 NO_ACCOUNT: Final = -1
@@ -22,7 +24,11 @@ NO_ACCOUNT: Final = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSettings:
-    """How the process runs, and whose the files are that it creates."""
+    """How the process runs, and whose the files are that it creates.
+
+    `identity` is whom it runs as once everything is open, None to stay who it is. `stop_patience`: how long the end may
+    take. Units: seconds.
+    """
 
     name: str
     daemonize: bool
@@ -30,6 +36,8 @@ class ProcessSettings:
     priority: int
     umask: int
     owner: Owner
+    identity: Identity | None = None
+    stop_patience: int = 30
 
 
 class PidFile:
@@ -51,10 +59,21 @@ class PidFile:
         finally:
             os.close(descriptor)
 
-    def remove(self) -> None:
-        """Remove the file, unless it has become that of another process."""
-        if self._path.exists() and self._path.read_text(encoding="ascii", errors="replace") == f"{os.getpid()}\n":
+    def remove(self) -> str:
+        """Remove the file, unless it has become that of another process; return what kept it from that, or nothing.
+
+        Who has given up root may not be allowed to change the folder: the file is emptied then.
+        """
+        try:
+            if self._path.read_text(encoding="ascii", errors="replace") != f"{os.getpid()}\n":
+                return ""
+            os.truncate(self._path, 0)
             self._path.unlink()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            return f"[{self._path}] not removed: {error.strerror}"
+        return ""
 
 
 def user_id(account: int | str | None) -> int:
@@ -77,16 +96,46 @@ def group_id(account: int | str | None) -> int:
     return account if isinstance(account, int) else grp.getgrnam(account).gr_gid
 
 
-def daemonize() -> None:
-    """Leave the terminal: the child goes on in a session of its own, the parent ends.
+class Detached:
+    """A process in the background, whose parent waits to hear that it works."""
 
-    To be called before the reactor is imported, which opens descriptors.
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+
+    def ready(self) -> None:
+        """Let the parent end well, and the terminal go."""
+        _to_null(2)
+        os.write(self._parent, b"\0")
+        os.close(self._parent)
+
+
+def daemonize() -> Detached:
+    """Leave the terminal: the child goes on in a session of its own, and the parent ends when it is ready.
+
+    A child that ends before gives the parent its exit status; what it writes to standard error until it is ready is
+    still seen. To be called before the reactor is imported, which opens descriptors.
     """
-    if os.fork():
-        os._exit(0)
+    reader, writer = os.pipe()
+    if child := os.fork():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.close(writer)
+        os._exit(_outcome(reader, child))
+    os.close(reader)
     os.setsid()
+    _to_null(0, 1)
+    return Detached(writer)
+
+
+def _outcome(reader: int, child: int) -> int:
+    if os.read(reader, 1):
+        return 0
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status if status >= 0 else 128 - status  # as a shell tells of a signal
+
+
+def _to_null(*descriptors: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
+    for descriptor in descriptors:
         os.dup2(null, descriptor)
     if null > 2:
         os.close(null)

@@ -43,9 +43,13 @@ class Batch:
     """Admits so many peers per interval, counted from the first one of each batch; 0 admits everybody."""
 
     def __init__(self, size: int, interval: float) -> None:
+        self._began: float | None = None
+        self.configure(size, interval)
+
+    def configure(self, size: int, interval: float) -> None:
+        """Change the limits; the interval that has begun gets a whole batch of the new size."""
         self._size, self._interval = size, interval
         self._left = size
-        self._began: float | None = None
 
     def admit(self, now: float) -> bool:
         """Decide about one more peer, and count it."""

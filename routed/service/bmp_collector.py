@@ -90,6 +90,10 @@ class BmpCollector:
         self.end_of_ribs = 0  # of all routers, ever
         self._stopping = False
 
+    def configure(self, settings: StationSettings) -> None:
+        """Take over what may change while sessions last: the limit of what waits."""
+        self._settings = settings
+
     # -- subscriber of the listener ---------------------------------------------------------------------------------
 
     def accepted(self, router: Router) -> None:

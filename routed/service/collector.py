@@ -131,6 +131,10 @@ class Collector:
         self.end_of_ribs = 0  # of all peers, ever
         self._stopping = False
 
+    def configure(self, settings: SpeakerSettings, *, max_retained: int) -> None:
+        """Take over what may change while sessions last: limits and patience."""
+        self._settings, self._max_retained = settings, max_retained
+
     # -- subscriber of the listener ---------------------------------------------------------------------------------
 
     def accepted(self, peer: Peer) -> None:

@@ -122,13 +122,21 @@ class Dumper:
         self._running: Deferred[None] | None = None
         self._alarm: IDelayedCall | None = None
         self._stopping = False
-        now = wall_clock()
-        hour = self._times.moment(now).replace(minute=0, second=0, microsecond=0)
-        self._schedule = Schedule(now, int(hour.timestamp()), settings.refresh_time, settings.time_slots)
+        self._schedule = self._begin_schedule()
 
     def start(self) -> None:
         """Begin to look at the clock."""
         self._wait()
+
+    def configure(self, settings: DumpSettings | None) -> None:
+        """Follow another schedule from now on, or none; a dump that is being written goes on."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if settings is not None:
+            self._settings = settings
+            self._schedule = self._begin_schedule()
+            self._wait()
 
     async def stop(self) -> None:
         """Stop; a dump that is being written is given up, so that the last whole one stays.
@@ -146,6 +154,11 @@ class Dumper:
 
     def _leave(self, _: object, seconds: float) -> None:
         self._log.warning(f"the table dump that is being written is stuck: not waited for after {seconds:.0f} s")
+
+    def _begin_schedule(self) -> Schedule:
+        now = self._wall_clock()
+        hour = self._times.moment(now).replace(minute=0, second=0, microsecond=0)
+        return Schedule(now, int(hour.timestamp()), self._settings.refresh_time, self._settings.time_slots)
 
     def _wait(self) -> None:
         delay = min(LONGEST_WAIT, max(0.0, self._schedule.next.at - self._wall_clock()))

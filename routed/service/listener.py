@@ -39,7 +39,7 @@ _log = Logger()
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may connect, and how one speaker is told from another. The allow file may change between two connections."""
+    """Who may connect, and how one speaker is told from another. All of it may change between two connections."""
 
     settings: ListenerSettings
     allows: Callable[[Address], bool] = lambda _address: True
@@ -97,6 +97,12 @@ class Listener(Service):
         """End every session; fires when all peers know or had the time to."""
         super().stopService()  # type: ignore[no-untyped-call]  # the same
         return ensureDeferred(self._stop())
+
+    def configure(self, policy: Policy) -> None:
+        """Take over what may change between two connections: slots, batches and checks."""
+        self._policy = policy
+        self._slots.max_peers = policy.settings.max_peers
+        self._batch.configure(policy.settings.batch, policy.settings.batch_interval)
 
     async def _stop(self) -> None:
         if self._port is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pytricia import PyTricia
 
 from routed.plumbing.log import Level, LogLine
-from routed.plumbing.maps import Loaded, numbered_rows
+from routed.plumbing.maps import Loaded, left_out, numbered_rows
 from routed.plumbing.values import parse_address
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def parse_allow_list(text: str, name: str) -> Loaded[AllowList]:
         try:
             prefixes.append(ipaddress.ip_network(value, strict=False))
         except ValueError:
-            lines.append(LogLine(Level.WARN, f"{where} Bad IP address '{value}'. Ignored."))
+            lines.append(left_out(f"{where} Bad IP address '{value}'. Ignored."))
     return Loaded(AllowList(prefixes), tuple(lines))
 
 
@@ -66,7 +66,7 @@ def parse_md5_keys(text: str, name: str) -> Loaded[dict[Address, bytes]]:
         try:
             address, key = _parse_md5_row("".join(row.split()))
         except ValueError as error:
-            lines.append(LogLine(Level.WARN, f"{where} line ignored: {error}."))
+            lines.append(left_out(f"{where} line ignored: {error}."))
             continue
         if len(keys) == MAX_KEYS and address not in keys:
             lines.append(LogLine(Level.WARN, f"[{name}] file cut to the first {MAX_KEYS} entries."))

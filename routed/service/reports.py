@@ -132,16 +132,18 @@ class Reporter:
     def say(self, line: Line, **facts: object) -> None:
         """Write one line."""
         level, text, at_most = REPORTS[line]
+        text, facts = text.format(**self._common, **facts), _named(line, facts)
         if at_most is None:
-            self._log.write(level, text.format(**self._common, **facts))
+            self._log.write(level, text, facts=facts)
         else:
-            self._log.write_limited(line.name, at_most, level, text.format(**self._common, **facts))
+            self._log.write_limited(line.name, at_most, level, text, facts=facts)
 
     def say_of(self, who: str, line: Line, facts: Mapping[str, object]) -> None:
         """Write one line that is limited for everybody it is about."""
         level, text, at_most = REPORTS[line]
         assert at_most is not None, "only such lines"
-        self._log.write_limited(f"{line.name} {who}", at_most, level, text.format(**self._common, **facts))
+        text = text.format(**self._common, **facts)
+        self._log.write_limited(f"{line.name} {who}", at_most, level, text, facts=_named(line, facts))
 
     def event(self, peer: str, event: Event) -> None:
         """Write what an event of a session is worth."""
@@ -172,6 +174,10 @@ class Reporter:
         sent = str(down.notification_sent)
         reason = "" if down.reason == sent else f": {down.reason}"
         self.say(line, peer=peer, reason=reason, sent=sent)
+
+
+def _named(line: Line, facts: Mapping[str, object]) -> dict[str, object]:
+    return {"event": line.name.lower(), **facts}
 
 
 def describe_capabilities(message: OpenMessage) -> Iterator[str]:

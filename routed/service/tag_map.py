@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from routed.plumbing.log import Level, LogLine
-from routed.plumbing.maps import Limits, Loaded, Row, RowError, parse_rows
+from routed.plumbing.maps import Limits, Loaded, Row, RowError, left_out, parse_rows
 from routed.plumbing.values import parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from routed.plumbing.log import LogLine
     from routed.plumbing.values import Address
 
 #: Keys of a row; `id` is the old name of `set_tag`.
@@ -137,7 +137,7 @@ class TagMap:
                     text = (
                         f"{step.rule.where} Unresolved label '{step.rule.jump}' in v{version} namespace. Ignoring it."
                     )
-                    yield LogLine(Level.WARN, text)
+                    yield left_out(text)
 
 
 def parse_tag_map(text: str, name: str, limits: Limits, *, recirculate: bool = True) -> Loaded[TagMap]:
@@ -149,7 +149,7 @@ def parse_tag_map(text: str, name: str, limits: Limits, *, recirculate: bool = T
         try:
             rules.append(compile_row(row))
         except RowError as error:
-            lines.append(LogLine(Level.WARN, f"{row.where} {error}"))
+            lines.append(left_out(f"{row.where} {error}"))
     tag_map = TagMap(rules, recirculate=recirculate)
     return Loaded(tag_map, (*lines, *tag_map.unresolved()))
 

@@ -30,6 +30,16 @@ class Tagging:
         label_as_map: bool,
         label_filter: tuple[str, ...] | None,
     ) -> None:
+        self.configure(content, label_as_map=label_as_map, label_filter=label_filter)
+
+    def configure(
+        self,
+        content: Callable[[], TagMap] | None,
+        *,
+        label_as_map: bool,
+        label_filter: tuple[str, ...] | None,
+    ) -> None:
+        """Tag from now on as is wanted now; what is tagged already stays until it is tagged anew."""
         self._content, self._label_as_map, self._label_filter = content, label_as_map, label_filter
 
     def text_of(

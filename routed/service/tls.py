@@ -15,7 +15,7 @@ A paused session may still hear what was decrypted with the octets before: at mo
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Self, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -65,15 +65,11 @@ class TlsIdentity:
 
     def __init__(self, files: TlsFiles) -> None:
         """Read the files; TlsError when that is not possible."""
-        self._files = files
         self._context = _make_context(files)
 
-    def reload(self) -> None:
-        """Read the files again.
-
-        Raises: TlsError when that is not possible, and what was read before stays.
-        """
-        self._context = _make_context(self._files)
+    def take(self, other: Self) -> None:
+        """Be, for new connections, what another identity is."""
+        self._context = other._context
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N803
         """Make OpenSSL's side of a connection."""

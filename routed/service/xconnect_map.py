@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from routed.plumbing.log import Level, LogLine
-from routed.plumbing.maps import Limits, Loaded, Row, RowError, parse_rows
+from routed.plumbing.maps import Limits, Loaded, Row, RowError, left_out, parse_rows
 from routed.plumbing.values import ENDPOINT, parse_address
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def parse_xconnect_map(text: str, name: str, limits: Limits) -> Loaded[XconnectM
         try:
             rules.append(_parse_row(row))
         except RowError as error:
-            lines.append(LogLine(Level.WARN, f"{row.where} {error} Line ignored."))
+            lines.append(left_out(f"{row.where} {error} Line ignored."))
     return Loaded(XconnectMap(rules), tuple(lines))
 
 

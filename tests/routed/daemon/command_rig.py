@@ -11,6 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from routed.daemon.command import Command
 from routed.daemon.settings import pmbgpd_settings
 from routed.daemon.switches import PMBGPD
+from routed.plumbing.config import Daemons
 from routed.plumbing.lifecycle import Lifecycle
 from routed.plumbing.log import Log
 
@@ -59,8 +60,10 @@ class Plane:
     def reopen(self) -> None:
         self.calls.append("reopen")
 
-    def reload(self) -> None:
-        self.calls.append("reload")
+    def prepare(self, settings: Any, /) -> Callable[[], None]:
+        assert settings.log.process
+        self.calls.append("prepare")
+        return lambda: self.calls.append("take over")
 
 
 class Daemon:
@@ -70,6 +73,7 @@ class Daemon:
 
     def __init__(self) -> None:
         self.program, self.settings, self.prefix = PMBGPD, cast("Any", pmbgpd_settings), "bgp_daemon"
+        self.kind = Daemons.PMBGPD
         self.ends_early = False
         self.reactor = Reactor()
         self.plane: Plane | None = None
@@ -94,7 +98,7 @@ class Daemon:
                 on_end()
             return Plane(seed, on_end)
 
-        return Command(self.program, self.settings, make_plane).main(arguments)
+        return Command(self.program, self.kind, self.settings, make_plane).main(arguments)
 
 
 def configured(folder: Path, *lines: str) -> Sequence[str]:

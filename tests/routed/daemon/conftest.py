@@ -28,6 +28,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     monkeypatch.setattr(routed.service.clock, "install", lambda: daemon.reactor)
     monkeypatch.setattr("twisted.logger.globalLogBeginner.beginLoggingTo", lambda *_, **__: None)
     monkeypatch.setattr(command, "raise_descriptor_limit", lambda wanted: wanted)
+    monkeypatch.setattr("routed.plumbing.sink.PoolThreads", Here)
 
     def install_signals(_reactor: object, lifecycle: Lifecycle) -> None:
         daemon.lifecycle = lifecycle

@@ -7,6 +7,7 @@ from typing import Any, cast
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.testing import StringTransport
 
+from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level, LogLine
 from routed.service.pump import SessionProtocol
 from routed.service.settings import ListenerSettings
@@ -19,7 +20,7 @@ class Lines:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def write(self, level: Level, text: str, _module: str = "core") -> None:
+    def write(self, level: Level, text: str, _module: str = "core", **_: object) -> None:
         self.lines.append(f"{level.name} {text}")
 
     def error(self, text: str) -> None:
@@ -31,12 +32,21 @@ class Lines:
     def info(self, text: str) -> None:
         self.write(Level.INFO, text)
 
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str, **_: object) -> None:
         self.write(level, text)
 
     def write_all(self, lines: list[LogLine]) -> None:
         for line in lines:
             self.write(line.level, line.text)
+
+
+def reload(plane: Any, settings: Any, log: Lines) -> None:
+    """Reload a plane, as far as that is possible."""
+    try:
+        plane.prepare(settings)()
+    except StartError as error:
+        for problem in error.args:
+            log.error(str(problem))
 
 
 class Wire(StringTransport):

@@ -26,7 +26,7 @@ from routed.wire.bgp.header import encode_message
 from routed.wire.bgp.open import Capabilities, OpenMessage, encode_open
 from routed.wire.family import IPV4_UNICAST
 from tests.oracles.build import MANDATORY, NET_10, update
-from tests.routed.daemon.plane_rig import Lines, Wire
+from tests.routed.daemon.plane_rig import Lines, Wire, reload
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
@@ -45,6 +45,10 @@ class Rig:
             return None
         assert isinstance(protocol, SessionProtocol)
         return Wire(protocol)
+
+    def reload(self, *lines: str) -> None:
+        changed = pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
+        reload(self.plane, changed if lines else self.settings, self.log)
 
     def establish(self, wire: Wire | None) -> Wire:
         assert wire is not None
@@ -73,7 +77,7 @@ def test_a_bare_plane_only_listens() -> None:
     assert rig.reactor.adoptedPorts == []
     rig.plane.start()
     rig.plane.reopen()
-    rig.plane.reload()
+    rig.reload()
     wire = rig.establish(rig.connect())
     assert wire.sent[18] == MessageType.OPEN
     assert not rig.stop()  # the transport of the peer is still there
@@ -166,18 +170,8 @@ def test_who_may_connect_is_what_the_map_says_now(tmp_path: Path) -> None:
     assert rig.connect("192.0.2.1") is not None
     assert rig.connect("192.0.2.2") is None
     allow.write_text("192.0.2.2\n")
-    rig.plane.reload()
+    rig.reload()
     assert rig.connect("192.0.2.2") is not None
-
-
-def test_maps_are_left_alone_where_they_shall_not_be_refreshed(tmp_path: Path) -> None:
-    allow = tmp_path / "allow"
-    allow.write_text("192.0.2.1\n")
-    rig = Rig(f"bgp_daemon_allow_file: {allow}", "maps_refresh: false")
-    rig.plane.start()
-    allow.write_text("192.0.2.2\n")
-    rig.plane.reload()
-    assert rig.connect("192.0.2.2") is None
 
 
 def test_tags_follow_the_map(tmp_path: Path) -> None:
@@ -187,7 +181,7 @@ def test_tags_follow_the_map(tmp_path: Path) -> None:
     rig.plane.start()
     wire = rig.establish(rig.connect())
     tags.write_text("set_tag=2 ip=192.0.2.1/32\n")
-    rig.plane.reload()
+    rig.reload()
     wire.protocol.dataReceived(update(MANDATORY, NET_10))
     assert [json.loads(line)["tag"] for line in log.read_bytes().splitlines()] == [1, 2]
 
@@ -200,22 +194,21 @@ def test_a_map_that_is_not_there_stops_the_start(tmp_path: Path, key: str) -> No
 
 def test_maps_that_are_not_configured_allow_everybody_and_say_nothing() -> None:
     settings = Rig().settings
-    maps = Maps(settings.listener, settings.maps, cast("Log", Lines()))
+    maps = Maps(settings.listener, settings.maps)
     assert maps.allows(ip_address("192.0.2.1"))
     assert maps.md5_keys() == {}
     assert maps.tags is None
-    assert maps.reload() == []
+    assert maps.lines == []
 
 
 def test_md5_keys_are_read_and_read_again(tmp_path: Path) -> None:
     keys = tmp_path / "md5"
     keys.write_text("192.0.2.1, secret\n")
-    rig = Rig()
     settings = pmbgpd_settings(read_configuration(parse_statements(f"bgp_daemon_md5_file: {keys}", "f")))
-    maps = Maps(settings.listener, settings.maps, cast("Log", rig.log))
+    maps = Maps(settings.listener, settings.maps)
     assert maps.md5_keys() == {ip_address("192.0.2.1"): b"secret"}
     keys.write_text("192.0.2.1, other\n")
-    assert maps.reload()
+    maps.take(Maps(settings.listener, settings.maps, strict=True))
     assert maps.md5_keys() == {ip_address("192.0.2.1"): b"other"}
 
 

@@ -1,17 +1,19 @@
 """What every daemon does as a command, with a plane that does nothing."""
 
+import pwd
 import signal
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from routed.daemon import build, command
-from routed.daemon.command import FAILED, OK, USAGE
+from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings
 from routed.daemon.switches import PMBGPD, PMBMPD
-from tests.routed.daemon.command_rig import Daemon, configured
+from routed.plumbing.privileges import Identity
+from tests.routed.daemon.command_rig import Daemon, Plane, configured
 
 
 @pytest.fixture(params=[(PMBGPD, pmbgpd_settings, "bgp_daemon"), (PMBMPD, pmbmpd_settings, "bmp_daemon")])
@@ -99,7 +101,7 @@ def test_signals_reach_the_plane_and_the_first_stop_counts(
     log, pid = tmp_path / "log", tmp_path / "pid"
     assert daemon.main(configured(tmp_path, f"logfile: {log}", f"pidfile: {pid}")) == OK
     assert daemon.plane is not None
-    assert daemon.plane.calls == ["start", "reload", "reopen", "stop"]
+    assert daemon.plane.calls == ["start", "prepare", "take over", "reopen", "stop"]
     assert daemon.reactor.stopped
     text = log.read_text()
     assert "SIGTERM received. Exiting ..." in text
@@ -205,3 +207,75 @@ def test_an_end_before_there_is_a_plane_is_none(daemon: Daemon, tmp_path: Path) 
     daemon.ends_early = True
     assert daemon.main([*configured(tmp_path), "-T", "setup"]) == OK
     assert not daemon.reactor.stopped
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Statuses with which the process would have been left at once."""
+    statuses: list[int] = []
+    monkeypatch.setitem(cast("dict[str, Any]", Ending.__init__.__kwdefaults__), "leave", statuses.append)
+    return statuses
+
+
+def test_what_does_not_end_in_time_is_left_behind(daemon: Daemon, tmp_path: Path, left: list[int]) -> None:
+    def script() -> None:
+        assert daemon.lifecycle is not None
+        daemon.lifecycle.stop("SIGTERM")
+        daemon.reactor.advance(6.999)
+        assert left == []
+        daemon.reactor.advance(0.001)
+
+    daemon.script = script  # type: ignore[method-assign]
+    pid = tmp_path / "pid"
+    lines = (f"logfile: {tmp_path / 'log'}", f"pidfile: {pid}", "proc_stop_patience: 7")
+    daemon.main(configured(tmp_path, *lines))
+    assert left == [FAILED]
+    assert not pid.exists()
+    last = (tmp_path / "log").read_text().splitlines()[-1]
+    assert last.endswith("not everything could be stopped or written out within 7 s: leaving at once")
+
+
+def test_an_operator_who_insists_ends_the_daemon_at_once(daemon: Daemon, tmp_path: Path, left: list[int]) -> None:
+    def script() -> None:
+        assert daemon.lifecycle is not None
+        daemon.lifecycle.stop("SIGTERM")
+        daemon.lifecycle.abort("SIGTERM")
+
+    daemon.script = script  # type: ignore[method-assign]
+    pid = tmp_path / "pid"
+    daemon.main(configured(tmp_path, f"logfile: {tmp_path / 'log'}", f"pidfile: {pid}"))
+    assert left == [FAILED]
+    assert not pid.exists()
+    assert (tmp_path / "log").read_text().endswith("SIGTERM received again: leaving at once\n")
+
+
+def test_a_plane_that_cannot_start_ends_the_daemon(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(plane: Plane) -> None:
+        plane.stopping.callback(None)
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(Plane, "start", start)
+    daemon.script = lambda: None  # type: ignore[method-assign]
+    assert daemon.main(configured(tmp_path, f"logfile: {tmp_path / 'log'}")) == FAILED
+    assert daemon.reactor.stopped
+    assert "ERROR ( default/core ): [Errno 98] Address already in use" in (tmp_path / "log").read_text()
+
+
+def test_privileges_are_given_up_between_the_pid_file_and_the_first_session(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[Any] = []
+    pid = tmp_path / "pid"
+
+    def become(identity: Identity) -> None:
+        assert daemon.plane is not None
+        done.append((identity.uid, pid.exists(), list(daemon.plane.calls)))
+
+    monkeypatch.setattr(command, "give_up_future", lambda: done.append(daemon.plane))
+    monkeypatch.setattr(command, "become", become)
+    monkeypatch.setattr("os.fchown", lambda _fd, *owner: done.append(owner))
+    user = pwd.getpwnam("nobody")
+    assert daemon.main(configured(tmp_path, f"pidfile: {pid}", "proc_user: nobody")) == OK
+    assert done == [None, (user.pw_uid, user.pw_gid), (user.pw_uid, True, [])]

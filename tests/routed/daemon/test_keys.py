@@ -152,7 +152,7 @@ def test_keys_of_ours_extend_a_prefix_and_take_no_name_of_the_reference() -> Non
     ours = [key for key in keys() if key.ours]
     assert ours
     for key in ours:
-        assert key.name.startswith(("bgp_daemon_", "bgp_table_dump_", "bmp_daemon_", "bmp_dump_"))
+        assert key.name.startswith(("bgp_daemon_", "bgp_table_dump_", "bmp_daemon_", "bmp_dump_", "log_", "proc_"))
         assert key.name not in REFERENCE_NAMES
 
 

@@ -14,7 +14,7 @@ from routed.daemon.map_files import Maps
 from routed.daemon.pmbgpd import make_plane
 from routed.daemon.settings import BgpSettings, pmbgpd_settings, read_configuration
 from routed.daemon.xconnect_plane import XconnectPlane
-from routed.plumbing.log import Level, Log, LogLine
+from routed.plumbing.log import Log
 from routed.plumbing.maps import MapError
 from routed.plumbing.statements import parse_statements
 from routed.service.clock import DaemonReactor
@@ -22,28 +22,9 @@ from routed.service.settings import ListenerSettings
 from routed.service.socket_options import Listening
 from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.header import encode_message
+from tests.routed.daemon.plane_rig import Lines, reload
 
 KEEPALIVE = encode_message(MessageType.KEEPALIVE)
-
-
-class Lines:
-    """A log in memory."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write(self, level: Level, text: str, _module: str = "core") -> None:
-        self.lines.append(f"{level.name} {text}")
-
-    def warning(self, text: str) -> None:
-        self.write(Level.WARN, text)
-
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
-        self.write(level, text)
-
-    def write_all(self, lines: list[LogLine]) -> None:
-        for line in lines:
-            self.write(line.level, line.text)
 
 
 class Wire(StringTransport):
@@ -109,6 +90,10 @@ class Rig:
         assert isinstance(plane, XconnectPlane)
         self.plane = plane
         self.plane.start()
+
+    def reload(self, *lines: str) -> None:
+        changed = pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
+        reload(self.plane, changed if lines else self.settings, self.log)
 
     def connect(self, address: str = "192.0.2.1", port: int = 1000) -> Wire | None:
         [(_, _, factory)] = self.reactor.adoptedPorts
@@ -179,7 +164,7 @@ def test_a_reload_changes_where_new_sessions_go_and_leaves_the_others(map_file: 
     rig = Rig(map_file)
     first = rig.connect()
     map_file.write_text("bgp_dst=10.0.0.2:17902 bgp_src=192.0.2.0/24\n")
-    rig.plane.reload()
+    rig.reload()
     rig.connect("192.0.2.2")
     assert [address for address, _, _ in dialled] == ["10.0.0.1", "10.0.0.2"]
     assert first is not None
@@ -191,18 +176,22 @@ def test_a_reload_changes_where_new_sessions_go_and_leaves_the_others(map_file: 
     ("spoil", "words"),
     [
         (lambda path: path.unlink(), "ERROR [{}] file not found."),
-        (lambda path: path.write_text("bgp_src=192.0.2.1\n"), "WARN [{}:1] required key missing: 'bgp_dst'"),
-        (lambda path: path.write_text("no map at all\n"), "WARN [{}:1] malformed line. Ignored."),
+        (lambda path: path.write_text("bgp_src=192.0.2.1\n"), "ERROR [{}:1] required key missing: 'bgp_dst'"),
+        (
+            lambda path: path.write_text("bgp_dst=10.0.0.3:17903 bgp_src=192.0.2.1\nbgp_dst=10.0.0.2:17902\n"),
+            "ERROR [{}:2] required key missing: 'bgp_src'",
+        ),
+        (lambda path: path.write_text("no map at all\n"), "ERROR [{}:1] malformed line. Ignored."),
     ],
 )
-def test_a_map_that_says_nothing_useful_leaves_the_old_one_in_place(
+def test_a_map_with_a_mistake_leaves_the_old_one_in_place(
     map_file: Path, dialled: list[Any], spoil: Any, words: str
 ) -> None:
     rig = Rig(map_file)
     spoil(map_file)
-    rig.plane.reload()
+    rig.reload()
     assert any(line.startswith(words.format(map_file)) for line in rig.log.lines)
-    assert rig.log.lines[-1] == f"WARN [{map_file}] Rolling back old map."
+    assert rig.log.lines[-1] == f"ERROR [{map_file}] Rolling back old map."
     rig.connect()
     assert [address for address, _, _ in dialled] == ["10.0.0.1"]
 
@@ -210,26 +199,17 @@ def test_a_map_that_says_nothing_useful_leaves_the_old_one_in_place(
 def test_a_map_may_be_emptied_on_purpose(map_file: Path) -> None:
     rig = Rig(map_file)
     map_file.write_text("! nobody for now\n")
-    rig.plane.reload()
+    rig.reload()
     wire = rig.connect()
     assert wire is not None
     assert wire.cease == 5
 
 
-def test_a_row_that_is_wrong_costs_itself_alone(map_file: Path, dialled: list[Any]) -> None:
-    rig = Rig(map_file)
+def test_a_row_that_is_wrong_at_the_start_costs_itself_alone(map_file: Path, dialled: list[Any]) -> None:
     map_file.write_text("bgp_dst=10.0.0.2:17902\nbgp_dst=10.0.0.3:17903 bgp_src=192.0.2.1\n")
-    rig.plane.reload()
+    rig = Rig(map_file)
     rig.connect()
     assert [address for address, _, _ in dialled] == ["10.0.0.3"]
-
-
-def test_maps_are_left_alone_where_they_shall_not_be_refreshed(map_file: Path, dialled: list[Any]) -> None:
-    rig = Rig(map_file, "maps_refresh: false")
-    map_file.write_text("bgp_dst=10.0.0.2:17902 bgp_src=192.0.2.1\n")
-    rig.plane.reload()
-    rig.connect()
-    assert [address for address, _, _ in dialled] == ["10.0.0.1"]
 
 
 def test_a_map_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
@@ -243,9 +223,9 @@ def test_the_collector_side_has_keys_too(map_file: Path, tmp_path: Path, dialled
     rig = Rig(map_file, f"bgp_daemon_md5_file: {keys}")
     rig.connect()
     keys.write_text("10.0.0.1, another\n")
-    rig.plane.reload()
+    rig.reload()
     map_file.write_text("bgp_dst=10.0.0.1:17901 bgp_src=192.0.2.0/24\n")
-    rig.plane.reload()
+    rig.reload()
     rig.connect("192.0.2.2")
     assert [key for _, key, _ in dialled] == [b"of-the-collector", b"another"]
 
@@ -303,5 +283,5 @@ def test_a_daemon_that_ends_says_so_at_both_ends(map_file: Path) -> None:
 
 def test_maps_without_one_for_sessions_know_no_destination() -> None:
     settings = pmbgpd_settings(read_configuration(parse_statements("", "f")))
-    maps = Maps(settings.listener, settings.maps, cast("Log", Lines()))
+    maps = Maps(settings.listener, settings.maps)
     assert maps.destination(ip_address("192.0.2.1")) is None

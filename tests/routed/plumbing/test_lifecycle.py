@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
-from routed.plumbing.lifecycle import IGNORED, Lifecycle, install_signals
+from routed.plumbing.lifecycle import IGNORED, STOPS, Lifecycle, install_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +54,7 @@ def test_a_signal_is_acted_on_in_the_next_turn_of_the_reactor(number: signal.Sig
             stop=lambda name: told.append(f"stop {name}"),
             reopen=lambda: told.append("reopen"),
             reload=lambda: told.append("reload"),
+            abort=lambda name: told.append(f"abort {name}"),
         ),
     )
     os.kill(os.getpid(), number)
@@ -67,6 +68,22 @@ def test_a_signal_is_acted_on_in_the_next_turn_of_the_reactor(number: signal.Sig
 @pytest.mark.parametrize("number", IGNORED)
 def test_some_signals_mean_nothing(number: signal.Signals) -> None:
     reactor = WakingReactor()
-    install_signals(reactor, Lifecycle(stop=lambda _name: None, reopen=lambda: None, reload=lambda: None))
+    install_signals(reactor, quiet_lifecycle([]))
     os.kill(os.getpid(), number)
     assert reactor.next_turn == []
+
+
+@pytest.mark.usefixtures("restored_signals")
+@pytest.mark.parametrize("first", STOPS)
+@pytest.mark.parametrize("second", STOPS)
+def test_a_second_stop_does_not_wait_for_the_reactor(first: signal.Signals, second: signal.Signals) -> None:
+    reactor, aborted = WakingReactor(), list[str]()
+    install_signals(reactor, quiet_lifecycle(aborted))
+    os.kill(os.getpid(), first)
+    assert (len(reactor.next_turn), aborted) == (1, [])
+    os.kill(os.getpid(), second)
+    assert (len(reactor.next_turn), aborted) == (1, [second.name])
+
+
+def quiet_lifecycle(aborted: list[str]) -> Lifecycle:
+    return Lifecycle(stop=lambda _name: None, reopen=lambda: None, reload=lambda: None, abort=aborted.append)

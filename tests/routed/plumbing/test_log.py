@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import json
 import os
 import syslog
+import threading
+from dataclasses import replace
 from io import StringIO
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
-from routed.plumbing.log import MAX_KINDS, WINDOW, Level, Log, LogLine, LogSettings, RateLimit, escape
+from routed.plumbing.log import Level, Log, LogLine, LogSettings, escape
+from routed.plumbing.log_output import Channel, Line
 from routed.plumbing.output_file import Owner
+from routed.plumbing.rate_limit import MAX_KINDS, WINDOW, RateLimit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,3 +233,124 @@ def test_kinds_are_limited_too() -> None:
     assert limit.admit("and another", 1, now=1.0) is None
     assert limit.admit("0", 1, now=1.0) is None
     assert limit.admit("and another", 1, now=WINDOW) == 0
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def as_json(path: Path | None = None) -> LogSettings:
+    return replace(settings(file=path), json=True)
+
+
+def test_a_line_of_json_has_the_facts_of_its_message(tmp_path: Path) -> None:
+    log = log_to(StringIO(), as_json(tmp_path / "log"))
+    log.write(Level.WARN, "[192.0.2.1] a\nb", facts={"event": "usage", "peer": ip_address("192.0.2.1"), "in_use": 1})
+    log.write_limited("kind", 1, Level.INFO, "x", facts={"errno": None, "text": "\udcff"})
+    assert [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()] == [
+        {
+            "time": "2026-11-20T15:10:57.250000+00:00",
+            "level": "warn",
+            "process": "default",
+            "area": "core",
+            "message": "[192.0.2.1] a\\x0ab",
+            "event": "usage",
+            "peer": "192.0.2.1",
+            "in_use": 1,
+        },
+        {
+            "time": "2026-11-20T15:10:57.250000+00:00",
+            "level": "info",
+            "process": "default",
+            "area": "core",
+            "message": "x",
+            "errno": None,
+            "text": "\\udcff",
+        },
+    ]
+
+
+def test_json_on_the_terminal_is_one_object_a_line() -> None:
+    terminal = StringIO()
+    log_to(terminal, as_json()).info("x")
+    assert json.loads(terminal.getvalue())["message"] == "x"
+
+
+# -- destinations that take nothing -----------------------------------------------------------------------------------
+
+
+class Gate:
+    """A destination that stays shut until it is opened."""
+
+    def __init__(self) -> None:
+        self.opened, self.reached = threading.Event(), threading.Event()
+        self.lines: list[str] = []
+        self.refuses = False
+
+    def write(self, line: Line) -> bool:
+        self.reached.set()
+        self.opened.wait(60)
+        if not self.refuses:
+            self.lines.append(line.text)
+        return not self.refuses
+
+    def reopen(self) -> str:
+        self.lines.append("reopened")
+        return "as far as possible"
+
+    def close(self) -> None:
+        self.lines.append("closed")
+
+
+def shut_channel(**options: int) -> tuple[Gate, Channel, list[str]]:
+    gate, complaints = Gate(), list[str]()
+    channel = Channel(gate, lambda lost: Line(Level.WARN, f"{lost} lost"), complaints.append, **options)
+    channel.begin()
+    return gate, channel, complaints
+
+
+def test_nobody_waits_for_a_destination_that_takes_nothing() -> None:
+    gate, channel, complaints = shut_channel(max_waiting=4)
+    channel.write(Line(Level.INFO, "a"))
+    assert gate.reached.wait(60)
+    for text in "bcdefgh":
+        channel.write(Line(Level.INFO, text))
+    channel.reopen()
+    assert not channel.end(0)
+    assert gate.lines == []
+    gate.opened.set()
+    assert channel.end(60)
+    assert gate.lines == ["a", "3 lost", "b", "c", "d", "e", "reopened", "closed"]
+    assert complaints == ["as far as possible"]
+
+
+def test_lines_that_are_refused_are_counted() -> None:
+    gate, channel, _ = shut_channel()
+    gate.refuses = True
+    gate.opened.set()
+    channel.write(Line(Level.INFO, "a"))
+    assert channel.end(60)
+    gate.refuses = False
+    channel.write(Line(Level.INFO, "b"))
+    assert gate.lines == ["closed", "1 lost", "b"]
+
+
+def test_a_log_in_the_background_writes_what_waits_before_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = log_to(StringIO(), settings(file=path))
+    log.begin()
+    log.info("before")
+    path.rename(tmp_path / "log.1")
+    log.reopen()
+    log.info("after")
+    assert log.close(60)
+    assert (tmp_path / "log.1").read_text().endswith(": before\n")
+    assert path.read_text().endswith(": after\n")
+
+
+def test_details_are_logged_when_that_is_wanted_later() -> None:
+    terminal = StringIO()
+    log = log_to(terminal, settings())
+    log.debug("x")
+    log.configure(settings(debug=True))
+    log.debug("y")
+    assert terminal.getvalue() == "DEBUG ( default/core ): y\n"

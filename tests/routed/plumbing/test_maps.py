@@ -8,7 +8,7 @@ from hypothesis.strategies import text
 
 from routed.plumbing import maps
 from routed.plumbing.log import Level, LogLine
-from routed.plumbing.maps import Limits, Loaded, MapError, MapFile, parse_rows
+from routed.plumbing.maps import Limits, Loaded, MapError, MapFile, left_out, parse_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,10 +85,10 @@ def test_any_text_is_rows_and_complaints(content: str) -> None:
 
 
 def parse(content: str, name: str) -> Loaded[list[str]]:
-    return Loaded(content.split(), (LogLine(Level.WARN, f"[{name}:1] hm"),) if "hm" in content else ())
+    return Loaded(content.split(), (left_out(f"[{name}:1] hm"),) if "hm" in content else ())
 
 
-def test_a_file_is_read_and_read_again(tmp_path: Path) -> None:
+def test_a_file_is_read_and_what_is_left_out_is_told(tmp_path: Path) -> None:
     path = tmp_path / "map"
     path.write_text("a hm")
     file = MapFile(path, parse)
@@ -98,9 +98,6 @@ def test_a_file_is_read_and_read_again(tmp_path: Path) -> None:
         LogLine(Level.INFO, f"[{path}] map successfully (re)loaded with 2 entries."),
     )
     assert file.content == ["a", "hm"]
-    path.write_text("c")
-    assert [line.level for line in file.reload()] == [Level.INFO, Level.INFO]
-    assert file.content == ["c"]
 
 
 def test_a_silent_file_logs_its_rows_only(tmp_path: Path) -> None:
@@ -119,16 +116,19 @@ def test_a_file_that_is_missing_at_the_start_is_fatal(tmp_path: Path) -> None:
         _ = file.content
 
 
-def test_a_file_that_is_missing_later_leaves_the_content_alone(tmp_path: Path) -> None:
+def test_what_replaces_a_file_has_no_mistake_at_all(tmp_path: Path) -> None:
     path = tmp_path / "map"
+    rolling_back = f"[{path}] Rolling back old map."
+    file = MapFile(path, parse, strict=True)
+    with pytest.raises(MapError) as missing:
+        file.load()
+    assert missing.value.args == (f"[{path}] file not found.", rolling_back)
+    path.write_text("a hm")
+    with pytest.raises(MapError) as wrong:
+        file.load()
+    assert wrong.value.args == (f"[{path}:1] hm", rolling_back)
     path.write_text("a")
-    file = MapFile(path, parse)
-    file.load()
-    path.unlink()
-    assert file.reload() == (
-        LogLine(Level.ERROR, f"[{path}] file not found."),
-        LogLine(Level.WARN, f"[{path}] Rolling back old map."),
-    )
+    assert [line.level for line in file.load()] == [Level.INFO, Level.INFO]
     assert file.content == ["a"]
 
 
@@ -148,28 +148,3 @@ def test_octets_that_are_no_text_reach_the_parser(tmp_path: Path) -> None:
     file = MapFile(path, parse)
     file.load()
     assert file.content == ["\udcff"]
-
-
-def test_where_rows_are_needed_a_file_of_wrong_ones_alone_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "map"
-
-    def parse_good(content: str, name: str) -> Loaded[list[str]]:
-        wrong = [LogLine(Level.WARN, f"[{name}] {row}") for row in content.split() if row != "good"]
-        return Loaded([row for row in content.split() if row == "good"], tuple(wrong))
-
-    path.write_text("good\n")
-    file = MapFile(path, parse_good, needs_rows=True)
-    file.load()
-    path.write_text("bad\n")
-    assert [line.text for line in file.reload()] == [
-        f"[{path}] bad",
-        f"[{path}] has no row that can be used.",
-        f"[{path}] Rolling back old map.",
-    ]
-    assert file.content == ["good"]
-    path.write_text("bad good good\n")
-    file.reload()
-    assert file.content == ["good", "good"]
-    path.write_text("")
-    file.reload()
-    assert file.content == []

@@ -81,13 +81,40 @@ def test_a_lower_priority_can_always_be_had(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == [(os.PRIO_PROCESS, 0, 5)]
 
 
+def in_background(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that has `detached` once it is in the background; return what its parent came to."""
+    before = "import os, signal, sys; from routed.plumbing.process import daemonize; detached = daemonize();"
+    return subprocess.run(
+        [sys.executable, "-c", before + script], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
 def test_in_the_background_a_process_has_a_session_of_its_own_and_no_terminal(tmp_path: Path) -> None:
     told = tmp_path / "told"
     os.mkfifo(told)
-    script = (
-        "import os, sys; from routed.plumbing.process import daemonize; daemonize();"
-        f"open({str(told)!r}, 'w').write(f'{{os.getsid(0) == os.getpid()}} {{os.path.realpath(\"/proc/self/fd/1\")}}')"
+    parent = in_background(
+        "detached.ready();"
+        f"open({str(told)!r}, 'w').write(f'{{os.getsid(0) == os.getpid()}} {{os.path.realpath(\"/proc/self/fd/1\")}} '"
+        " f'{os.path.realpath(\"/proc/self/fd/2\")}')"
     )
-    parent = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, capture_output=True)
-    assert (parent.returncode, parent.stdout, parent.stderr) == (0, b"", b"")
-    assert told.read_text() == "True /dev/null"
+    assert (parent.returncode, parent.stdout, parent.stderr) == (0, "", "")
+    assert told.read_text() == "True /dev/null /dev/null"
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), signal.SIGKILL)", 128 + 9)], ids=["exit", "signal"]
+)
+def test_who_starts_a_process_that_cannot_start_is_told(end: str, status: int) -> None:
+    parent = in_background(f"print('no', file=sys.stderr, flush=True); {end}")
+    assert (parent.returncode, parent.stderr) == (status, "no\n")
+
+
+def test_a_pid_file_that_may_not_be_removed_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    pid_file = PidFile(tmp_path / "pid", Owner())
+    pid_file.write()
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert pid_file.remove() == f"[{tmp_path / 'pid'}] not removed: Permission denied"
+    assert (tmp_path / "pid").read_text() == ""

@@ -81,7 +81,7 @@ class Lines:
         self.limited: list[tuple[str, int]] = []
         self.bug_in = "no line has this"
 
-    def write(self, level: Level, text: str) -> None:
+    def write(self, level: Level, text: str, **_: object) -> None:
         if self.bug_in in text:
             raise KeyError("bug")
         self.lines.append(f"{level.name} {text}")
@@ -89,7 +89,7 @@ class Lines:
     def info(self, text: str) -> None:
         self.write(Level.INFO, text)
 
-    def write_limited(self, kind: str, at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, kind: str, at_most: int, level: Level, text: str, **_: object) -> None:
         self.limited.append((kind, at_most))
         self.write(level, text)
 

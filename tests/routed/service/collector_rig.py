@@ -153,7 +153,7 @@ class Lines:
     def info(self, text: str) -> None:
         self.facts.append(text)
 
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str, **_: object) -> None:
         assert level is Level.WARN
         self.lines.append(text)
 

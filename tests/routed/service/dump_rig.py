@@ -46,5 +46,5 @@ class Lines:
     def warning(self, text: str) -> None:
         self.lines.append(f"WARN {text}")
 
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str, **_: object) -> None:
         self.lines.append(f"{level.name} {text}")

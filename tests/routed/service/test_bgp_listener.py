@@ -81,12 +81,12 @@ class FakeLog:
 
         self.bug_in = "no line has this"
 
-    def write(self, level: Level, text: str) -> None:
+    def write(self, level: Level, text: str, **_: object) -> None:
         if self.bug_in in text:
             raise KeyError("bug")
         self.lines.append((level, text))
 
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str, **_: object) -> None:
         self.lines.append((level, text))
 
 

@@ -33,10 +33,10 @@ class FakeLog:
         self.lines: list[tuple[Level, str]] = []
         self.limited: list[tuple[str, int]] = []
 
-    def write(self, level: Level, text: str) -> None:
+    def write(self, level: Level, text: str, **_: object) -> None:
         self.lines.append((level, text))
 
-    def write_limited(self, kind: str, at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, kind: str, at_most: int, level: Level, text: str, **_: object) -> None:
         self.limited.append((kind, at_most))
         self.lines.append((level, text))
 

@@ -172,7 +172,7 @@ def test_a_renewed_certificate_is_for_new_connections(rig: Rig) -> None:
     handshakes = rig.handshakes()
     first = Router(handshakes.expect("192.0.2.1", 1), rig.client_context()).connect()
     rig.authority.issue("collector")
-    rig.identity.reload()
+    rig.identity.take(TlsIdentity(TlsFiles(*rig.server, None)))
     second = Router(handshakes.expect("192.0.2.1", 2), rig.client_context()).connect()
     assert first.tls.getpeercert()["serialNumber"] != second.tls.getpeercert()["serialNumber"]
     first.send(b"abc")
@@ -183,7 +183,7 @@ def test_a_failed_reload_changes_nothing(rig: Rig) -> None:
     handshakes = rig.handshakes()
     rig.server[0].write_text("not a certificate")
     with pytest.raises(TlsError):
-        rig.identity.reload()
+        rig.identity.take(TlsIdentity(TlsFiles(*rig.server, None)))
     Router(handshakes.expect("192.0.2.1", 1), rig.client_context()).connect()
     assert rig.accepted
 

@@ -76,10 +76,10 @@ class FakeLog:
     def __init__(self) -> None:
         self.lines: list[tuple[Level, str]] = []
 
-    def write(self, level: Level, text: str) -> None:
+    def write(self, level: Level, text: str, **_: object) -> None:
         self.lines.append((level, text))
 
-    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str) -> None:
+    def write_limited(self, _kind: str, _at_most: int, level: Level, text: str, **_: object) -> None:
         self.lines.append((level, text))
 
 
