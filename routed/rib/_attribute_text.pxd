@@ -11,11 +11,34 @@ cdef enum:                           # styles
 
 cdef enum:
     WORST = 16                       # characters that an octet of an attribute may become, names of keys included
+
+cdef enum:                           # codes of attributes that have columns
+    ORIGIN = 1
+    AS_PATH = 2
+    MED = 4
+    LOCAL_PREF = 5
     COMMUNITIES = 8
+    EXTENDED_COMMUNITIES = 16
+    LARGE_COMMUNITIES = 32
+    OTC = 35
+    PREFIX_SID = 40                  # the last one
+
+ctypedef enum list_form:             # lists of values
+    LIST_TEXT                        # one JSON text
+    LIST_ARRAY                       # a JSON array of texts
+    LIST_BARE                        # one text without quotes
 
 ctypedef struct attribute:           # one attribute of a checked attribute block
     const uint8_t *at
     size_t length
+
+ctypedef struct columns:             # the attributes that have a key in pmacct's records
+    attribute found[PREFIX_SID + 1]  # by code
+    uint64_t present                 # bit by code
+
+
+cdef inline bint has(const columns *c, unsigned int code) noexcept nogil:
+    return c.present >> code & 1
 
 
 cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) noexcept nogil:
@@ -33,10 +56,20 @@ cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) 
 cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil
 cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept nogil
 cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *target) noexcept nogil
-cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint array, uint32_t *room) noexcept nogil
 cdef char *put_community(char *to, uint32_t value, bint numeric) noexcept nogil
 cdef char *put_extended(char *to, uint64_t value, bint numeric) noexcept nogil
 cdef char *put_large(char *to, const uint8_t *at) noexcept nogil
+cdef void find_columns(columns *c, const uint8_t *at, const uint8_t *end) noexcept nogil
+cdef bint aigp_of(const columns *c, uint64_t *metric) noexcept nogil
+cdef uint32_t label_index_of(const columns *c) noexcept nogil
+cdef char *put_as_path(char *to, const attribute *a, list_form form, uint32_t *room) noexcept nogil
+cdef char *put_communities(
+    char *to, const attribute *a, list_form form, unsigned int style, uint8_t *room,
+) noexcept nogil
+cdef char *put_extended_communities(
+    char *to, const attribute *a, list_form form, unsigned int style, uint8_t *room,
+) noexcept nogil
+cdef char *put_large_communities(char *to, const attribute *a, list_form form, uint8_t *room) noexcept nogil
 cdef char *put_key(char *to, const char *key) noexcept nogil
 cdef char *put_columns(
     char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,

@@ -16,37 +16,33 @@ cdef const char *HEX = b"0123456789abcdef"
 
 cdef enum:
     SHORT_LIST = 32
-    ORIGIN = 1
-    AS_PATH = 2
-    MED = 4
-    LOCAL_PREF = 5
     ATOMIC_AGGREGATE = 6
     AGGREGATOR = 7
     ORIGINATOR_ID = 9
     CLUSTER_LIST = 10
-    EXTENDED_COMMUNITIES = 16
     IPV6_EXTENDED_COMMUNITIES = 25
     AIGP = 26
-    LARGE_COMMUNITIES = 32
-    OTC = 35
-    PREFIX_SID = 40
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-cdef inline char *put_list(char *to, bint array) noexcept nogil:
-    """Open a list of values: an array, or one text."""
-    return put(to, b'["', 2) if array else put_char(to, c'"')
+cdef inline char *put_list(char *to, list_form form) noexcept nogil:
+    """Open a list of values."""
+    if form == LIST_BARE:
+        return to
+    return put(to, b'["', 2) if form == LIST_ARRAY else put_char(to, c'"')
 
 
-cdef inline char *put_next(char *to, bint array) noexcept nogil:
+cdef inline char *put_next(char *to, list_form form) noexcept nogil:
     """Between two values of a list."""
-    return put(to, b'", "', 4) if array else put_char(to, c" ")
+    return put(to, b'", "', 4) if form == LIST_ARRAY else put_char(to, c" ")
 
 
-cdef inline char *put_list_end(char *to, bint array) noexcept nogil:
-    return put(to, b'"]', 2) if array else put_char(to, c'"')
+cdef inline char *put_list_end(char *to, list_form form) noexcept nogil:
+    if form == LIST_BARE:
+        return to
+    return put(to, b'"]', 2) if form == LIST_ARRAY else put_char(to, c'"')
 
 
 cdef int ascending_u32(const void *a, const void *b) noexcept nogil:
@@ -147,21 +143,23 @@ cdef char *put_as_set(char *to, const uint8_t *at, uint8_t n, char opening, char
     return put_char(to, closing)
 
 
-cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint array, uint32_t *room) noexcept nogil:
+cdef char *put_as_path(char *to, const attribute *a, list_form form, uint32_t *room) noexcept nogil:
     """AS_PATH in asplain: sequences plain, {sets}, (confederation sequences), [confederation sets]."""
+    cdef const uint8_t *at = a.at
+    cdef const uint8_t *end = at + a.length
     cdef const uint8_t *start = at
     cdef uint8_t kind, n, i
     cdef uint8_t previous = 0
-    if at == end:
-        return put(to, b"[]" if array else b'""', 2)
-    to = put_list(to, array)
+    if at == end and form == LIST_ARRAY:
+        return put(to, b"[]", 2)
+    to = put_list(to, form)
     while at < end:
         kind = at[0]
         n = at[1]
         if previous == 3:
             to = put_char(to, c")")
         if at != start:
-            to = put_next(to, array)
+            to = put_next(to, form)
         if kind == 1:
             to = put_as_set(to, at + 2, n, c"{", c"}", room)
         elif kind == 4:
@@ -171,13 +169,13 @@ cdef char *put_as_path(char *to, const uint8_t *at, const uint8_t *end, bint arr
                 to = put_char(to, c"(")
             for i in range(n):
                 if i:
-                    to = put_next(to, array)
+                    to = put_next(to, form)
                 to = put_u32(to, u32_at(at + 2 + 4 * <size_t>i))
         previous = kind
         at += 2 + 4 * <size_t>n
     if previous == 3:
         to = put_char(to, c")")
-    return put_list_end(to, array)
+    return put_list_end(to, form)
 
 
 cdef char *put_community(char *to, uint32_t value, bint numeric) noexcept nogil:
@@ -232,10 +230,12 @@ cdef char *put_large(char *to, const uint8_t *at) noexcept nogil:
     return put_u32(to, u32_at(at + 8))
 
 
-cdef bint aigp_of(const attribute *a, uint64_t *metric) noexcept nogil:
-    """The accumulated metric of the first AIGP TLV (RFC 7311 section 3)."""
-    cdef const uint8_t *at = a.at
-    cdef const uint8_t *end = at + a.length
+cdef bint aigp_of(const columns *c, uint64_t *metric) noexcept nogil:
+    """The accumulated metric of the first AIGP TLV (RFC 7311 section 3), if there is one."""
+    if not has(c, AIGP):
+        return False
+    cdef const uint8_t *at = c.found[AIGP].at
+    cdef const uint8_t *end = at + c.found[AIGP].length
     cdef size_t n
     while end - at >= 3:
         n = u16_at(at + 1)
@@ -248,10 +248,12 @@ cdef bint aigp_of(const attribute *a, uint64_t *metric) noexcept nogil:
     return False
 
 
-cdef uint32_t label_index_of(const attribute *a) noexcept nogil:
+cdef uint32_t label_index_of(const columns *c) noexcept nogil:
     """The label index of a BGP Prefix-SID attribute (RFC 8669 section 3.1), 0 when there is none."""
-    cdef const uint8_t *at = a.at
-    cdef const uint8_t *end = at + a.length
+    if not has(c, PREFIX_SID):
+        return 0
+    cdef const uint8_t *at = c.found[PREFIX_SID].at
+    cdef const uint8_t *end = at + c.found[PREFIX_SID].length
     cdef size_t n
     while end - at >= 3:
         n = u16_at(at + 1)
@@ -273,39 +275,55 @@ cdef char *put_origin(char *to, uint8_t origin, bint integer) noexcept nogil:
 # -- pmacct's columns ---------------------------------------------------------------------------------------------------
 
 
-cdef char *put_communities(char *to, const attribute *a, unsigned int style, uint8_t *room) noexcept nogil:
-    cdef bint array = (style & COMMUNITIES_ARRAY) != 0
+cdef char *put_communities(
+    char *to, const attribute *a, list_form form, unsigned int style, uint8_t *room,
+) noexcept nogil:
+    """COMMUNITIES (RFC 1997) in ascending order, each once."""
     cdef uint32_t *values = <uint32_t *>room
     cdef size_t i, n = sorted_u32(a.at, a.length // 4, values)
-    to = put_list(put(to, b', "comms": ', 11), array)
+    to = put_list(to, form)
     for i in range(n):
         if i:
-            to = put_next(to, array)
+            to = put_next(to, form)
         to = put_community(to, values[i], (style & COMMUNITIES_NUMERIC) != 0)
-    return put_list_end(to, array)
+    return put_list_end(to, form)
 
 
-cdef char *put_extended_communities(char *to, const attribute *a, unsigned int style, uint8_t *room) noexcept nogil:
-    cdef bint array = (style & COMMUNITIES_ARRAY) != 0
+cdef char *put_extended_communities(
+    char *to, const attribute *a, list_form form, unsigned int style, uint8_t *room,
+) noexcept nogil:
     cdef uint64_t *values = <uint64_t *>room
     cdef size_t i, n = sorted_u64(a.at, a.length // 8, values)
-    to = put_list(put(to, b', "ecomms": ', 12), array)
+    to = put_list(to, form)
     for i in range(n):
         if i:
-            to = put_next(to, array)
+            to = put_next(to, form)
         to = put_extended(to, values[i], (style & COMMUNITIES_NUMERIC) != 0)
-    return put_list_end(to, array)
+    return put_list_end(to, form)
 
 
-cdef char *put_large_communities(char *to, const attribute *a, unsigned int style, uint8_t *room) noexcept nogil:
-    cdef bint array = (style & COMMUNITIES_ARRAY) != 0
+cdef char *put_large_communities(char *to, const attribute *a, list_form form, uint8_t *room) noexcept nogil:
     cdef size_t i, n = sorted_wide(a.at, a.length // 12, 12, room)
-    to = put_list(put(to, b', "lcomms": ', 12), array)
+    to = put_list(to, form)
     for i in range(n):
         if i:
-            to = put_next(to, array)
+            to = put_next(to, form)
         to = put_large(to, room + 12 * i)
-    return put_list_end(to, array)
+    return put_list_end(to, form)
+
+
+cdef void find_columns(columns *c, const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Find the attributes of a block that have a key in pmacct's records; an absent AS_PATH is an empty one."""
+    cdef uint8_t code = 0
+    cdef attribute a
+    c.present = 0
+    c.found[AS_PATH].at = end
+    c.found[AS_PATH].length = 0
+    while at < end:
+        at = step(at, &code, &a)
+        if code <= PREFIX_SID:
+            c.found[code] = a
+            c.present |= <uint64_t>1 << code
 
 
 cdef char *put_columns(
@@ -316,43 +334,33 @@ cdef char *put_columns(
     Args:
         room: as many octets as the attributes have, aligned for 64-bit words, to sort communities in.
     """
-    cdef attribute found[PREFIX_SID + 1]
-    cdef attribute a
-    cdef uint64_t present = 0            # bit by code
-    cdef uint8_t code = 0
+    cdef list_form list = LIST_ARRAY if style & COMMUNITIES_ARRAY else LIST_TEXT
+    cdef columns c
     cdef uint64_t metric = 0
     cdef uint32_t number
-    while at < end:
-        at = step(at, &code, &a)
-        if code <= PREFIX_SID:
-            found[code] = a
-            present |= <uint64_t>1 << code
-    a.at = end
-    a.length = 0
-    if present >> AS_PATH & 1:
-        a = found[AS_PATH]
+    find_columns(&c, at, end)
     to = put(to, b', "as_path": ', 13)
-    to = put_as_path(to, a.at, a.at + a.length, (style & AS_PATH_ARRAY) != 0, <uint32_t *>room)
-    if present >> COMMUNITIES & 1:
-        to = put_communities(to, &found[COMMUNITIES], style, room)
-    if present >> EXTENDED_COMMUNITIES & 1:
-        to = put_extended_communities(to, &found[EXTENDED_COMMUNITIES], style, room)
-    if present >> LARGE_COMMUNITIES & 1:
-        to = put_large_communities(to, &found[LARGE_COMMUNITIES], style, room)
-    if present >> ORIGIN & 1:
-        to = put_origin(to, found[ORIGIN].at[0], (style & ORIGIN_INTEGER) != 0)
-    if present >> LOCAL_PREF & 1:
-        to = put_u32(put(to, b', "local_pref": ', 16), u32_at(found[LOCAL_PREF].at))
-    if present >> MED & 1:
-        to = put_u32(put(to, b', "med": ', 9), u32_at(found[MED].at))
-    if present >> AIGP & 1 and aigp_of(&found[AIGP], &metric):
+    to = put_as_path(to, &c.found[AS_PATH], LIST_ARRAY if style & AS_PATH_ARRAY else LIST_TEXT, <uint32_t *>room)
+    if has(&c, COMMUNITIES):
+        to = put_communities(put(to, b', "comms": ', 11), &c.found[COMMUNITIES], list, style, room)
+    if has(&c, EXTENDED_COMMUNITIES):
+        to = put(to, b', "ecomms": ', 12)
+        to = put_extended_communities(to, &c.found[EXTENDED_COMMUNITIES], list, style, room)
+    if has(&c, LARGE_COMMUNITIES):
+        to = put_large_communities(put(to, b', "lcomms": ', 12), &c.found[LARGE_COMMUNITIES], list, room)
+    if has(&c, ORIGIN):
+        to = put_origin(to, c.found[ORIGIN].at[0], (style & ORIGIN_INTEGER) != 0)
+    if has(&c, LOCAL_PREF):
+        to = put_u32(put(to, b', "local_pref": ', 16), u32_at(c.found[LOCAL_PREF].at))
+    if has(&c, MED):
+        to = put_u32(put(to, b', "med": ', 9), u32_at(c.found[MED].at))
+    if aigp_of(&c, &metric):
         to = put_u64(put(to, b', "aigp": ', 10), metric)
-    if present >> PREFIX_SID & 1:
-        number = label_index_of(&found[PREFIX_SID])
-        if number:
-            to = put_u32(put(to, b', "psid_li": ', 13), number)
-    if present >> OTC & 1 and u32_at(found[OTC].at):
-        to = put_u32(put(to, b', "otc": ', 9), u32_at(found[OTC].at))
+    number = label_index_of(&c)
+    if number:
+        to = put_u32(put(to, b', "psid_li": ', 13), number)
+    if has(&c, OTC) and u32_at(c.found[OTC].at):
+        to = put_u32(put(to, b', "otc": ', 9), u32_at(c.found[OTC].at))
     return to
 
 

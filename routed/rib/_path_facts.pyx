@@ -7,7 +7,8 @@ A path is the one that holds the attributes (`base_of`).  The attributes were ch
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from routed.rib._attribute_text cimport (
-    WORST, attribute, put_as_path, put_community, put_extended, put_large, sorted_u32, sorted_u64, sorted_wide, step,
+    LIST_TEXT, WORST, attribute, put_as_path, put_community, put_extended, put_large, sorted_u32, sorted_u64,
+    sorted_wide, step,
 )
 from routed.rib._paths cimport attributes_of, next_hop_of, path_set, set_of
 from routed.rib._text cimport put_char, u32_at
@@ -127,7 +128,7 @@ cdef size_t as_path_text(
     cdef size_t n
     if not find(paths, path, AS_PATH, &a):
         return 0
-    n = joined(to, <size_t>(put_as_path(to, a.at, a.at + a.length, False, <uint32_t *>room) - to))
+    n = joined(to, <size_t>(put_as_path(to, &a, LIST_TEXT, <uint32_t *>room) - to))
     return shortened(to, n, radius) if radius else n
 
 

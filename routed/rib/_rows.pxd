@@ -1,8 +1,9 @@
 """Routes as JSON rows, in bulk.  See `_rows.pyx`."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from routed.rib._paths cimport path_view
+from routed.rib._paths cimport labels_of, path_set, path_view
 from routed.rib._prefixes cimport prefix_view
+from routed.rib._text cimport put
 
 cdef enum:
     FULL_ROWS = 1048576              # octets of rows after which whoever fills a buffer stops to have it emptied
@@ -11,6 +12,8 @@ cdef enum:
 
 cdef enum:
     LONGEST_TIME = 64
+    FIXED = 2048                     # octets that a row may need besides its attributes and what all rows begin with
+    FIXED_LEAD = 256                 # ... and that its lead may need besides keys and tag
 
 cdef enum:                           # kinds of rows
     ROW_UPDATE = 0
@@ -28,11 +31,34 @@ cdef enum:                           # what rows have in common
     ARRIVAL = 4
     END = 5                          # the last keys
     ROW_END = 6
-    TEXTS = 7
+    BEFORE = 7                       # Avro alone: between a route and the time of arrival
+    TEXTS = 8
 
 ctypedef struct text:
     const char *at
     size_t used
+
+
+cdef inline unsigned int afi_of(int family) noexcept nogil:
+    return 1 + (family >> 2)
+
+
+cdef inline unsigned int safi_of(int family) noexcept nogil:
+    cdef unsigned int which = family & 3
+    return which + 1 if which < 2 else 4 if which == 2 else 128
+
+
+cdef inline char *put_text(char *to, const text *t) noexcept nogil:
+    return put(to, t.at, t.used)
+
+
+cdef inline uint32_t label_at(const path_set *s, size_t i) noexcept nogil:
+    cdef const uint8_t *at = labels_of(s) + 3 * i
+    return <uint32_t>at[0] << 12 | <uint32_t>at[1] << 4 | at[2] >> 4
+
+
+cdef char *put_log_type(char *to, int kind) noexcept nogil
+cdef char *put_next_hop(char *to, const path_set *s) noexcept nogil
 
 
 cdef class Rows:
@@ -72,8 +98,14 @@ cdef class Rows:
         self, int kind, int family, const prefix_view *prefixes, uint32_t prefix, const path_view *paths,
         uint32_t path, bint add_path, uint32_t path_identifier,
     ) noexcept nogil
+    cdef char *put_route(
+        self, char *to, const prefix_view *prefixes, const uint32_t *words, uint32_t prefix, bint add_path,
+        uint32_t path_identifier,
+    ) noexcept nogil
+    cdef char *put_end_of_rib(self, char *to, unsigned int afi, unsigned int safi) noexcept nogil
     cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept
     cdef void forget_tail(self) noexcept nogil
+    cdef int need_lead(self, size_t octets) noexcept nogil
     cdef int make_lead(self, int kind, int family) noexcept nogil
     cdef int render_tail(self, const path_view *paths, uint32_t path) noexcept nogil
     cdef int need(self, size_t octets) noexcept nogil
@@ -86,5 +118,7 @@ cdef class Rows:
     cdef begin(self, bytes timestamp, bint numbered)
     cpdef source(self, bytes keys, bytes vpn_keys, bytes tag, object tagger, bytes end)
     cdef int stamp(self, uint32_t seconds, uint32_t microseconds) except -1
+    cdef set_peer(self, bytes keys, bytes vpn_keys, bytes end)
+    cdef set_arrival(self, bytes arrival)
     cdef set_text(self, int which, bytes octets)
     cdef set_tag(self, bytes tag)

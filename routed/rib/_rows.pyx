@@ -24,8 +24,6 @@ from routed.rib._prefixes cimport prefix_view, words_of
 from routed.rib._text cimport put, put_char, put_ipv4, put_ipv6, put_prefix, put_rd, put_u32, put_u64, u32_at
 
 cdef enum:
-    FIXED = 2048            # characters that a row may need besides its attributes and what all rows begin with
-    FIXED_LEAD = 256        # ... and that its lead may need besides keys and tag
     NO_KIND = -1
 
 
@@ -88,7 +86,7 @@ cdef class Rows:
             arrival: when the router's messages came: a key with a comma and a blank in front, as JSON text.
         """
         self.begin(timestamp, True)
-        self.set_text(ARRIVAL, arrival)
+        self.set_arrival(arrival)
 
     def dump(self, bytes timestamp not None, bytes peer not None, bytes tag, object tagger=None):
         """Let the rows that follow be dump rows of one peer, all with the sequence number `sequence`."""
@@ -104,7 +102,7 @@ cdef class Rows:
         memcpy(self.time, PyBytes_AS_STRING(timestamp), self.time_used)
         self.is_stamped = False
         self.numbered = numbered
-        self.set_text(ARRIVAL, b"")
+        self.set_arrival(b"")
         self.forget_tail()
 
     cpdef source(self, bytes keys, bytes vpn_keys, bytes tag, object tagger, bytes end):
@@ -115,9 +113,7 @@ cdef class Rows:
             tag, tagger: as of `log`.
             end: the last keys, each with a comma and a blank in front.
         """
-        self.set_text(KEYS, keys)
-        self.set_text(VPN_KEYS, vpn_keys)
-        self.set_text(END, end)
+        self.set_peer(keys, vpn_keys, end)
         self.tagger = tagger
         self.peer_tag = tag
         self.set_tag(tag)
@@ -162,6 +158,14 @@ cdef class Rows:
         self.texts[which].used = PyBytes_GET_SIZE(octets)
         self.lead_kind = NO_KIND
 
+    cdef set_peer(self, bytes keys, bytes vpn_keys, bytes end):
+        self.set_text(KEYS, keys)
+        self.set_text(VPN_KEYS, vpn_keys)
+        self.set_text(END, end)
+
+    cdef set_arrival(self, bytes arrival):
+        self.set_text(ARRIVAL, arrival)
+
     cdef set_tag(self, bytes tag):
         self.suppressed = tag is None
         self.set_text(TAG, tag or b"")
@@ -197,18 +201,25 @@ cdef class Rows:
         self.tail_room = octets + 4096
         return 0
 
+    cdef int need_lead(self, size_t octets) noexcept nogil:
+        cdef char *wider
+        if self.lead_room >= octets:
+            return 0
+        wider = <char *>realloc(self.lead, octets)
+        if wider == NULL:
+            self.out_of_memory = True
+            return -1
+        self.lead = wider
+        self.lead_room = octets
+        return 0
+
     cdef int make_lead(self, int kind, int family) noexcept nogil:
         """Write what rows of a kind and family have between the sequence number and the prefix."""
         cdef const text *keys = &self.texts[VPN_KEYS if family & 3 == 3 else KEYS]
         cdef size_t octets = keys.used + self.texts[MARKS].used + self.texts[TAG].used + FIXED_LEAD
         cdef char *to
-        if self.lead_room < octets:
-            to = <char *>realloc(self.lead, octets)
-            if to == NULL:
-                self.out_of_memory = True
-                return -1
-            self.lead = to
-            self.lead_room = octets
+        if self.need_lead(octets):
+            return -1
         to = self.lead
         if kind != ROW_LGLASS:
             to = put(put(put_kind(to, kind), self.time, self.time_used), b'", ', 3)
@@ -221,8 +232,8 @@ cdef class Rows:
             to = put(to, b'"event_type": "log", "afi": ', 28)
         self.event_used = to - self.lead
         if kind != ROW_END_OF_RIB:
-            to = put_char(to, <char>(49 + (family >> 2)))
-            to = put_safi(put(to, b', "safi": ', 10), family)
+            to = put_u32(to, afi_of(family))
+            to = put_u32(put(to, b', "safi": ', 10), safi_of(family))
             to = put(to, b', "ip_prefix": "', 16)
         self.lead_used = to - self.lead
         self.lead_kind = kind
@@ -264,8 +275,6 @@ cdef class Rows:
         uint32_t path, bint add_path, uint32_t path_identifier,
     ) noexcept nogil:
         """Add the row of one route."""
-        cdef char *to
-        cdef const uint32_t *words
         if path != self.tail_path:
             if self.render_tail(paths, path):
                 return
@@ -279,8 +288,16 @@ cdef class Rows:
             return
         if self.need(self.room_for_row(self.tail_used)):
             return
-        to = self.rows + self.used
-        if kind == ROW_LGLASS:
+        self.close_row(self.put_route(
+            self.rows + self.used, prefixes, words_of(prefixes, prefix), prefix, add_path, path_identifier
+        ))
+
+    cdef char *put_route(
+        self, char *to, const prefix_view *prefixes, const uint32_t *words, uint32_t prefix, bint add_path,
+        uint32_t path_identifier,
+    ) noexcept nogil:
+        """Write a row up to what follows the tail."""
+        if self.lead_kind == ROW_LGLASS:
             to = put_char(to, c"{")
         else:
             to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
@@ -290,33 +307,33 @@ cdef class Rows:
             to = put_u32(put(to, b', "as_path_id": ', 16), path_identifier)
         to = put(to, self.tail, self.tail_split)
         if prefixes.words > prefixes.address_words:
-            words = words_of(prefixes, prefix)
             to = put(to, b', "rd": "', 9)
             to = put_rd(to, words[prefixes.address_words], words[prefixes.address_words + 1])
             to = put(to, b'", "rd_origin": "bgp"', 21)
-        self.close_row(put(to, self.tail + self.tail_split, self.tail_used - self.tail_split))
+        return put(to, self.tail + self.tail_split, self.tail_used - self.tail_split)
 
     cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept:
         """Add the row of an End-of-RIB marker (RFC 4724 section 2), with the tag of the peer."""
-        cdef char *to
         self.set_tag(self.peer_tag)
         self.set_text(MARKS, b"")
         self.forget_tail()
         if self.suppressed or self.make_lead(ROW_END_OF_RIB, 0) or self.need(self.room_for_row(0)):
             return
-        to = self.rows + self.used
+        self.close_row(self.put_end_of_rib(self.rows + self.used, afi, safi))
+
+    cdef char *put_end_of_rib(self, char *to, unsigned int afi, unsigned int safi) noexcept nogil:
         to = put_u64(put(to, b'{"seq": ', 8), self.sequence)
         to = put(to, self.lead, self.event_used)
         to = put_u32(to, afi)
-        to = put_u32(put(to, b', "safi": ', 10), safi)
-        self.close_row(to)
+        return put_u32(put(to, b', "safi": ', 10), safi)
 
     cdef inline size_t room_for_row(self, size_t tail) noexcept nogil:
         return (
-            tail + self.lead_used + self.texts[ARRIVAL].used + self.texts[END].used + self.texts[ROW_END].used + FIXED
+            tail + self.lead_used + self.texts[BEFORE].used + self.texts[ARRIVAL].used + self.texts[END].used
+            + self.texts[ROW_END].used + FIXED
         )
 
-    cdef inline void close_row(self, char *to) noexcept nogil:
+    cdef void close_row(self, char *to) noexcept nogil:
         """End the row that was written up to `to`."""
         to = put_text(put_text(put_text(to, &self.texts[ARRIVAL]), &self.texts[END]), &self.texts[ROW_END])
         self.used = to - self.rows
@@ -351,10 +368,6 @@ cdef inline bint has_marks(const path_view *paths, uint32_t path) noexcept nogil
     return (entry_of(paths, path).flags & IS_LABELLED) != 0 and mark_octets_of(set_of(paths, path)) != 0
 
 
-cdef inline char *put_text(char *to, const text *t) noexcept nogil:
-    return put(to, t.at, t.used)
-
-
 cdef inline char *put_six(char *to, uint32_t value) noexcept nogil:
     """Six digits."""
     cdef int i
@@ -364,25 +377,22 @@ cdef inline char *put_six(char *to, uint32_t value) noexcept nogil:
     return to + 6
 
 
+cdef char *put_log_type(char *to, int kind) noexcept nogil:
+    if kind == ROW_UPDATE:
+        return put(to, b'update', 6)
+    if kind == ROW_WITHDRAW:
+        return put(to, b'withdraw', 8)
+    if kind == ROW_DELETE:
+        return put(to, b'delete', 6)
+    return put(to, b'end-of-rib', 10)
+
+
 cdef char *put_kind(char *to, int kind) noexcept nogil:
     """What follows the sequence number, up to the time."""
     if kind == ROW_DUMP:
         return put(to, b', "timestamp": "', 16)
-    to = put(to, b', "log_type": "', 15)
-    if kind == ROW_UPDATE:
-        to = put(to, b'update', 6)
-    elif kind == ROW_WITHDRAW:
-        to = put(to, b'withdraw', 8)
-    elif kind == ROW_DELETE:
-        to = put(to, b'delete', 6)
-    else:
-        to = put(to, b'end-of-rib', 10)
+    to = put_log_type(put(to, b', "log_type": "', 15), kind)
     return put(to, b'", "timestamp": "', 17)
-
-
-cdef inline uint32_t label_at(const path_set *s, size_t i) noexcept nogil:
-    cdef const uint8_t *at = labels_of(s) + 3 * i
-    return <uint32_t>at[0] << 12 | <uint32_t>at[1] << 4 | at[2] >> 4
 
 
 cdef char *put_labels(char *to, const path_set *s) noexcept nogil:
@@ -394,17 +404,6 @@ cdef char *put_labels(char *to, const path_set *s) noexcept nogil:
     for i in range(s.label_count):
         to = put_char(put_u32(put(to, b', "' if i else b'"', 3 if i else 1), label_at(s, i)), c'"')
     return put_char(to, c"]")
-
-
-cdef char *put_safi(char *to, int family) noexcept nogil:
-    cdef int which = family & 3
-    if which == 0:
-        return put_char(to, c"1")
-    if which == 1:
-        return put_char(to, c"2")
-    if which == 2:
-        return put_char(to, c"4")
-    return put(to, b"128", 3)
 
 
 cdef char *put_next_hop(char *to, const path_set *s) noexcept nogil:

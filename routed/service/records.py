@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from routed.plumbing.names import format_offset
 from routed.rib._rows import Rows
@@ -52,6 +52,16 @@ class PeerText:
         if peer_id and self.router_id is not None:
             text += f'"peer_id": "{self.router_id}", '
         return text.encode()
+
+
+class RowStyle(TypedDict):
+    """The options of a buffer for rows."""
+
+    as_path_array: bool
+    communities_array: bool
+    communities_numeric: bool
+    origin_integer: bool
+    all_attributes: bool
 
 
 class Counter:
@@ -115,13 +125,18 @@ class TimeFormat:
 
 def new_rows(render: RenderSettings) -> Rows:
     """Make a buffer for rows in the operator's style."""
-    return Rows(
-        as_path_array=render.as_path_as_array,
-        communities_array=render.communities_as_array,
-        communities_numeric=render.communities_numeric,
-        origin_integer=render.origin_as_integer,
-        all_attributes=render.extra_attributes,
-    )
+    return Rows(**row_style(render))
+
+
+def row_style(render: RenderSettings) -> RowStyle:
+    """Return the operator's style as the options of a buffer for rows."""
+    return {
+        "as_path_array": render.as_path_as_array,
+        "communities_array": render.communities_as_array,
+        "communities_numeric": render.communities_numeric,
+        "origin_integer": render.origin_as_integer,
+        "all_attributes": render.extra_attributes,
+    }
 
 
 def log_event(sequence: int, timestamp: bytes, peer: PeerText, event_type: bytes) -> bytes:
