@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Final
 from twisted.internet.defer import Deferred, gatherResults
 
 from routed.daemon.build import build
+from routed.daemon.encodings import schemas_of
+from routed.plumbing.amqp_settings import AmqpSettings
 from routed.plumbing.names import Variable
 from routed.plumbing.queue import Bounds
+from routed.plumbing.registered import RegisteredCarrier
+from routed.plumbing.schema_registry import SchemaRegistry, Subject, http_agent
 from routed.plumbing.sink import NO_WATCH, PoolThreads, SinkState, Watch
 from routed.plumbing.sink_broker import BrokerOptions, BrokerSink
 from routed.plumbing.spool import Spool
 from routed.service.dump_place import BrokerDump
 from routed.service.outlet import Addresses, BrokerOutlet
-from routed.service.settings import SpoolPolicy
+from routed.service.settings import DumpFormat, SpoolPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from routed.daemon.settings import CommonSettings
     from routed.plumbing.carrier import Carrier
+    from routed.plumbing.kafka_settings import KafkaSettings
     from routed.plumbing.log import Level, Log
     from routed.plumbing.metrics import Registry
     from routed.service.clock import DaemonReactor
@@ -40,6 +45,7 @@ class Brokers:
 
     def __init__(self, reactor: DaemonReactor, settings: CommonSettings, log: Log, metrics: Registry) -> None:
         self._reactor, self._log, self._metrics = reactor, log, metrics
+        self._settings = settings
         self._process, self._writer = settings.process, writer_id(settings)
         self._in_thread = PoolThreads(reactor)
         self._dump_sinks: list[BrokerSink] = []
@@ -68,7 +74,8 @@ class Brokers:
         return gatherResults([sink.close() for sink in self._dump_sinks]).addCallback(lambda _: None)
 
     def _addresses(self, settings: BrokerSettings) -> Addresses:
-        return Addresses(settings.target, settings.key, self._writer)
+        is_json = settings.output is DumpFormat.JSON  # records of Avro say themselves who wrote them
+        return Addresses(settings.target, settings.key, self._writer if is_json else "")
 
     def _open(self, settings: BrokerSettings, watch: Watch, *, patient: bool) -> BrokerSink:
         size, spool = settings.queue_size, None
@@ -96,10 +103,30 @@ class Brokers:
         return sink
 
     def _carrier(self, settings: BrokerSettings) -> Carrier:
+        if isinstance(settings.transport, AmqpSettings):
+            return self._amqp(settings.transport)
+        carrier = self._kafka(settings, settings.transport)
+        if not settings.registry:
+            return carrier
+        schemas = schemas_of(self._settings, dumps="dump" in settings.label)
+        subjects = {
+            schema.key: Subject(f"{settings.target.text}-{name}", schema.text) for name, schema in schemas.items()
+        }
+        agent = http_agent(self._reactor)
+        registry = SchemaRegistry(settings.registry, subjects, clock=self._reactor, agent=agent)
+        return RegisteredCarrier(carrier, registry, f"{settings.transport.keys}avro_schema_registry")
+
+    def _amqp(self, transport: AmqpSettings) -> Carrier:
+        from routed.plumbing.amqp_connection import connector  # noqa: PLC0415 (a library that no other part needs)
+        from routed.plumbing.sink_amqp import AmqpCarrier  # noqa: PLC0415 (the same)
+
+        return AmqpCarrier(transport, connector(self._reactor, transport), self._reactor)
+
+    def _kafka(self, settings: BrokerSettings, transport: KafkaSettings) -> Carrier:
         from routed.plumbing.sink_kafka import KafkaCarrier  # noqa: PLC0415 (a library that no other part needs)
 
         say: Callable[[Level, str], None] = self._log.write
-        carrier = KafkaCarrier(settings.transport, self._reactor, say)
+        carrier = KafkaCarrier(transport, self._reactor, say)
         self._metrics.add("kafka", carrier.counters, {"sink": settings.label})
         return carrier
 

@@ -57,23 +57,35 @@ def daemon_passes_on(configuration: Configuration, kind: Daemons | None) -> Iter
         yield _conflict(configuration, key, "only pmbgpd passes sessions on")
 
 
-def output_is_built(configuration: Configuration) -> Iterator[Problem]:
-    """Refuse encodings that nobody would write."""
+def registry_fits(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse a schema registry for records that are not Avro's binary ones, and for topics that are not one."""
     for prefix in PREFIXES:
-        output = configuration.of(f"{prefix}output", DumpFormat)
-        if output in {DumpFormat.AVRO, DumpFormat.AVRO_JSON}:
-            valid = "json or mrt" if prefix == "bgp_table_dump_" else "json"
-            yield _conflict(configuration, f"{prefix}output", f"Avro is not built yet: valid is {valid}")
-        if output is DumpFormat.AVRO_JSON and configuration.is_set(f"{prefix}kafka_avro_schema_registry"):
-            yield _conflict(configuration, f"{prefix}output", "avro_json and a schema registry exclude each other")
-
-
-def registry_needs_one_topic(configuration: Configuration) -> Iterator[Problem]:
-    """Refuse a schema registry together with topics that depend on the peer."""
-    for prefix in PREFIXES:
+        if not configuration.is_set(f"{prefix}kafka_avro_schema_registry"):
+            continue
+        if configuration.of(f"{prefix}output", DumpFormat) is not DumpFormat.AVRO:
+            yield _conflict(configuration, f"{prefix}kafka_avro_schema_registry", f"needs {prefix}output: avro")
         topic = configuration.maybe(f"{prefix}kafka_topic", NameTemplate)
-        if topic is not None and topic.variables and configuration.is_set(f"{prefix}kafka_avro_schema_registry"):
+        if topic is not None and (topic.variables or topic.follows_time):
             yield _conflict(configuration, f"{prefix}kafka_topic", "a schema registry needs a topic without variables")
+
+
+def lines_can_be_joined(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse several records in a message where no newline tells them apart."""
+    for prefix in PREFIXES:
+        key = f"{prefix}kafka_multi_values"
+        if configuration.of(key, int) and configuration.of(f"{prefix}output", DumpFormat) is DumpFormat.AVRO:
+            yield _conflict(configuration, key, f"{key} and {prefix}output: avro exclude each other")
+
+
+def broker_tls_is_whole(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse half an identity for a broker, and files that nobody would read."""
+    for prefix in PREFIXES:
+        key, other = f"{prefix}amqp_tls_certificate_file", f"{prefix}amqp_tls_key_file"
+        files = [name for name in (f"{prefix}amqp_tls_ca_file", key, other) if configuration.is_set(name)]
+        if files and not configuration.of(f"{prefix}amqp_tls", bool):
+            yield _conflict(configuration, files[0], f"needs {prefix}amqp_tls: true")
+        if configuration.is_set(key) != configuration.is_set(other):
+            yield _conflict(configuration, files[-1], f"{key} and {other} need each other")
 
 
 def batch_is_whole(configuration: Configuration) -> Iterator[Problem]:
@@ -151,8 +163,9 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     mrt_is_for_files,
     messages_have_one_key,
     passing_on_excludes_records,
-    output_is_built,
-    registry_needs_one_topic,
+    registry_fits,
+    lines_can_be_joined,
+    broker_tls_is_whole,
     batch_is_whole,
     dump_has_time,
     variables_are_known,

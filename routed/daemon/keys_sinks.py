@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from routed.daemon.values import (
+    AMQP_HOSTS,
     DATED_NAME,
     DUMP_OUTPUT,
     KAFKA_BROKERS,
@@ -13,6 +14,7 @@ from routed.daemon.values import (
     LOG_OUTPUT,
     PEER_NAME,
     REFRESH_TIME,
+    REGISTRY_URLS,
     SPOOL_POLICY,
 )
 from routed.plumbing.config import Daemons, Group, Key, Status
@@ -62,7 +64,12 @@ def _kafka(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterato
         "records have the key of their route, so that a compacted topic holds the table; a message without a value "
         "follows a route that is gone",
     )
-    yield key(f"{prefix}kafka_avro_schema_registry", TEXT, None, "URL of a schema registry", status=Status.NOT_BUILT)
+    yield key(
+        f"{prefix}kafka_avro_schema_registry",
+        REGISTRY_URLS,
+        None,
+        "address of a schema registry, or a comma-separated list; records begin with the number of their schema",
+    )
 
 
 def _queue(prefix: str, daemons: Daemons) -> Iterator[Key]:
@@ -94,27 +101,47 @@ def _queue(prefix: str, daemons: Daemons) -> Iterator[Key]:
 
 
 def _brokers(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
-    key = partial(Key, daemons=daemons, status=Status.NOT_BUILT)
-    yield key(f"{prefix}avro_schema_file", PATH, None, "where Avro schemas are written, a file for each")
+    key = partial(Key, daemons=daemons)
+    yield key(f"{prefix}avro_schema_file", PATH, None, "where Avro schemas are written at start, a file for each")
     yield from _kafka(prefix, daemons, name)
+    yield from _amqp(prefix, daemons, name)
+
+
+def _amqp(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
+    key = partial(Key, daemons=daemons)
+    ours = partial(key, ours=True)
     yield key(f"{prefix}amqp_routing_key", name, None, "AMQP routing key")
     yield key(f"{prefix}amqp_routing_key_rr", at_least(0), 0, "routing keys to write to in turn, `_0` and so on")
-    yield key(f"{prefix}amqp_host", TEXT, "127.0.0.1", "AMQP broker")
-    yield key(f"{prefix}amqp_port", PORT, 5_672, "port of the broker")
+    yield key(f"{prefix}amqp_host", AMQP_HOSTS, "127.0.0.1", "AMQP broker, or a list with ports, tried in turn")
+    yield key(f"{prefix}amqp_port", PORT, 5_672, "port where `amqp_host` names none")
     yield key(f"{prefix}amqp_vhost", TEXT, "/", "virtual host")
     yield key(f"{prefix}amqp_user", TEXT, "guest", "user")
     yield key(f"{prefix}amqp_passwd", TEXT, "guest", "password")
     yield key(f"{prefix}amqp_exchange", TEXT, "pmacct", "exchange")
     yield key(f"{prefix}amqp_exchange_type", one_of("direct", "fanout", "topic"), "direct", "type of the exchange")
     yield key(f"{prefix}amqp_persistent_msg", BOOLEAN, OFF, "messages and exchange survive a restart of the broker")
-    yield key(f"{prefix}amqp_frame_max", between(4_096, 2**31 - 1, unit="octets"), 131_072, "largest frame, octets")
-    yield key(f"{prefix}amqp_heartbeat_interval", at_least(0, unit="seconds"), 0, "seconds between heartbeats")
+    yield key(
+        f"{prefix}amqp_frame_max",
+        between(4_096, 2**31 - 1, unit="octets"),
+        131_072,
+        "largest frame",
+    )
+    yield key(
+        f"{prefix}amqp_heartbeat_interval",
+        between(0, 65_535, unit="seconds"),
+        0,
+        "seconds between heartbeats; 0: none",
+    )
+    yield ours(f"{prefix}amqp_tls", BOOLEAN, OFF, "talk TLS to the broker")
+    yield ours(f"{prefix}amqp_tls_ca_file", PATH, None, "authorities that the broker's certificate is to be of")
+    yield ours(f"{prefix}amqp_tls_certificate_file", PATH, None, "our certificate, for brokers that want one")
+    yield ours(f"{prefix}amqp_tls_key_file", PATH, None, "its private key")
 
 
 def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
     key = partial(Key, daemons=daemons)
     yield key(f"{prefix}file", PEER_NAME, None, "file to append to; variables make a file for each peer")
-    yield key(f"{prefix}output", LOG_OUTPUT, DumpFormat.JSON, "encoding; Avro is not built yet")
+    yield key(f"{prefix}output", LOG_OUTPUT, DumpFormat.JSON, "encoding; `avro` is the binary one")
     yield key(
         f"{prefix}label_filter",
         LABEL_FILTER,
@@ -135,8 +162,7 @@ def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
         f"{prefix}amqp_retry",
         at_least(0, unit="seconds"),
         60,
-        "seconds before AMQP is tried again",
-        status=Status.NOT_BUILT,
+        "longest wait before the broker is tried again; the first is a second",
     )
 
 
@@ -148,7 +174,7 @@ def _dump(prefix: str, daemons: Daemons) -> Iterator[Key]:
         f"{prefix}output",
         output,
         DumpFormat.JSON,
-        "encoding; `mrt` (ours, BGP only) is RFC 6396; Avro is not built yet",
+        "encoding; `avro` is the binary one, `mrt` (ours, BGP only) is RFC 6396",
     )
     yield key(f"{prefix}refresh_time", REFRESH_TIME, 0, "seconds between dumps; 0 is none", live=True)
     yield key(

@@ -6,7 +6,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from routed.daemon.brokers import SPARE, Brokers, report_sink
+from routed.daemon.brokers import SPARE, Brokers, report_sink, writer_id
+from routed.daemon.encodings import encoding_of, schemas_of, write_schemas
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions, PoolThreads, Sink, Watch
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from routed.plumbing.metrics import Registry
     from routed.service.clock import DaemonReactor
     from routed.service.dump import Source
-    from routed.service.settings import DumpSettings
+    from routed.service.encoding import Encoding
+    from routed.service.settings import DumpSettings, MessageLogSettings
 
 
 class Outputs:
@@ -71,6 +73,7 @@ class Outputs:
             self._settings.render,
             self._sequence,
             self._wall_clock,
+            encoding=self._encoding(settings, dumps=False),
             marker=mark_keys,
             skips_unchanged=settings.skips_unchanged,
         )
@@ -91,6 +94,7 @@ class Outputs:
             source=source,
             open_dump=open_dump,
             brokers=[self._brokers.dump(broker, patient=is_alone) for broker in settings.brokers],
+            encoding=self._encoding(settings, dumps=True),
             in_thread=self._in_thread,
             sequence=self._sequence,
             log=self._log,
@@ -98,6 +102,13 @@ class Outputs:
         )
         self._metrics.add("dump", dumper.counters, {"protocol": protocol})
         return dumper
+
+    def _encoding(self, settings: MessageLogSettings | DumpSettings, *, dumps: bool) -> Encoding:
+        """Make the format of records, and write its schemas where they are wanted."""
+        if settings.schema_file is not None:
+            schemas = schemas_of(self._settings, dumps=dumps)
+            write_schemas(settings.schema_file, schemas, self._settings.process.owner, self._log)
+        return encoding_of(self._settings, settings.output, writer_id(self._settings), dumps=dumps)
 
     def reopen(self) -> None:
         """Go on with fresh connections for dumps."""

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
 from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
+from routed.daemon.settings_brokers import broker_settings
 from routed.plumbing.config import Configuration, configure
 from routed.plumbing.http_settings import HttpSettings
-from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
 from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.maps import Limits
 from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
 from routed.plumbing.process import ProcessSettings
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.service.settings import (
-    BrokerSettings,
     DumpFormat,
     DumpSettings,
     ListenerSettings,
@@ -29,8 +28,6 @@ from routed.service.settings import (
     RenderSettings,
     ReplaySettings,
     SpeakerSettings,
-    SpoolPolicy,
-    SpoolSettings,
     StationSettings,
     TimestampLayout,
 )
@@ -49,10 +46,6 @@ DEFAULT_ROUTER_ID: Final = IPv4Address("1.2.3.4")
 DEFAULT_WRITER_ID: Final = parse_name("$proc_name/$writer_pid", WRITER_VARIABLES)
 #: Looks at keys together.
 Check: TypeAlias = "Callable[[Configuration], Iterable[Problem]]"
-
-
-#: What the message logs' `kafka_retry` is when nobody sets it. Units: seconds.
-DUMP_RETRY: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +307,8 @@ def message_log_settings(c: Configuration, protocol: str) -> MessageLogSettings 
         label_filter=_labels(c, f"{prefix}label_filter"),
         queue_size=c.of(f"{prefix}queue_size", int),
         skips_unchanged=protocol == "bmp" and not c.of("bmp_daemon_msglog_unchanged", bool),
+        output=c.of(f"{prefix}output", DumpFormat),
+        schema_file=_path(c, f"{prefix}avro_schema_file"),
         brokers=brokers,
     )
 
@@ -330,46 +325,8 @@ def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
         output=c.of(f"{prefix}output", DumpFormat),
         refresh_time=refresh_time,
         time_slots=c.of(f"{prefix}time_slots", int),
+        schema_file=_path(c, f"{prefix}avro_schema_file"),
         brokers=brokers,
-    )
-
-
-def broker_settings(c: Configuration, prefix: str) -> tuple[BrokerSettings, ...]:
-    """Tell which brokers the records of one kind go to."""
-    topic = c.maybe(f"{prefix}kafka_topic", NameTemplate)
-    if topic is None:
-        return ()
-    return (_broker(c, prefix, "kafka", topic, c.maybe(f"{prefix}kafka_partition_key", NameTemplate)),)
-
-
-def _broker(c: Configuration, prefix: str, kind: str, target: NameTemplate, key: NameTemplate | None) -> BrokerSettings:
-    size = c.of(f"{prefix}spool_size", int)
-    return BrokerSettings(
-        label=prefix + kind,
-        target=target,
-        key=key,
-        transport=kafka_settings(c, prefix),
-        queue_size=c.of(f"{prefix}queue_size", int),
-        spool=SpoolSettings(
-            directory=_path(c, f"{prefix}spool_directory") if size else None,
-            size=size,
-            policy=c.of(f"{prefix}spool_policy", SpoolPolicy),
-        ),
-    )
-
-
-def kafka_settings(c: Configuration, prefix: str) -> KafkaSettings:
-    """Tell how records of one kind get to Kafka."""
-    prefix += "kafka_"
-    return KafkaSettings(
-        servers=parse_servers(c.of(f"{prefix}broker_host", str), c.of(f"{prefix}broker_port", int)),
-        keys=prefix,
-        config_file=_path(c, f"{prefix}config_file"),
-        topics=c.of(f"{prefix}topic_rr", int),
-        partition=c.of(f"{prefix}partition", int),
-        multi_values=c.of(f"{prefix}multi_values", int),
-        route_key=c.of(f"{prefix}route_key", bool),
-        retry=c.of(f"{prefix}retry", int) if "msglog" in prefix else DUMP_RETRY,
     )
 
 

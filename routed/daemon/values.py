@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import Final
 
+from routed.plumbing.amqp_settings import parse_hosts
 from routed.plumbing.kafka_settings import parse_servers
 from routed.plumbing.log_output import FACILITIES
 from routed.plumbing.names import (
@@ -15,6 +16,7 @@ from routed.plumbing.names import (
     NameTemplate,
     parse_name,
 )
+from routed.plumbing.schema_registry import parse_urls
 from routed.plumbing.values import PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
 from routed.service.settings import DumpFormat, SpoolPolicy
 from routed.session.negotiation import MAX_HOST_NAME
@@ -40,6 +42,16 @@ def _parse_writer_id(text: str) -> NameTemplate:
 
 def _parse_brokers(text: str) -> str:
     parse_servers(text)
+    return text
+
+
+def _parse_hosts(text: str) -> str:
+    parse_hosts(text)
+    return text
+
+
+def _parse_registry(text: str) -> str:
+    parse_urls(text)
     return text
 
 
@@ -77,6 +89,8 @@ DATED_NAME: Final[Parser[NameTemplate]] = Parser(
     "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_name
 )
 WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
+AMQP_HOSTS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_hosts)
+REGISTRY_URLS: Final[Parser[str]] = Parser("an address such as http://127.0.0.1:8081, or a list", _parse_registry)
 KAFKA_BROKERS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_brokers)
 COMMUNITY: Final[Parser[str]] = Parser("a community such as 65000:666", _parse_community)
 COMMUNITIES: Final = list_of(COMMUNITY, 16)

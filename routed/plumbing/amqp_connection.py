@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pika
+from OpenSSL import SSL
 from pika.adapters.twisted_connection import TwistedChannel, TwistedProtocolConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker, ProbableAuthenticationError
 from twisted.internet import ssl
@@ -23,10 +23,11 @@ from twisted.internet.protocol import connectionDone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
     from twisted.python.failure import Failure
+
+    from routed.plumbing.amqp_settings import AmqpSettings, AmqpTls
 
 #: Seconds that a broker has to accept a connection, and again to get it ready.
 PATIENCE: Final = 15.0
@@ -35,45 +36,17 @@ CLOSE_PATIENCE: Final = 2.0
 #: Octets of a frame that the library takes at most; a longer message has more than one.
 LARGEST_FRAME: Final = 131_072
 #: Reply codes of brokers, and the keys they are about.
-_BLAMED: Final[Mapping[int, str]] = {
-    402: "amqp_vhost",
-    403: "amqp_user or amqp_passwd",
-    404: "amqp_exchange",
-    406: "amqp_exchange_type or amqp_persistent_msg",
-    501: "amqp_frame_max",
-    530: "amqp_vhost",
+_BLAMED: Final[Mapping[int, tuple[str, ...]]] = {
+    402: ("vhost",),
+    403: ("user", "passwd"),
+    404: ("exchange",),
+    406: ("exchange_type", "persistent_msg"),
+    501: ("frame_max",),
+    530: ("vhost",),
 }
 _REFUSED: Final = 403
 _PERSISTENT: Final = 2
 _TRANSIENT: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmqpTls:
-    """How brokers are known and how we are, in files of PEM; without `authorities` those of the system count."""
-
-    authorities: Path | None = None
-    certificate_chain: Path | None = None
-    private_key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmqpSettings:
-    """What the operator says of a broker. `prefix` begins the keys that say so. Units: octets, seconds; 0 is none."""
-
-    prefix: str
-    hosts: tuple[tuple[str, int], ...]  # tried in turn
-    virtual_host: str = "/"
-    user: str = "guest"
-    password: str = "guest"  # noqa: S105 (the broker's own default)
-    exchange: str = "pmacct"
-    exchange_type: str = "direct"
-    persistent: bool = False
-    frame_max: int = 131_072
-    heartbeat: int = 0
-    longest_retry: float = 60.0
-    round_robin: int = 0
-    tls: AmqpTls | None = None
 
 
 class AmqpError(Exception):
@@ -157,7 +130,7 @@ class AmqpChannel:
     def _on_lost(self, reason: object) -> None:
         if not self.lost.called:
             error: object = self._connection.farewell or getattr(reason, "value", reason)
-            self.lost.callback(describe(error, self._settings.prefix))
+            self.lost.callback(describe(error, self._settings.keys))
 
 
 def connector(reactor: IReactorTime, settings: AmqpSettings) -> Connect:
@@ -176,7 +149,7 @@ def connector(reactor: IReactorTime, settings: AmqpSettings) -> Connect:
             if connection is not None and connection.transport is not None:
                 connection.transport.abortConnection()
             cause = None if connection is None else connection.farewell
-            raise AmqpError(describe(cause or error, settings.prefix, f"{host}:{port}")) from error
+            raise AmqpError(describe(cause or error, settings.keys, f"{host}:{port}")) from error
 
     return lambda host, port: Deferred.fromCoroutine(connect(host, port))
 
@@ -229,20 +202,22 @@ def _opened(connection: _Protocol, settings: AmqpSettings) -> Deferred[Any]:
     return Deferred.fromCoroutine(opened())
 
 
-def describe(error: object, prefix: str, where: str = "") -> str:
-    """Say what went wrong, and which key to look at."""
-    keys, text = "", str(error) or type(error).__name__
+def describe(error: object, keys: str, where: str = "") -> str:
+    """Say what went wrong, and which keys to look at; `keys` begins their names."""
+    blamed: tuple[str, ...] = ()
+    text = str(error) or type(error).__name__
     if isinstance(error, ConnectionClosedByBroker | ChannelClosedByBroker):
-        keys, text = _BLAMED.get(error.reply_code, ""), error.reply_text
+        blamed, text = _BLAMED.get(error.reply_code, ()), error.reply_text
         if error.reply_code == _REFUSED and isinstance(error, ChannelClosedByBroker):
-            keys = "amqp_exchange"
+            blamed = ("exchange",)
     elif isinstance(error, ProbableAuthenticationError):
-        keys, text = _BLAMED[_REFUSED], "the broker closed the connection at the login"
+        blamed, text = _BLAMED[_REFUSED], "the broker closed the connection at the login"
+    elif isinstance(error, SSL.Error):
+        blamed, text = ("tls",), f"TLS: {error}"
     elif isinstance(error, ConnectError | ConnectionLost | DNSLookupError | TimeoutError):
-        keys = "amqp_host"
+        blamed = ("host",)
     elif isinstance(error, OSError):
-        keys, text = "amqp_tls", f"{error.filename or ''}: {error.strerror}".removeprefix(": ")
+        blamed, text = ("tls",), f"{error.filename or ''}: {error.strerror}".removeprefix(": ")
     elif isinstance(error, AMQPError):
         text = f"{type(error).__name__}: {text}"
-    blamed = " or ".join(f"{prefix}{key}" for key in keys.split(" or ")) if keys else ""
-    return ": ".join(part for part in (blamed, where, text) if part)
+    return ": ".join(part for part in (" or ".join(keys + key for key in blamed), where, text) if part)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
-    from routed.plumbing.amqp_connection import AmqpSettings, Connect, Publisher
+    from routed.plumbing.amqp_connection import Connect, Publisher
+    from routed.plumbing.amqp_settings import AmqpSettings
     from routed.plumbing.carrier import Reports
 
 #: Messages that wait for their confirmation: enough to keep a broker busy over a wide-area path.
@@ -66,7 +67,7 @@ class AmqpCarrier:
     def __init__(self, settings: AmqpSettings, connect: Connect, clock: IReactorTime) -> None:
         self._settings, self._connect, self._clock = settings, connect, clock
         self._hosts = cycle(settings.hosts)
-        self._suffixes = cycle([f"_{n}" for n in range(settings.round_robin)] or [""])
+        self._suffixes = cycle([f"_{n}" for n in range(settings.routing_keys)] or [""])
         self._reports: Reports | None = None
         self._parcels: deque[Parcel] = deque()  # not begun
         self._messages: Iterator[_Message] = iter(())  # of the parcel that was begun last
@@ -132,7 +133,7 @@ class AmqpCarrier:
     def _try(self) -> None:
         self._alarm = None
         self._connecting = Deferred.fromCoroutine(self._open())
-        self._connecting.addErrback(log_bug, f"the AMQP broker of {self._settings.prefix}amqp_host")
+        self._connecting.addErrback(log_bug, f"the AMQP broker of {self._settings.keys}host")
 
     async def _open(self) -> None:
         host, port = next(self._hosts)
@@ -169,7 +170,7 @@ class AmqpCarrier:
 
     def _try_later(self) -> None:
         self._alarm = self._clock.callLater(self._retry, self._try)
-        self._retry = min(2 * self._retry, max(FIRST_RETRY, self._settings.longest_retry))
+        self._retry = min(2 * self._retry, max(FIRST_RETRY, self._settings.retry))
 
     # --- messages
 
@@ -218,7 +219,7 @@ class AmqpCarrier:
         """Publish again what the broker could not keep; what was lost with a connection is published by the next."""
         if publisher is self._publisher and not publisher.lost.called:
             assert self._reports is not None
-            self._reports.down(f"{self._settings.prefix}amqp_host: a message was refused: {failure.value}")
+            self._reports.down(f"{self._settings.keys}host: a message was refused: {failure.value}")
             publisher.close()  # the line goes again, in order, after a wait
 
     def _advance(self) -> None:

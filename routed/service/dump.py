@@ -25,8 +25,9 @@ from routed.rib._dump import Snapshot
 from routed.service.bmp_records import mark_keys
 from routed.service.dump_place import DumpPlace, Everywhere
 from routed.service.dump_schedule import Due, Schedule, slot_of
+from routed.service.encoding import JsonEncoding
 from routed.service.mrt_dump import write_mrt
-from routed.service.records import TimeFormat, dump_event, new_rows
+from routed.service.records import TimeFormat, dump_event
 from routed.service.settings import DumpFormat
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from routed.plumbing.log import Log
-    from routed.plumbing.sink import Lane
+    from routed.plumbing.sink import Framing, Lane
     from routed.rib._rib import PeerRib
     from routed.rib._rows import Rows
     from routed.service.bmp_records import EventRecord
     from routed.service.collector import Neighbor
+    from routed.service.encoding import Encoding
     from routed.service.records import Counter, PeerText
     from routed.service.settings import DumpSettings, RenderSettings
 
@@ -106,6 +108,7 @@ class Dumper:
         source: Source,
         open_dump: OpenDump,
         brokers: Sequence[OpenBrokerDump] = (),
+        encoding: Encoding | None = None,
         in_thread: InThread,
         sequence: Counter,
         log: Log,
@@ -115,7 +118,7 @@ class Dumper:
         self.counters = DumpCounters()
         self._reactor, self._settings, self._render = reactor, settings, render
         self._source, self._open_dump, self._in_thread = source, open_dump, in_thread
-        self._brokers = brokers
+        self._brokers, self._encoding = brokers, encoding or JsonEncoding(render)
         self._sequence, self._log, self._wall_clock = sequence, log, wall_clock
         self._protocol = protocol
         self._times = TimeFormat(render)
@@ -262,8 +265,9 @@ class Dumper:
     ) -> int:
         """Write the records of one router; how many routes it has."""
         text, timestamp = neighbor.text, self._times.whole(due.at)
-        file.write(dump_event(sequence, timestamp, text, b"dump_init", b'"dump_period": %d' % self._schedule.period), 1)
-        rows = new_rows(self._render)  # its own: one that ran out of memory is of no more use
+        period = b'"dump_period": %d' % self._schedule.period
+        self._write_event(file, dump_event(sequence, timestamp, text, b"dump_init", period))
+        rows = self._encoding.new_rows()  # its own: one that ran out of memory is of no more use
         rows.sequence, rows.marker = sequence, mark_keys
         entries = 0
         for rib in neighbor.ribs():
@@ -271,23 +275,28 @@ class Dumper:
             snapshot = Snapshot(rib)
             entries += len(snapshot)
             try:
-                while buffers := await self._in_thread(partial(render, snapshot, rows)):
-                    for octets, count in buffers:
-                        file.write(octets, count)
+                while buffers := await self._in_thread(partial(render, snapshot, rows, self._encoding)):
+                    for octets, framing, count in buffers:
+                        file.write(octets, count, framing)
                     if not await goes_on():
                         return entries
             finally:
                 snapshot.close()
         for record in neighbor.take_events():
-            file.write(record.dump(sequence, timestamp, text, self._times), 1)
-        file.write(dump_event(sequence, timestamp, text, b"dump_close", neighbor.closing_facts(entries)), 1)
+            self._write_event(file, record.dump(sequence, timestamp, text, self._times))
+        facts = neighbor.closing_facts(entries)
+        self._write_event(file, dump_event(sequence, timestamp, text, b"dump_close", facts))
         return entries
 
+    def _write_event(self, file: Lane, line: bytes) -> None:
+        octets, framing = self._encoding.event(line)
+        file.write(octets, 1, framing)
 
-def render(snapshot: Snapshot, rows: Rows) -> list[tuple[bytes, int]]:
+
+def render(snapshot: Snapshot, rows: Rows, encoding: Encoding) -> list[tuple[bytes, Framing, int]]:
     """Render the next few buffers of rows, in a thread; none at the end."""
-    buffers: list[tuple[bytes, int]] = []
+    buffers: list[tuple[bytes, Framing, int]] = []
     while len(buffers) < BUFFERS and snapshot.render(rows, ROWS):
         count = rows.count
-        buffers.append((rows.take(), count))
+        buffers.append((*encoding.take(rows), count))
     return buffers

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from twisted.internet.defer import Deferred, gatherResults
 
 from routed.plumbing.sink import Watch
-from routed.service.records import Counter, PeerText, TimeFormat, log_event, new_rows
+from routed.service.encoding import JsonEncoding
+from routed.service.records import Counter, PeerText, TimeFormat, log_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from routed.plumbing.sink import Lane, Sink
+    from routed.plumbing.sink import Framing, Lane, Sink
     from routed.rib._rows import Rows
+    from routed.service.encoding import Encoding
     from routed.service.outlet import Outlet
     from routed.service.settings import RenderSettings
 
@@ -104,14 +106,14 @@ class Stream:
     def record(self, render: Callable[[int], bytes]) -> None:
         """Write one record, which is told its sequence number."""
         if self.text.tag is not None:
-            self._put(render(self._log.sequence.take()), 1)
+            self._put(*self._log.encoding.event(render(self._log.sequence.take())), 1)
 
     def write(self, rows: Rows | None) -> None:
         """Write the rows of a run."""
         if rows is None or not rows.count:
             return
         self._log.sequence.next, count = rows.sequence, rows.count
-        self._put(rows.take(), count)
+        self._put(*self._log.encoding.take(rows), count)
 
     def drained(self) -> Deferred[None] | None:
         """Return what fires when all sinks take rows again; None when they do now.
@@ -152,11 +154,11 @@ class Stream:
 
     def _event(self, event_type: bytes) -> None:
         now = self._log.times.exact(self._log.wall_clock())
-        self._put(log_event(self._log.sequence.take(), now, self.text, event_type), 1)
+        self._put(*self._log.encoding.event(log_event(self._log.sequence.take(), now, self.text, event_type)), 1)
 
-    def _put(self, octets: bytes, rows: int) -> None:
+    def _put(self, octets: bytes, framing: Framing, rows: int) -> None:
         for route in self._routes:
-            route.lane.write(octets, rows)
+            route.lane.write(octets, rows, framing)
 
 
 class MessageLog:
@@ -169,13 +171,15 @@ class MessageLog:
         sequence: Counter,
         wall_clock: Callable[[], float] = time.time,
         *,
+        encoding: Encoding | None = None,
         marker: Callable[[bytes], bytes] | None = None,
         skips_unchanged: bool = False,
     ) -> None:
         self.sequence, self.wall_clock = sequence, wall_clock
         self.times: Final = TimeFormat(render)
         self._outlets, self._render = outlets, render
-        self._rows = new_rows(render)
+        self.encoding: Final = encoding or JsonEncoding(render)
+        self._rows = self.encoding.new_rows()
         self._rows.clock, self._rows.marker = self.times.second, marker
         self._rows.skips_unchanged = skips_unchanged
         self._channels: dict[tuple[Outlet, str], _Channel] = {}

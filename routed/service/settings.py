@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
+    from routed.plumbing.amqp_settings import AmqpSettings
     from routed.plumbing.kafka_settings import KafkaSettings
     from routed.plumbing.maps import Limits
     from routed.plumbing.names import NameTemplate
@@ -131,25 +132,33 @@ class BrokerSettings:
     """One destination at a broker, whatever it speaks.
 
     `label`: names the sink, in the log and in the spool's directory. `target`: topic or routing key. `key`: record key.
-    `transport`: what the carrier has to know. Units: octets of the queue.
+    `transport`: what the carrier has to know. `output`: the encoding of the records. `registry`: the addresses of a
+    schema registry that numbers their schemas, none for plain Avro. Units: octets of the queue.
     """
 
     label: str
     target: NameTemplate
     key: NameTemplate | None
-    transport: KafkaSettings
+    transport: KafkaSettings | AmqpSettings
     queue_size: int
     spool: SpoolSettings
+    output: DumpFormat = DumpFormat.JSON
+    registry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLogSettings:
-    """The log of messages, to one or several places. Units: octets of the queue of a file."""
+    """The log of messages, to one or several places.
+
+    `schema_file`: what the names of files with its Avro schemas begin with. Units: octets of the queue of a file.
+    """
 
     file: NameTemplate | None
     label_filter: tuple[str, ...] | None
     queue_size: int
     skips_unchanged: bool = False
+    output: DumpFormat = DumpFormat.JSON
+    schema_file: Path | None = None
     brokers: tuple[BrokerSettings, ...] = ()
 
 
@@ -162,6 +171,7 @@ class DumpSettings:
     output: DumpFormat
     refresh_time: int
     time_slots: int
+    schema_file: Path | None = None
     brokers: tuple[BrokerSettings, ...] = ()
 
     @property

@@ -46,16 +46,42 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
             "[f:1] bgp_table_dump_file: bgp_daemon_xconnect_map and bgp_table_dump_file exclude each other",
         ),
         (
-            ["bgp_table_dump_output: avro"],
-            "[f:1] bgp_table_dump_output: Avro is not built yet: valid is json or mrt",
-        ),
-        (
-            ["bgp_daemon_msglog_output: avro_json"],
-            "[f:1] bgp_daemon_msglog_output: Avro is not built yet: valid is json",
-        ),
-        (
-            ["bgp_daemon_msglog_kafka_avro_schema_registry: u", "bgp_daemon_msglog_kafka_topic: $peer_src_ip"],
+            [
+                "bgp_daemon_msglog_kafka_avro_schema_registry: http://r",
+                "bgp_daemon_msglog_kafka_topic: $peer_src_ip",
+                "bgp_daemon_msglog_output: avro",
+            ],
             "[f:2] bgp_daemon_msglog_kafka_topic: a schema registry needs a topic without variables",
+        ),
+        (
+            [
+                "bgp_table_dump_kafka_avro_schema_registry: http://r",
+                "bgp_table_dump_kafka_topic: t-%H",
+                "bgp_table_dump_output: avro",
+            ],
+            "[f:2] bgp_table_dump_kafka_topic: a schema registry needs a topic without variables",
+        ),
+        (
+            ["bgp_daemon_msglog_output: avro_json", "bgp_daemon_msglog_kafka_avro_schema_registry: http://r"],
+            "[f:2] bgp_daemon_msglog_kafka_avro_schema_registry: needs bgp_daemon_msglog_output: avro",
+        ),
+        (
+            ["bmp_dump_kafka_multi_values: 1000", "bmp_dump_output: avro"],
+            (
+                "[f:1] bmp_dump_kafka_multi_values: bmp_dump_kafka_multi_values and bmp_dump_output: avro exclude "
+                "each other"
+            ),
+        ),
+        (
+            ["bmp_dump_amqp_tls_ca_file: /ca"],
+            "[f:1] bmp_dump_amqp_tls_ca_file: needs bmp_dump_amqp_tls: true",
+        ),
+        (
+            ["bgp_table_dump_amqp_tls: true", "bgp_table_dump_amqp_tls_key_file: /key"],
+            (
+                "[f:2] bgp_table_dump_amqp_tls_key_file: bgp_table_dump_amqp_tls_certificate_file and "
+                "bgp_table_dump_amqp_tls_key_file need each other"
+            ),
         ),
         (
             ["bgp_table_dump_refresh_time: 60", "bgp_table_dump_time_slots: 61"],
@@ -66,7 +92,6 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
             "[f:2] rpki_rtr_cache: rpki_roas_file and rpki_rtr_cache exclude each other",
         ),
         (["redis_host: 192.0.2.1:6379"], "[f:1] redis_host: cluster_name is missing"),
-        (["bmp_dump_output: avro"], "[f:1] bmp_dump_output: Avro is not built yet: valid is json"),
         (
             ["bmp_dump_refresh_time: 60", "bmp_dump_time_slots: 61"],
             "[f:2] bmp_dump_time_slots: 61 slots do not fit into bmp_dump_refresh_time of 60 seconds",
@@ -94,16 +119,6 @@ def test_keys_that_exclude_each_other_are_errors(lines: list[str], text: str) ->
     configuration = read(*lines)
     assert of_kind(configuration, Kind.CONFLICT) == [text]
     assert not configuration.is_usable
-
-
-def test_a_schema_registry_does_not_go_with_avro_json() -> None:
-    configuration = read(
-        "bgp_daemon_msglog_output: avro_json",
-        "bgp_daemon_msglog_kafka_topic: t",
-        "bgp_daemon_msglog_kafka_avro_schema_registry: u",
-    )
-    text = "[f:1] bgp_daemon_msglog_output: avro_json and a schema registry exclude each other"
-    assert text in of_kind(configuration, Kind.CONFLICT)
 
 
 @pytest.mark.parametrize(

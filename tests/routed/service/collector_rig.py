@@ -15,7 +15,7 @@ from routed.model.event import PeerUp, SessionDown, UpdateRun
 from routed.plumbing.log import Level, Log
 from routed.plumbing.maps import Limits
 from routed.plumbing.names import PEER_VARIABLES, parse_name
-from routed.plumbing.sink import Watch
+from routed.plumbing.sink import TEXT, Framing, Watch
 from routed.rib._rib import Rib
 from routed.service import collector as module
 from routed.service import sweeper
@@ -129,7 +129,8 @@ class File:
     def __init__(self, watch: Watch) -> None:
         self.watch, self.octets, self.rows, self.is_closed = watch, b"", 0, False
 
-    def write(self, octets: bytes, rows: int) -> None:
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:
+        assert framing == TEXT
         assert not self.is_closed
         assert octets.count(b"\n") == rows
         self.octets += octets

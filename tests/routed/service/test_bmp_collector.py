@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from twisted.internet.error import ConnectionLost
 
+from routed.plumbing.sink import TEXT, Framing
 from routed.rib._monitoring import MonitoringRun
 from routed.service import bmp_collector as module
 from routed.session import bmp_peers
@@ -271,8 +272,8 @@ def test_a_file_that_is_full_behind_each_record_is_waited_for_each_time() -> Non
     file = rig.files["log"]
     write = file.write
 
-    def write_and_be_full(octets: bytes, rows: int) -> None:
-        write(octets, rows)
+    def write_and_be_full(octets: bytes, rows: int, framing: Framing = TEXT) -> None:
+        write(octets, rows, framing)
         rig.fill()
 
     file.write = write_and_be_full  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from routed.plumbing.log import Log
 from routed.plumbing.names import DATED_VARIABLES, parse_name
 from routed.plumbing.output_file import Owner
 from routed.plumbing.queue import Bounds
-from routed.plumbing.sink import FileOptions
+from routed.plumbing.sink import FileOptions, Framing
 from routed.rib._dump import Snapshot
 from routed.rib._rib import Rib
 from routed.rib._rows import Rows
@@ -25,6 +25,7 @@ from routed.service import dump as module
 from routed.service.collector import Neighbor
 from routed.service.dump import Dumper, render
 from routed.service.dump_schedule import slot_of
+from routed.service.encoding import Encoding
 from routed.service.records import Counter, PeerText
 from routed.service.settings import DumpFormat, DumpSettings, RenderSettings, TimestampLayout
 from routed.wire.bgp.context import DecodeContext
@@ -328,10 +329,10 @@ def failures_logged() -> Iterator[list[tuple[str, type]]]:
 def test_a_bug_costs_one_file_and_not_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_of_peers = iter([RuntimeError("bug")])
 
-    def broken_once(snapshot: Snapshot, rows: Rows) -> list[tuple[bytes, int]]:
+    def broken_once(snapshot: Snapshot, rows: Rows, encoding: Encoding) -> list[tuple[bytes, Framing, int]]:
         for error in rows_of_peers:
             raise error
-        return render(snapshot, rows)
+        return render(snapshot, rows, encoding)
 
     monkeypatch.setattr(module, "render", broken_once)
     rig = Rig(tmp_path)

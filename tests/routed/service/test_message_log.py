@@ -7,7 +7,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from routed.plumbing.names import PEER_VARIABLES, parse_name
-from routed.plumbing.sink import Watch
+from routed.plumbing.sink import TEXT, Framing, Watch
 from routed.rib._monitoring import MonitoredRib, MonitoringRun
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._update import apply
@@ -38,7 +38,8 @@ class File:
         self.watch, self.octets, self.reopened = watch, b"", 0
         self.closing: Deferred[None] | None = None
 
-    def write(self, octets: bytes, rows: int) -> None:
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:
+        assert framing == TEXT
         assert octets.count(b"\n") == rows
         self.octets += octets
 

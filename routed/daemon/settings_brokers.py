@@ -1,0 +1,107 @@
+"""From configuration to settings: the brokers that records go to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from routed.plumbing.amqp_settings import AmqpSettings, AmqpTls, parse_hosts
+from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
+from routed.plumbing.names import NameTemplate
+from routed.plumbing.schema_registry import parse_urls
+from routed.service.settings import BrokerSettings, DumpFormat, SpoolPolicy, SpoolSettings
+
+if TYPE_CHECKING:
+    from routed.plumbing.config import Configuration
+
+#: What `kafka_retry` and `amqp_retry` of message logs are when nobody sets them. Units: seconds.
+DUMP_RETRY: Final = 60
+
+
+def broker_settings(c: Configuration, prefix: str) -> tuple[BrokerSettings, ...]:
+    """Tell which brokers the records of one kind go to."""
+    topic = c.maybe(f"{prefix}kafka_topic", NameTemplate)
+    routing_key = c.maybe(f"{prefix}amqp_routing_key", NameTemplate)
+    brokers = []
+    if topic is not None:
+        key = c.maybe(f"{prefix}kafka_partition_key", NameTemplate)
+        urls = c.maybe(f"{prefix}kafka_avro_schema_registry", str)
+        registry = () if urls is None else parse_urls(urls)
+        brokers.append(_broker(c, prefix, kafka_settings(c, prefix), topic, key=key, registry=registry))
+    if routing_key is not None:
+        brokers.append(_broker(c, prefix, amqp_settings(c, prefix), routing_key))
+    return tuple(brokers)
+
+
+def _broker(
+    c: Configuration,
+    prefix: str,
+    transport: KafkaSettings | AmqpSettings,
+    target: NameTemplate,
+    *,
+    key: NameTemplate | None = None,
+    registry: tuple[str, ...] = (),
+) -> BrokerSettings:
+    size = c.of(f"{prefix}spool_size", int)
+    return BrokerSettings(
+        label=transport.keys.removesuffix("_"),
+        target=target,
+        key=key,
+        transport=transport,
+        queue_size=c.of(f"{prefix}queue_size", int),
+        spool=SpoolSettings(
+            directory=_path(c, f"{prefix}spool_directory") if size else None,
+            size=size,
+            policy=c.of(f"{prefix}spool_policy", SpoolPolicy),
+        ),
+        output=c.of(f"{prefix}output", DumpFormat),
+        registry=registry,
+    )
+
+
+def kafka_settings(c: Configuration, prefix: str) -> KafkaSettings:
+    """Tell how records of one kind get to Kafka."""
+    prefix += "kafka_"
+    return KafkaSettings(
+        servers=parse_servers(c.of(f"{prefix}broker_host", str), c.of(f"{prefix}broker_port", int)),
+        keys=prefix,
+        config_file=_path(c, f"{prefix}config_file"),
+        topics=c.of(f"{prefix}topic_rr", int),
+        partition=c.of(f"{prefix}partition", int),
+        multi_values=c.of(f"{prefix}multi_values", int),
+        route_key=c.of(f"{prefix}route_key", bool),
+        retry=c.of(f"{prefix}retry", int) if "msglog" in prefix else DUMP_RETRY,
+    )
+
+
+def amqp_settings(c: Configuration, prefix: str) -> AmqpSettings:
+    """Tell how records of one kind get to an AMQP broker."""
+    prefix += "amqp_"
+    return AmqpSettings(
+        keys=prefix,
+        hosts=parse_hosts(c.of(f"{prefix}host", str), c.of(f"{prefix}port", int)),
+        virtual_host=c.of(f"{prefix}vhost", str),
+        user=c.of(f"{prefix}user", str),
+        password=c.of(f"{prefix}passwd", str),
+        exchange=c.of(f"{prefix}exchange", str),
+        exchange_type=c.of(f"{prefix}exchange_type", str),
+        persistent=c.of(f"{prefix}persistent_msg", bool),
+        frame_max=c.of(f"{prefix}frame_max", int),
+        heartbeat=c.of(f"{prefix}heartbeat_interval", int),
+        retry=c.of(f"{prefix}retry", int) if "msglog" in prefix else DUMP_RETRY,
+        routing_keys=c.of(f"{prefix}routing_key_rr", int),
+        tls=_tls(c, prefix) if c.of(f"{prefix}tls", bool) else None,
+    )
+
+
+def _tls(c: Configuration, prefix: str) -> AmqpTls:
+    return AmqpTls(
+        authorities=_path(c, f"{prefix}tls_ca_file"),
+        certificate_chain=_path(c, f"{prefix}tls_certificate_file"),
+        private_key=_path(c, f"{prefix}tls_key_file"),
+    )
+
+
+def _path(c: Configuration, key: str) -> Path | None:
+    text = c.maybe(key, str)
+    return None if text is None else Path(text)
