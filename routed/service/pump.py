@@ -130,6 +130,7 @@ class SessionProtocol(protocol.Protocol):
         if self._phase is Phase.RUNNING:
             self.loss = connectionDone
             self.drive(self._session.end_of_stream)
+            self._outgoing.release()
         self._limit_linger()
         self._stream.loseConnection()
 

@@ -213,6 +213,15 @@ def test_a_lost_stream_ends_the_session_once(rig: Rig) -> None:
     assert rig.pump.loss is not None
 
 
+def test_a_peer_that_says_no_more_is_closed_at_once(rig: Rig) -> None:
+    """A transport does not close while it has a producer, and what counts the octets that wait is one."""
+    rig.session.events, rig.session.outbox = [DOWN], b"last words"
+    rig.pump.readConnectionLost()
+    assert rig.owner.heard == [DOWN]
+    assert rig.wire.value() == b"last words"
+    assert (rig.wire.disconnecting, rig.wire.producer) == (True, None)
+
+
 def test_events_behind_an_end_that_the_owner_made_are_void(rig: Rig) -> None:
     def end(event: Event) -> None:
         if event is RUN:
