@@ -5,11 +5,12 @@ PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 COMPILED := $(shell find routed flowcorr lg -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help run test bench lint build clean
+.PHONY: help run test unit sanitized peers coverage bench lint build clean
 
 help:
 	@echo 'make run     the main job: pmbgpd and pmbmpd take in real tables (DEMO_SECONDS=n: stop by itself)'
 	@echo 'make test    everything: lint, unit tests, sanitizers, real peers'
+	@echo 'make unit, make sanitized, make peers: parts of it;  make coverage: what the unit tests do not reach'
 	@echo 'make lint    ruff, mypy, import contracts'
 	@echo 'make bench   side by side with other BGP and BMP daemons (BENCH="--scale .1 --rounds 1": options)'
 
@@ -28,11 +29,24 @@ lint: build
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Real peers keep one waiting, compilers and sanitizers do not: they share the time.
 test: lint
 	$(PYTHON) tests/peers/install.py
-	$(PYTHON) -m pytest -n 2 --cov --cov-report=term:skip-covered --ignore=tests/peers
-	$(PYTHON) tests/fuzz/sanitized.py
-	$(PYTHON) -m pytest tests/peers -n 3 --dist loadfile
+	$(MAKE) unit
+	$(MAKE) --jobs 2 --output-sync=target peers sanitized
+
+unit: build
+	$(PYTHON) -m pytest -q -n 2 --ignore=tests/peers
+
+sanitized: build
+	nice -n 5 $(PYTHON) tests/fuzz/sanitized.py
+
+peers: build
+	$(PYTHON) tests/peers/install.py
+	$(PYTHON) -m pytest -q tests/peers -n 6 --dist loadfile --no-loadscope-reorder
+
+coverage: build
+	$(PYTHON) -m pytest -q -n 2 --ignore=tests/peers --cov --cov-report=term:skip-covered
 
 bench: build
 	$(PYTHON) tests/peers/install.py

@@ -26,7 +26,7 @@ PARTS: Final = ("routed", "flowcorr", "lg", "tests", "examples", "pyproject.toml
 LEFT_OUT: Final = shutil.ignore_patterns("*.so", "*.c", "*.o", "__pycache__", ".hypothesis", "build")
 
 #: What the modules are compiled with in place of their usual optimisation.
-FLAGS: Final = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+FLAGS: Final = ("-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 USUAL_FLAGS: Final = '"-O3"'
 
 #: Limits on the address space are not for the sanitizer, which reserves terabytes of it.
@@ -34,9 +34,11 @@ RUNNABLE: Final = "not memory_that_cannot_be_had"
 
 #: A process that a sanitizer ends takes what pytest has captured of its report with it.
 UNCAPTURED: Final = ("-p", "no:cacheprovider", "--capture=sys")
+#: One process for each core; none takes the place of one that a sanitizer ended.
+PROCESSES: Final = ("-n", "2", "--max-worker-restart", "0")
 
-#: What pytest itself ends with; anything else is a process that a sanitizer or a signal ended.
-PYTEST_STATUSES: Final = range(6)
+#: The files in which `decoders.py` leaves what it passes to a decoder begin with it.
+LAST_OCTETS: Final = "last_octets"
 
 BUILD: Final = ("-c", "from setuptools import setup; setup()", "--quiet", "build_ext", "--inplace", "--parallel", "2")
 
@@ -51,16 +53,11 @@ def main(arguments: list[str]) -> int:
         build = {**os.environ, "LDFLAGS": " ".join(FLAGS)}
         subprocess.run([sys.executable, *BUILD], cwd=tree, env=build, check=True)
         tests = arguments or selection(tree, sources)
-        command = [sys.executable, "-m", "pytest", "-q", "-x", *UNCAPTURED, "-k", RUNNABLE, *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", *UNCAPTURED, *PROCESSES, "-k", RUNNABLE, *tests]
         status = subprocess.run(command, cwd=tree, env=environment(tree), check=False).returncode
-        if status not in PYTEST_STATUSES and last_octets(tree).exists():
-            sys.stderr.write(f"the decoder was last given {last_octets(tree).read_bytes().hex()}\n")
+        for path in tree.glob(f"{LAST_OCTETS}*") if status else ():
+            sys.stderr.write(f"a decoder was last given {path.read_bytes().hex()}\n")
         return status
-
-
-def last_octets(tree: Path) -> Path:
-    """Name the file in which `decoders.py` leaves what it passes to a decoder."""
-    return tree / "last_octets"
 
 
 def copy(tree: Path) -> None:
@@ -117,7 +114,7 @@ def environment(tree: Path) -> dict[str, str]:
         "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:exitcode=99",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
         "HYPOTHESIS_PROFILE": "sanitized",
-        "FUZZ_LAST": str(last_octets(tree)),
+        "FUZZ_LAST": str(tree / LAST_OCTETS),
     }
 
 

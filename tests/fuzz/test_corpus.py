@@ -22,7 +22,7 @@ def test_the_corpus_is_decoded_or_refused(decoder: Decoder) -> None:
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: decoder.name)
 def test_damaged_octets_are_decoded_or_refused(decoder: Decoder) -> None:
     seeds = decoder.seeds()
-    for number in range(decoder.mutations):
+    for number in range(decoder.damages):
         octets = seeds[number % len(seeds)]
         seed = zlib.crc32(octets) ^ number
         decoder.attempt(decoder.mutate(octets, seed, seeds)[:MAX_OCTETS])
@@ -32,7 +32,7 @@ def test_damaged_octets_are_decoded_or_refused(decoder: Decoder) -> None:
 def test_a_beginning_of_a_seed_is_decoded_or_refused(decoder: Decoder) -> None:
     seeds = decoder.seeds()
     ends = [(octets, end) for octets in seeds for end in range(min(len(octets), 300))]
-    for octets, end in ends[:: 1 + len(ends) // (2 * decoder.mutations)]:
+    for octets, end in ends[:: 1 + len(ends) // (2 * decoder.damages)]:
         decoder.attempt(octets[:end])
 
 

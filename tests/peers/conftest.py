@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,8 +17,13 @@ Recruit = Callable[[type[Speaker], Link], Speaker]
 Collect = Callable[..., AbstractContextManager[Collector]]
 
 
+#: Files that take longest, mostly waiting: they begin first.
+LONGEST: Final = ("test_conformance", "test_bmp_gobgp", "test_hostile", "test_looking_glass", "test_xconnect")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs real peers: the tests that play in a namespace."""
+    """Mark what needs real peers, the tests that play in a namespace; begin with what takes longest."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     for item in items:
         if isinstance(item, pytest.Function) and {"net", "evidence"} & set(item.fixturenames):
             item.add_marker(pytest.mark.peers)

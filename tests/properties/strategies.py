@@ -1,7 +1,10 @@
 """Hypothesis strategies for what peers send: contexts, and UPDATEs of all families that are stored and all attributes.
 
-Addresses, AS numbers and attributes come from small pools, so that routes meet each other in the tables.
+Addresses, AS numbers and attributes come from small pools, so that routes meet each other in the tables. Strategies are
+made once for each thing that they depend on: to make one costs more than to draw from it.
 """
+
+from functools import cache
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -39,43 +42,49 @@ contexts: SearchStrategy[Context] = st.builds(
 )
 
 
+@cache
 def addresses(afi: int) -> SearchStrategy[bytes]:
     return st.sampled_from(IPV4_ADDRESSES if afi == 1 else IPV6_ADDRESSES)
 
 
+@cache
 def next_hops(family: Family) -> SearchStrategy[bytes]:
     """IPv6, IPv6 with a link-local address, and IPv4 for IPv4 families (RFC 8950)."""
     both = st.tuples(st.sampled_from(IPV6_ADDRESSES), st.sampled_from(IPV6_ADDRESSES)).map(b"".join)
     return st.one_of(addresses(family[0]), addresses(2), both)
 
 
-@st.composite
-def nlri_fields(draw: DrawFn, family: Family, context: Context, *, withdrawn: bool, plain: bool = False) -> bytes:
+def nlri_fields(family: Family, context: Context, *, withdrawn: bool, plain: bool = False) -> SearchStrategy[bytes]:
     """One to four prefixes; bits behind their length may be set. `plain`: no default route, no unnamed kind of RD."""
+    return _nlri_fields(family, family in context.add_path, withdrawn, plain)
+
+
+@cache
+def _nlri_fields(family: Family, add_path: bool, withdrawn: bool, plain: bool) -> SearchStrategy[bytes]:
     lengths = (0, 1, 7, 8, 9, 24, 31, 32) if family[0] == 1 else (0, 1, 32, 48, 63, 64, 65, 128)
-    field = b""
-    for _ in range(draw(st.integers(1, 4))):
-        labels = b""
-        if family[1] in LABELLED_SAFIS and withdrawn:
-            labels = draw(st.sampled_from((b"\x80\0\0", b"\0\0\0", label_stack(16))))
-        elif family[1] in LABELLED_SAFIS:
-            labels = label_stack(*draw(st.lists(st.sampled_from((3, 16, 1048575)), min_size=1, max_size=2)))
-        field += prefix(
-            draw(addresses(family[0])),
-            draw(st.sampled_from(lengths[1:] if plain else lengths)),
-            path_id=draw(st.sampled_from((0, 1, 4294967295))) if family in context.add_path else None,
-            labels=labels,
-            rd=draw(st.sampled_from(RDS[:3] if plain else RDS)) if family[1] == VPN_SAFI else None,
-        )
-    return field
+    labels = st.just(b"")
+    if family[1] in LABELLED_SAFIS and withdrawn:
+        labels = st.sampled_from((b"\x80\0\0", b"\0\0\0", label_stack(16)))
+    elif family[1] in LABELLED_SAFIS:
+        stacks = st.lists(st.sampled_from((3, 16, 1048575)), min_size=1, max_size=2)
+        labels = stacks.map(lambda stack: label_stack(*stack))
+    one = st.builds(
+        prefix,
+        addresses(family[0]),
+        st.sampled_from(lengths[1:] if plain else lengths),
+        path_id=st.sampled_from((0, 1, 4294967295)) if add_path else st.none(),
+        labels=labels,
+        rd=st.sampled_from(RDS[:3] if plain else RDS) if family[1] == VPN_SAFI else st.none(),
+    )
+    return st.lists(one, min_size=1, max_size=4).map(b"".join)
 
 
-@st.composite
-def paths(draw: DrawFn, width: int) -> bytes:
-    """The value of AS_PATH or AS4_PATH."""
+@cache
+def paths(width: int) -> SearchStrategy[bytes]:
+    """Values of AS_PATH or AS4_PATH."""
     kinds = st.sampled_from((AS_SEQUENCE, AS_SEQUENCE, AS_SET, AS_CONFED_SEQUENCE, AS_CONFED_SET))
     numbers = st.lists(st.sampled_from(NARROW_ASNS if width == 2 else WIDE_ASNS), min_size=1, max_size=4)
-    return segments(*draw(st.lists(st.tuples(kinds, numbers), max_size=4)), width=width)
+    return st.lists(st.tuples(kinds, numbers), max_size=4).map(lambda pieces: segments(*pieces, width=width))
 
 
 def many(size: int, *values: str) -> SearchStrategy[bytes]:
@@ -89,10 +98,11 @@ def tlv(kind: int, value: bytes, *, counted: int) -> bytes:
     return bytes([kind]) + (len(value) + counted).to_bytes(2, "big") + value
 
 
-def optional_attributes(context: Context) -> dict[int, SearchStrategy[bytes]]:
+@cache
+def optional_attributes(*, as4: bool) -> dict[int, SearchStrategy[bytes]]:
     """Values of everything but ORIGIN, AS_PATH, NEXT_HOP and the MP attributes, by code."""
     numbers = st.sampled_from((0, 1, 100, 4294967295)).map(lambda number: number.to_bytes(4, "big"))
-    width = 4 if context.as4 else 2
+    width = 4 if as4 else 2
     asns = st.sampled_from((AS_TRANS, 64512)).map(lambda number: number.to_bytes(width, "big"))
     wide = st.sampled_from(WIDE_ASNS).map(lambda number: number.to_bytes(4, "big"))
     metrics = st.sampled_from((0, 291, 2**64 - 1)).map(lambda number: tlv(1, number.to_bytes(8, "big"), counted=3))
@@ -122,11 +132,14 @@ def optional_attributes(context: Context) -> dict[int, SearchStrategy[bytes]]:
     }  # fmt: skip
 
 
+CODES = st.lists(st.sampled_from(sorted(optional_attributes(as4=True))), unique=True, max_size=6)
+
+
 @st.composite
 def attribute_lists(draw: DrawFn, context: Context, next_hop: bytes | None) -> list[bytes]:
     """Well-formed attributes of a route, in any order; NEXT_HOP when one is given."""
-    optional = optional_attributes(context)
-    chosen = draw(st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=6))
+    optional = optional_attributes(as4=context.as4)
+    chosen = draw(CODES)
     attributes = [
         attribute(a.ORIGIN, draw(st.sampled_from((b"\0", b"\1", b"\2")))),
         attribute(a.AS_PATH, draw(paths(4 if context.as4 else 2))),
