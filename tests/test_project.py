@@ -21,10 +21,12 @@ def test_every_compiled_module_has_its_types() -> None:
         "_avro_attributes",
         "_ids",
         "_order",
+        "_packet",
         "_path_facts",
         "_pinned",
         "_reading",
         "_routes",
+        "_samples",
         "_text",
     }
     for path in COMPILED:

@@ -1,0 +1,67 @@
+"""Exporters as Python knows them: what they told, and their templates."""
+
+from dataclasses import dataclass, field
+
+from flowcorr.columns._texts import Texts
+from flowcorr.wire._facts import Facts
+from flowcorr.wire._records import Plan
+from flowcorr.wire.template import Template
+
+
+@dataclass(slots=True)
+class KnownTemplate:
+    """A template and how its records are read."""
+
+    template: Template
+    plan: Plan
+    refreshed: int  # when it came last, microseconds since 1970
+
+
+@dataclass(slots=True)
+class Sender:
+    """An address that exporters send from; what is told of it as a whole holds for all of its domains."""
+
+    address: bytes
+    exporters: int = 0
+    facts: Facts | None = None
+    told_address: bytes | None = None
+
+
+@dataclass(slots=True)
+class Exporter:
+    """One domain of one sender in one version of a protocol.
+
+    Attributes:
+        slot: its number in rows.
+        address: of the sender, sixteen octets; of sFlow, of the agent.
+        templates: by id.
+        fields: of all its templates.
+        seen_sets: sets of templates that came before and changed nothing since.
+        facts: what its options told of this domain.
+        told_address: its own address, if options told one of this domain.
+    """
+
+    slot: int
+    address: bytes
+    port: int
+    version: int
+    domain: int
+    sender: Sender
+    templates: dict[int, KnownTemplate] = field(default_factory=dict)
+    fields: int = 0
+    seen_sets: set[bytes] = field(default_factory=set)
+    facts: Facts | None = None
+    told_address: bytes | None = None
+
+    @property
+    def compared_address(self) -> bytes:
+        """The address that maps compare with their `ip`: told in options, or else the sender's."""
+        return self.told_address or self.sender.told_address or self.address
+
+    def facts_of(self, texts: Texts, *, everywhere: bool) -> Facts:
+        """Return where facts of this domain are kept, or of the sender as a whole."""
+        if everywhere:
+            self.sender.facts = self.sender.facts or Facts(texts)
+            return self.sender.facts
+        self.facts = self.facts or Facts(texts)
+        return self.facts

@@ -1,0 +1,357 @@
+"""The intake of flows: received datagrams become rows.
+
+Records are read by the compiled walk (`_walk.pyx`); here stand the answers to what interrupts it: exporters are met and
+forgotten, templates learnt, options kept, records without a template parked.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from flowcorr.collect import limits, told
+from flowcorr.collect._datagrams import Datagrams
+from flowcorr.collect._exporters import Exporters
+from flowcorr.collect._walk import EVENTS, Walk
+from flowcorr.collect.exporter import Exporter, Sender
+from flowcorr.collect.parking import ParkedMessage, Parking
+from flowcorr.collect.settings import Allow, IntakeSettings, MappedRates, RateMap
+from flowcorr.collect.template_store import TemplateStore, TooManyTemplates
+from flowcorr.columns._batch import Batch
+from flowcorr.columns._texts import Texts
+from flowcorr.columns.layout import Layout
+from flowcorr.model import event as model
+from flowcorr.wire import netflow5
+from flowcorr.wire.options import read_options
+from flowcorr.wire.plan import PlanMaker
+from flowcorr.wire.template import DECODERS, Template, TemplateError
+from routed.octets._cursor import Cursor
+from routed.octets.errors import WireError
+
+_IPFIX: Final = 10
+#: Idle exporters looked for at once when the table is full.
+_ROOM_AT_ONCE: Final = 256
+
+
+def _allow_all(_address: bytes) -> bool:
+    return True
+
+
+def _no_rates(_address: bytes) -> MappedRates:
+    return MappedRates()
+
+
+class Intake:
+    """Turns datagrams into rows of a batch.
+
+    Attributes:
+        exporters: by slot, the number that rows carry.
+        changed: slots that are new, forgotten or have another address since somebody emptied it.
+        parking: records that wait for their template.
+        templates: of all exporters.
+        met: exporters that were ever met.
+        exporters_refused: datagrams of exporters that found no room.
+        not_allowed: datagrams of senders that may not send.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        texts: Texts,
+        settings: IntakeSettings | None = None,
+        *,
+        allow: Allow = _allow_all,
+        rates: RateMap = _no_rates,
+        report: Callable[[object], None] = lambda _event: None,
+    ) -> None:
+        self._settings = settings or IntakeSettings()
+        self._texts = texts
+        self._allow = allow
+        self._rates = rates
+        self._report = report
+        maker = PlanMaker(layout, self._settings.decode)
+        self._v5_plan = maker.plan(netflow5.TEMPLATE, is_v5=True)
+        self._table = Exporters(layout, self._settings.most_exporters)
+        self._walk = Walk(self._table, texts, self._settings, self._v5_plan)
+        self._senders: dict[bytes, Sender] = {}
+        self._waiting: list[ParkedMessage] = []
+        self._walking: Datagrams | None = None
+        self._now = 0
+        self.templates = TemplateStore(maker)
+        self.parking = Parking()
+        self.exporters: dict[int, Exporter] = {}
+        self.changed: set[int] = set()
+        self.met = 0
+        self.exporters_refused = 0
+        self.not_allowed = 0
+        self._answers: dict[int, Callable[[], None]] = {
+            EVENTS["unknown exporter"]: self._meet,
+            EVENTS["templates"]: self._learn,
+            EVENTS["options"]: self._keep_options,
+            EVENTS["unknown template"]: self._park,
+            EVENTS["sequence"]: self._report_sequence,
+        }
+
+    # the walk
+
+    def take(self, datagrams: Datagrams, batch: Batch) -> bool:
+        """Read datagrams into rows; True when all of them are read.
+
+        False: the batch is full; whoever has worked on its rows and cleared it calls again with the same datagrams.
+        """
+        if self._walking is None:
+            self._walking = datagrams
+            self._walk.start(datagrams)
+        elif self._walking is not datagrams:
+            raise ValueError("other datagrams are not walked to their end")
+        while True:
+            what = self._walk.walk(batch)
+            if what == EVENTS["full"]:
+                return False
+            if what != EVENTS["done"]:
+                self._answers[what]()
+            elif self._waiting:
+                self._walk.start(self._take_waiting())
+            else:
+                self._walking = None
+                return True
+
+    def _take_waiting(self) -> Datagrams:
+        """Return the messages whose template has come, to be read as if they came now."""
+        waiting, self._waiting = self._waiting, []
+        datagrams = Datagrams(len(waiting))
+        for message in waiting:
+            datagrams.append(message.octets, message.sender, message.port, message.arrival, is_parked=True)
+        return datagrams
+
+    # exporters
+
+    def _meet(self) -> None:
+        address, port, now = self._walk.sender
+        version, domain = self._walk.version, self._walk.domain
+        if not self._allow(address):
+            self.not_allowed += 1
+            self._walk.refuse()
+            return
+        if len(self._table) == self._table.capacity and not self._make_room(now):
+            self.exporters_refused += 1
+            self._report(model.ExporterRefused(address, version, domain, self._table.capacity))
+            self._walk.refuse()
+            return
+        self._add(address, port, version, domain)
+
+    def _add(self, address: bytes, port: int, version: int, domain: int) -> Exporter:
+        sender = self._senders.setdefault(address, Sender(address))
+        slot = self._table.add(address, version, domain, port)
+        exporter = Exporter(slot, address, port, version, domain, sender)
+        sender.exporters += 1
+        self.exporters[slot] = exporter
+        self.met += 1
+        self._show_facts(exporter)
+        self._show_address(exporter)
+        self._report(model.ExporterSeen(address, version, domain))
+        return exporter
+
+    def _show_address(self, exporter: Exporter) -> None:
+        compared = exporter.compared_address
+        shown = exporter.address if self._settings.decode.ignore_exporter_address else compared
+        self._table.set_address(exporter.slot, shown, compared)
+        mapped = self._rates(compared)
+        self._table.set_rates(exporter.slot, mapped.rate, list(mapped.rules))
+        self.changed.add(exporter.slot)
+
+    def _show_facts(self, exporter: Exporter) -> None:
+        self._table.set_facts(exporter.slot, exporter.facts, exporter.sender.facts)
+
+    def _make_room(self, now: int) -> bool:
+        for slot in self._table.idle(now - limits.IDLE_US, _ROOM_AT_ONCE):
+            self._forget(self.exporters[slot])
+        return len(self._table) < self._table.capacity
+
+    def _forget(self, exporter: Exporter) -> None:
+        self.templates.forget(exporter)
+        self.parking.forget(exporter.slot)
+        self._table.forget(exporter.slot)
+        del self.exporters[exporter.slot]
+        self.changed.add(exporter.slot)
+        exporter.sender.exporters -= 1
+        if not exporter.sender.exporters:
+            del self._senders[exporter.address]
+        self._report(model.ExporterForgotten(exporter.address, exporter.version, exporter.domain))
+
+    def age(self, now: int) -> None:
+        """Forget exporters and parked records that are too old; between two calls of `take` that return True.
+
+        Args:
+            now: microseconds since 1970.
+        """
+        self.parking.expire(now)
+        for slot in self._table.idle(now - limits.FORGET_US, self._table.capacity):
+            self._forget(self.exporters[slot])
+
+    def set_allow(self, allow: Allow) -> None:
+        """Let other senders in from now on; those that no longer may send are forgotten."""
+        self._allow = allow
+        for exporter in list(self.exporters.values()):
+            if not allow(exporter.address):
+                self._forget(exporter)
+
+    def set_rates(self, rates: RateMap) -> None:
+        """Use another sampling map from now on."""
+        self._rates = rates
+        for exporter in self.exporters.values():
+            self._show_address(exporter)
+
+    # templates
+
+    def _learn(self) -> None:
+        exporter = self.exporters[self._walk.exporter]
+        octets = self._walk.octets
+        _, _, now = self._walk.sender
+        if self.templates.refresh(exporter, octets, now):
+            return
+        decode = DECODERS[exporter.version][self._walk.set_id]
+        complaints = 0
+        changed: list[int] = []
+        try:
+            for template in decode(Cursor(octets, self._walk.offset)):
+                complaints += not self._learn_one(exporter, template, now, changed)
+        except TemplateError as error:
+            # what the exporter meant is unknown, so its old meaning is not good any more
+            complaints += 1
+            if self.templates.withdraw(exporter, error.template_id):
+                changed.append(error.template_id)
+            self._report(model.TemplateRefused(exporter.address, exporter.version, exporter.domain, str(error)))
+        if changed:
+            self._show_plans(exporter)
+            for template_id in changed:
+                if template_id in exporter.templates:
+                    self._waiting += self.parking.take(exporter.slot, template_id)
+        if not complaints:
+            self.templates.remember(exporter, octets)
+
+    def _learn_one(self, exporter: Exporter, template: Template, now: int, changed: list[int]) -> bool:
+        if not template.fields:
+            changed += self._withdraw(exporter, template)
+            return True
+        try:
+            is_new = self.templates.learn(exporter, template, now)
+        except TooManyTemplates as error:
+            self._report(model.TemplateRefused(exporter.address, exporter.version, exporter.domain, str(error)))
+            return False
+        if is_new:
+            changed.append(template.id)
+            self._report(
+                model.TemplateLearnt(
+                    exporter.address,
+                    exporter.version,
+                    exporter.domain,
+                    template.id,
+                    len(template.fields),
+                    template.is_options,
+                )
+            )
+        return True
+
+    def _withdraw(self, exporter: Exporter, template: Template) -> Iterator[int]:
+        all_of = {2: False, 3: True}  # RFC 7011 section 8.1: all templates of data, all of options
+        if template.id in all_of:
+            ids = self.templates.withdraw_all(exporter, options=all_of[template.id])
+        else:
+            ids = [template.id] if self.templates.withdraw(exporter, template.id) else []
+        for template_id in ids:
+            self._report(model.TemplateWithdrawn(exporter.address, exporter.domain, template_id))
+        return iter(ids)
+
+    def _show_plans(self, exporter: Exporter) -> None:
+        self._table.set_plans(exporter.slot, {each: known.plan for each, known in exporter.templates.items()})
+
+    # options
+
+    def _keep_options(self) -> None:
+        exporter = self.exporters[self._walk.exporter]
+        template = exporter.templates[self._walk.set_id].template
+        everywhere = self._settings.options_are_global or template.has_system_scope
+        facts = exporter.facts_of(self._texts, everywhere=everywhere)
+        try:
+            for record in read_options(template, self._walk.octets):
+                told.keep(record, facts)
+                address = told.told_address(record)
+                if address is not None:
+                    self._keep_address(exporter, address, everywhere=everywhere)
+        except WireError as error:
+            self._report(model.OptionsRefused(exporter.address, exporter.domain, template.id, str(error)))
+        self._show_facts(exporter)
+        if everywhere:
+            self._show_to_others(exporter)
+
+    def _keep_address(self, exporter: Exporter, address: bytes, *, everywhere: bool) -> None:
+        holder = exporter.sender if everywhere else exporter
+        if holder.told_address != address:
+            holder.told_address = address
+            self._show_address(exporter)
+            if everywhere:
+                for other in self._others(exporter):
+                    self._show_address(other)
+
+    def _show_to_others(self, exporter: Exporter) -> None:
+        for other in self._others(exporter):
+            self._show_facts(other)
+
+    def _others(self, exporter: Exporter) -> list[Exporter]:
+        if exporter.sender.exporters == 1:
+            return []
+        return [each for each in self.exporters.values() if each.sender is exporter.sender and each is not exporter]
+
+    # records without a template
+
+    def _park(self) -> None:
+        exporter = self.exporters[self._walk.exporter]
+        template_id, header, octets = self._walk.set_id, self._walk.header, self._walk.octets
+        sender, port, now = self._walk.sender
+        if template_id not in exporter.templates:
+            self._report(model.TemplateUnknown(exporter.address, exporter.version, exporter.domain, template_id))
+        length = len(octets) + 4
+        if exporter.version == _IPFIX:
+            header = header[:2] + (len(header) + length).to_bytes(2) + header[4:]
+        message = header + template_id.to_bytes(2) + length.to_bytes(2) + octets
+        self.parking.park(exporter.slot, template_id, ParkedMessage(message, sender, port, now))
+
+    def _report_sequence(self) -> None:
+        exporter = self.exporters[self._walk.exporter]
+        self._report(
+            model.SequenceJump(
+                exporter.address, exporter.version, exporter.domain, self._walk.expected, self._walk.received
+            )
+        )
+
+    # counters
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Datagrams, sets and records that were refused, by reason."""
+        reasons = dict(self._walk.refused)
+        reasons["exporter refused"] -= self.not_allowed
+        return reasons | {"not allowed": self.not_allowed, "no room to wait for a template": self.parking.refused}
+
+    @property
+    def walked(self) -> int:
+        """Datagrams that were read."""
+        return self._walk.walked
+
+    @property
+    def walked_octets(self) -> int:
+        """Octets of them."""
+        return self._walk.walked_octets
+
+    @property
+    def rows(self) -> int:
+        """Records that became rows."""
+        return self._walk.rows
+
+    @property
+    def unknown_sets(self) -> int:
+        """Sets of records whose template was unknown when they came."""
+        return self._walk.unknown_sets
+
+    def statistics(self, slot: int) -> dict[str, int]:
+        """Return the counters of an exporter by name."""
+        return dict(self._table.statistics(slot))

@@ -1,0 +1,101 @@
+"""The templates of exporters, within ceilings.
+
+Equal templates share a plan, whoever sent them: ten thousand routers of one make have a handful of plans.
+"""
+
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from flowcorr.collect.exporter import Exporter, KnownTemplate
+from flowcorr.collect.limits import MOST_FIELDS_OF_ALL, MOST_TEMPLATE_FIELDS, MOST_TEMPLATES
+from flowcorr.wire.plan import PlanMaker
+from flowcorr.wire.template import Template
+
+if TYPE_CHECKING:
+    from flowcorr.wire._records import Plan
+
+#: Sets of templates that are remembered as they came, so that their repetition costs nothing.
+_MOST_SEEN_SETS = 64
+
+
+class TooManyTemplates(ValueError):  # noqa: N818 (a verdict)
+    """A template finds no room."""
+
+
+class TemplateStore:
+    """Learns and forgets templates.
+
+    Attributes:
+        fields: of all templates of all exporters.
+        count: templates of all exporters.
+    """
+
+    def __init__(self, maker: PlanMaker) -> None:
+        self._maker = maker
+        self._plans: WeakValueDictionary[Template, Plan] = WeakValueDictionary()
+        self.fields = 0
+        self.count = 0
+
+    def learn(self, exporter: Exporter, template: Template, now: int) -> bool:
+        """Keep a template; whether it is new or differs from the one it replaces.
+
+        Raises: TooManyTemplates when it finds no room; one that it would replace stays.
+        """
+        known = exporter.templates.get(template.id)
+        if known is not None and known.template == template:
+            known.refreshed = now
+            return False
+        replaced = len(known.template.fields) if known is not None else 0
+        more = len(template.fields) - replaced
+        if known is None and len(exporter.templates) >= MOST_TEMPLATES:
+            raise TooManyTemplates(f"{MOST_TEMPLATES} templates are known")
+        if exporter.fields + more > MOST_TEMPLATE_FIELDS:
+            raise TooManyTemplates(f"templates with {MOST_TEMPLATE_FIELDS} fields are known")
+        if self.fields + more > MOST_FIELDS_OF_ALL:
+            raise TooManyTemplates(f"templates of all exporters with {MOST_FIELDS_OF_ALL} fields are known")
+        plan = self._plans.get(template)
+        if plan is None:
+            plan = self._plans[template] = self._maker.plan(template)
+        exporter.templates[template.id] = KnownTemplate(template, plan, now)
+        self.count += known is None
+        self._count(exporter, more)
+        return True
+
+    def withdraw(self, exporter: Exporter, template_id: int) -> bool:
+        """Forget a template; whether it was known."""
+        known = exporter.templates.pop(template_id, None)
+        if known is None:
+            return False
+        self.count -= 1
+        self._count(exporter, -len(known.template.fields))
+        return True
+
+    def withdraw_all(self, exporter: Exporter, *, options: bool) -> list[int]:
+        """Forget all templates of data, or of options (RFC 7011 section 8.1); return their ids."""
+        ids = [each for each, known in exporter.templates.items() if known.template.is_options is options]
+        for each in ids:
+            self.withdraw(exporter, each)
+        return ids
+
+    def forget(self, exporter: Exporter) -> None:
+        """Forget everything of an exporter."""
+        for template_id in list(exporter.templates):
+            self.withdraw(exporter, template_id)
+
+    def refresh(self, exporter: Exporter, octets: bytes, now: int) -> bool:
+        """Note that a set of templates came again as before; False when it must be decoded."""
+        if octets not in exporter.seen_sets:
+            return False
+        for known in exporter.templates.values():
+            known.refreshed = now
+        return True
+
+    def remember(self, exporter: Exporter, octets: bytes) -> None:
+        """Note a set of templates that was decoded without complaint."""
+        if len(exporter.seen_sets) < _MOST_SEEN_SETS:
+            exporter.seen_sets.add(octets)
+
+    def _count(self, exporter: Exporter, more: int) -> None:
+        exporter.seen_sets.clear()
+        exporter.fields += more
+        self.fields += more
