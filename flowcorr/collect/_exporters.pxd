@@ -10,6 +10,7 @@ cdef enum:
 
 ctypedef struct exporter:
     uint8_t address[16]              # of the sender; of sFlow, of the agent
+    uint8_t sender[16]               # of the datagrams: of sFlow perhaps another one
     uint32_t domain                  # source id, observation domain, engine, sub-agent
     uint16_t version
     uint16_t port

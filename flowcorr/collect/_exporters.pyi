@@ -24,6 +24,8 @@ class Exporters:
         """Return slots not heard since a time, in microseconds since 1970."""
     def set_address(self, slot: int, shown: bytes, compared: bytes) -> None:
         """Say what is the exporter of its records, and what maps compare."""
+    def set_sender(self, slot: int, sender: bytes) -> None:
+        """Say who sends its datagrams: of sFlow not always the agent."""
     def set_facts(self, slot: int, near: Facts | None, far: Facts | None) -> None:
         """Say what is known of the domain and of the sender; the caller keeps both alive."""
     def set_plans(self, slot: int, plans: dict[int, Plan]) -> None:

@@ -18,6 +18,7 @@ import secrets
 
 cdef enum:
     UNKNOWN_DIRECTION = 117          # u
+    SFLOW = 100                      # added to versions of sFlow
 
 
 cdef class Exporters:
@@ -90,10 +91,11 @@ cdef class Exporters:
         e = &self.items[slot]
         memset(e, 0, sizeof(exporter))
         memcpy(e.address, PyBytes_AS_STRING(address), 16)
+        memcpy(e.sender, e.address, 16)
         e.version, e.domain, e.port, e.is_used, e.stamp = version, domain, port, True, stamp
         memcpy(stamp, PyBytes_AS_STRING(self.blank), self.stride)
         put_u32(stamp, self.offset("exporter"), slot)
-        put_u16(stamp, self.offset("export_proto_version"), e.version)
+        put_u16(stamp, self.offset("export_proto_version"), e.version % SFLOW)
         put_u32(stamp, self.offset("export_proto_sysid"), domain >> 8 if version == 5 else domain)
         put_u8(stamp, self.offset("engine_type"), domain & 0xFF if version == 5 else 0)
         put_u8(stamp, self.offset("sampling_direction"), UNKNOWN_DIRECTION)
@@ -145,6 +147,11 @@ cdef class Exporters:
             raise ValueError("an address has 16 octets")
         put_octets(e.stamp, self.offset("peer_src_ip"), <const uint8_t *>PyBytes_AS_STRING(shown), 16)
         put_octets(e.stamp, self.offset("exporter_address"), <const uint8_t *>PyBytes_AS_STRING(compared), 16)
+
+    def set_sender(self, uint32_t slot, bytes sender not None):
+        if len(sender) != 16:
+            raise ValueError("an address has 16 octets")
+        memcpy(self.of(slot).sender, PyBytes_AS_STRING(sender), 16)
 
     def set_facts(self, uint32_t slot, Facts near, Facts far):
         cdef exporter *e = self.of(slot)

@@ -7,9 +7,10 @@ from flowcorr.collect.settings import IntakeSettings
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.wire._records import Plan
+from flowcorr.wire._samples import SamplePlan
 
 Event: TypeAlias = Literal[
-    "done", "full", "unknown exporter", "templates", "options", "unknown template", "sequence"
+    "done", "full", "unknown exporter", "templates", "options", "unknown template", "sequence", "counters"
 ]
 
 EVENTS: Mapping[Event, int]
@@ -28,7 +29,8 @@ class Walk:
     walked_octets: int
     rows: int
     unknown_sets: int
-    def __init__(self, exporters: Exporters, texts: Texts, settings: IntakeSettings, v5_plan: Plan) -> None: ...
+    samples_skipped: int
+    def __init__(self, exporters: Exporters, texts: Texts, settings: IntakeSettings, v5_plan: Plan, sample_plan: SamplePlan) -> None: ...
     def start(self, datagrams: Datagrams) -> None:
         """Begin with a vector of datagrams, which must stay as it is up to the event "done"."""
     def walk(self, batch: Batch) -> int:
@@ -47,6 +49,9 @@ class Walk:
     @property
     def sender(self) -> tuple[bytes, int, int]:
         """Address and port of who sent the datagram, and when it came."""
+    @property
+    def address(self) -> bytes:
+        """Address of its exporter: of sFlow the agent's, or else the sender's."""
     @property
     def exporter(self) -> int:
         """The slot of its exporter."""

@@ -17,8 +17,12 @@ from flowcorr.columns._texts cimport Texts, hold_text
 from flowcorr.wire._facts cimport SAMPLER, fact_entry, find_fact
 from flowcorr.wire._records cimport Plan, plan, rate_of_sampler, read_records, record_context
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
-from routed.octets._cursor cimport load16, load32
+from flowcorr.wire._samples cimport (
+    SAMPLE_BROKEN, SAMPLE_NOT_IP, SAMPLE_READ, SAMPLE_SKIPPED, SamplePlan, read_header, read_sample, sample_outcome,
+    sflow_header,
+)
+from libc.string cimport memcmp, memcpy
+from routed.octets._cursor cimport load16, load32, span
 
 cdef enum event:
     DONE                             # all datagrams were walked
@@ -28,11 +32,12 @@ cdef enum event:
     OPTIONS
     UNKNOWN_TEMPLATE
     SEQUENCE                         # a jump, where somebody wants to know
+    COUNTERS                         # a counter sample of sFlow, where somebody wants them
     GO_ON                            # never seen outside
 
 EVENTS = {
     "done": DONE, "full": FULL, "unknown exporter": UNKNOWN_EXPORTER, "templates": TEMPLATES, "options": OPTIONS,
-    "unknown template": UNKNOWN_TEMPLATE, "sequence": SEQUENCE,
+    "unknown template": UNKNOWN_TEMPLATE, "sequence": SEQUENCE, "counters": COUNTERS,
 }
 
 cdef enum refusal:
@@ -44,11 +49,13 @@ cdef enum refusal:
     RECORD_LENGTH                    # a record of variable length passes the end
     PADDING                          # not zero, where that is checked
     EXPORTER                         # not allowed, or one too many
+    SAMPLE                           # cut, or of a kind whose end nobody knows
+    NOT_IP                           # a sampled packet
     REFUSALS
 
 REASONS = (
     "short datagram", "unknown version", "wrong length", "no sets", "length of a set", "length of a record",
-    "padding is not zero", "exporter refused",
+    "padding is not zero", "exporter refused", "sample", "sampled packet is not IP",
 )
 
 cdef enum:
@@ -63,6 +70,10 @@ cdef enum:
     SET_HEADER = 4
     FIRST_TEMPLATE = 256
     SAMPLING_RATE_BITS = 0x3FFF
+    SFLOW_V2 = 2
+    SFLOW_V4 = 4
+    SFLOW_V5 = 5
+    SFLOW = 100                      # added to versions of sFlow, so that they are not those of NetFlow
 
 cdef int64_t SECOND = 1000000
 
@@ -71,7 +82,8 @@ cdef class Walk:
     cdef readonly Exporters exporters
     cdef Texts texts
     cdef Plan v5_plan
-    cdef bint time_of_arrival, check_padding, report_sequence, decode_options
+    cdef SamplePlan sample_plan
+    cdef bint is_sflow, time_of_arrival, check_padding, report_sequence, decode_options, wants_counters
     cdef record_context context
     cdef int32_t at_sequence, at_arrival, at_export, at_start, at_bin
     # where the walk is
@@ -83,16 +95,20 @@ cdef class Walk:
     cdef uint32_t slot
     cdef uint64_t records            # of the message
     cdef bint is_uncertain           # the message has records that could not be counted
+    cdef uint32_t samples            # of sFlow, that are left
     # of the last event
     cdef readonly int set_id
     cdef readonly uint32_t domain, expected, received
     cdef readonly uint16_t version
     cdef size_t event_at, event_length
     cdef uint64_t refusals[REFUSALS]
-    cdef readonly uint64_t walked, walked_octets, rows, unknown_sets
+    cdef readonly uint64_t walked, walked_octets, rows, unknown_sets, samples_skipped
+    cdef uint8_t agent[16]           # of sFlow
 
-    def __cinit__(self, Exporters exporters not None, Texts texts not None, settings not None, Plan v5_plan not None):
-        self.exporters, self.texts, self.v5_plan = exporters, texts, v5_plan
+    def __cinit__(self, Exporters exporters not None, Texts texts not None, settings not None, Plan v5_plan not None,
+                  SamplePlan sample_plan not None):
+        self.exporters, self.texts, self.v5_plan, self.sample_plan = exporters, texts, v5_plan, sample_plan
+        self.is_sflow, self.wants_counters = settings.is_sflow, settings.wants_counters
         self.time_of_arrival = settings.decode.time_of_arrival
         self.check_padding = settings.check_padding
         self.report_sequence = settings.report_sequence
@@ -155,6 +171,13 @@ cdef class Walk:
         return PyBytes_FromStringAndSize(<const char *>d.address, 16), d.port, d.arrival
 
     @property
+    def address(self):
+        """The address of the exporter: of sFlow the agent's, or else the sender's."""
+        if self.is_sflow:
+            return PyBytes_FromStringAndSize(<const char *>self.agent, 16)
+        return self.sender[0]
+
+    @property
     def exporter(self):
         return self.slot
 
@@ -176,7 +199,7 @@ cdef class Walk:
                     return what
                 if not self.inside:
                     continue         # refused
-            what = self.read_sets(d, batch)
+            what = self.read_samples(d, batch) if self.is_sflow else self.read_sets(d, batch)
             if what != GO_ON:
                 return what
             if self.inside:
@@ -201,6 +224,75 @@ cdef class Walk:
 
     cdef event open_message(self, const datagram *d) noexcept nogil:
         """Read a header and find its exporter."""
+        if self.is_sflow:
+            return self.open_sflow(d)
+        return self.open_netflow(d)
+
+    cdef event open_sflow(self, const datagram *d) noexcept nogil:
+        cdef sflow_header header
+        cdef exporter *e
+        self.slot = NO_SLOT
+        if d.length < 4:
+            self.refuse_datagram(SHORT)
+            return GO_ON
+        if load32(d.octets) not in (SFLOW_V2, SFLOW_V4, SFLOW_V5):
+            self.refuse_datagram(VERSION)
+            return GO_ON
+        if not read_header(d.octets, d.length, &header):
+            self.refuse_datagram(SHORT)
+            return GO_ON
+        self.version, self.domain, self.samples = <uint16_t>header.version + SFLOW, header.sub_agent, header.samples
+        memcpy(self.agent, header.agent, 16)
+        self.at, self.end = header.octets, d.length
+        self.slot = self.exporters.find(self.agent, self.version, self.domain)
+        if self.slot == NO_SLOT:
+            return UNKNOWN_EXPORTER
+        e = &self.exporters.items[self.slot]
+        if memcmp(e.sender, d.address, 16):
+            return UNKNOWN_EXPORTER  # the agent is known, who sends for it is not
+        self.inside, self.records, self.is_uncertain = True, 0, False
+        self.take_facts(e)
+        self.context.stamp, self.context.rate_is_given, self.context.rate = e.stamp, e.rate_is_given, e.rate
+        put_u32(e.stamp, self.at_sequence, header.sequence)
+        put_time(e.stamp, self.at_arrival, d.arrival)
+        put_time(e.stamp, self.at_bin, 0 if self.time_of_arrival else d.captured)
+        e.last_seen = d.arrival
+        e.datagrams += 1
+        e.octets += d.length
+        self.walked += 1
+        self.walked_octets += d.length
+        return self.check_sequence(e, d, header.sequence)
+
+    cdef event read_samples(self, const datagram *d, Batch batch) noexcept nogil:
+        cdef span s, body
+        cdef sample_outcome outcome
+        cdef exporter *e = &self.exporters.items[self.slot]
+        while self.samples and self.end - self.at >= 4:
+            if batch.count == batch.capacity:
+                return FULL
+            s.at, s.end = d.octets + self.at, d.octets + self.end
+            outcome = read_sample(
+                &self.sample_plan.c, self.version - SFLOW, &s, &body, batch, self.texts, &self.context, &e.sources)
+            self.samples -= 1
+            if outcome == SAMPLE_BROKEN:
+                self.refuse_datagram(SAMPLE)
+                return GO_ON
+            self.at = <size_t>(s.at - d.octets)
+            if outcome == SAMPLE_READ:
+                self.records += 1
+                self.rows += 1
+            elif outcome == SAMPLE_NOT_IP:
+                self.count_refusal(NOT_IP)
+            elif outcome == SAMPLE_SKIPPED:
+                self.samples_skipped += 1
+            elif self.wants_counters:
+                self.event_at, self.event_length = <size_t>(body.at - d.octets), <size_t>(body.end - body.at)
+                return COUNTERS
+        if self.samples:
+            self.count_refusal(SAMPLE)
+        return GO_ON
+
+    cdef event open_netflow(self, const datagram *d) noexcept nogil:
         cdef const uint8_t *at = d.octets + self.message
         cdef size_t length = d.length - self.message
         cdef uint32_t sequence, seconds, uptime = 0, rate = 0, count = 0
@@ -291,7 +383,7 @@ cdef class Walk:
         cdef exporter *e = &self.exporters.items[self.slot]
         e.records += self.records
         if not d.is_parked:
-            if self.version == V9:
+            if self.version == V9 or self.is_sflow:
                 e.next_sequence += 1
             else:
                 e.next_sequence += <uint32_t>self.records

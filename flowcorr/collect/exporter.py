@@ -34,6 +34,8 @@ class Exporter:
     Attributes:
         slot: its number in rows.
         address: of the sender, sixteen octets; of sFlow, of the agent.
+        sends: who sends its datagrams: of sFlow not always the agent.
+        version: of the protocol; of sFlow 100 more, so that they are not those of NetFlow.
         templates: by id.
         fields: of all its templates.
         seen_sets: sets of templates that came before and changed nothing since.
@@ -43,6 +45,7 @@ class Exporter:
 
     slot: int
     address: bytes
+    sends: bytes
     port: int
     version: int
     domain: int

@@ -22,6 +22,7 @@ from flowcorr.model import event as model
 from flowcorr.wire import netflow5
 from flowcorr.wire.options import read_options
 from flowcorr.wire.plan import PlanMaker
+from flowcorr.wire.sample_plan import sample_plan
 from flowcorr.wire.template import DECODERS, Template, TemplateError
 from routed.octets._cursor import Cursor
 from routed.octets.errors import WireError
@@ -70,7 +71,8 @@ class Intake:
         maker = PlanMaker(layout, self._settings.decode)
         self._v5_plan = maker.plan(netflow5.TEMPLATE, is_v5=True)
         self._table = Exporters(layout, self._settings.most_exporters)
-        self._walk = Walk(self._table, texts, self._settings, self._v5_plan)
+        samples = sample_plan(layout, self._settings.decode)
+        self._walk = Walk(self._table, texts, self._settings, self._v5_plan, samples)
         self._senders: dict[bytes, Sender] = {}
         self._waiting: list[ParkedMessage] = []
         self._walking: Datagrams | None = None
@@ -88,6 +90,7 @@ class Intake:
             EVENTS["options"]: self._keep_options,
             EVENTS["unknown template"]: self._park,
             EVENTS["sequence"]: self._report_sequence,
+            EVENTS["counters"]: self._report_counters,
         }
 
     # the walk
@@ -125,23 +128,30 @@ class Intake:
     # exporters
 
     def _meet(self) -> None:
-        address, port, now = self._walk.sender
-        version, domain = self._walk.version, self._walk.domain
-        if not self._allow(address):
+        sender, port, now = self._walk.sender
+        address, version, domain = self._walk.address, self._walk.version, self._walk.domain
+        if not self._allow(sender):
             self.not_allowed += 1
             self._walk.refuse()
+            return
+        known = self._table.slot_of(address, version, domain)
+        if known is not None:
+            self._table.set_sender(known, sender)
+            self.exporters[known].sends = sender
             return
         if len(self._table) == self._table.capacity and not self._make_room(now):
             self.exporters_refused += 1
             self._report(model.ExporterRefused(address, version, domain, self._table.capacity))
             self._walk.refuse()
             return
-        self._add(address, port, version, domain)
+        exporter = self._add(address, port, version, domain)
+        self._table.set_sender(exporter.slot, sender)
+        exporter.sends = sender
 
     def _add(self, address: bytes, port: int, version: int, domain: int) -> Exporter:
         sender = self._senders.setdefault(address, Sender(address))
         slot = self._table.add(address, version, domain, port)
-        exporter = Exporter(slot, address, port, version, domain, sender)
+        exporter = Exporter(slot, address, address, port, version, domain, sender)
         sender.exporters += 1
         self.exporters[slot] = exporter
         self.met += 1
@@ -191,7 +201,7 @@ class Intake:
         """Let other senders in from now on; those that no longer may send are forgotten."""
         self._allow = allow
         for exporter in list(self.exporters.values()):
-            if not allow(exporter.address):
+            if not allow(exporter.sends):
                 self._forget(exporter)
 
     def set_rates(self, rates: RateMap) -> None:
@@ -322,6 +332,11 @@ class Intake:
                 exporter.address, exporter.version, exporter.domain, self._walk.expected, self._walk.received
             )
         )
+
+    def _report_counters(self) -> None:
+        exporter = self.exporters[self._walk.exporter]
+        _, _, now = self._walk.sender
+        self._report(model.CounterSample(exporter.address, exporter.version, now, self._walk.octets))
 
     # counters
 

@@ -13,6 +13,8 @@ class IntakeSettings:
     """The keys of the input.
 
     Attributes:
+        is_sflow: datagrams are sFlow, or else NetFlow and IPFIX.
+        wants_counters: counter samples of sFlow are reported.
         decode: what goes into which column.
         account_options: records of options are rows too.
         options_are_global: options hold for all domains of their exporter.
@@ -21,6 +23,8 @@ class IntakeSettings:
         most_exporters: exporters known at a time.
     """
 
+    is_sflow: bool = False
+    wants_counters: bool = False
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     account_options: bool = False
     options_are_global: bool = False

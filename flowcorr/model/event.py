@@ -91,3 +91,13 @@ class SequenceJump:
     domain: int
     expected: int
     received: int
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSample:
+    """A counter sample of sFlow, as it came."""
+
+    address: bytes
+    version: int
+    arrival: int  # microseconds since 1970
+    octets: bytes

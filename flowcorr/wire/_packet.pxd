@@ -23,6 +23,7 @@ ctypedef struct packet:
     const uint8_t *payload
     const uint8_t *src_host
     const uint8_t *dst_host
+    const uint8_t *vxlan_header
     const uint8_t *inner             # packet within a tunnel
     packet_start inner_start
     uint32_t labels[MOST_LABELS]     # 20 bits
@@ -33,6 +34,7 @@ ctypedef struct packet:
     uint32_t ip_length
     uint16_t etype, l3_type          # as the frame says, and behind labels
     uint16_t vlan, cvlan, src_port, dst_port
+    uint16_t vxlan_port              # that the decoder looks for
     uint8_t family                   # 4, 6; 0: neither
     uint8_t proto, tos, tcpflags, cos
 
@@ -51,6 +53,7 @@ cdef enum packet_layer:
     LAYER_PAYLOAD
 
 cdef enum:
+    VXLAN_PORT = 4789                # RFC 7348 section 5
     MOST_POINTERS = 8
     ANY_PROTOCOL = 0xFFFFFFFF
 
@@ -67,6 +70,8 @@ ctypedef struct packet_value:        # of a custom primitive
 
 cdef void write_packet_values(
     const packet *p, const packet_value *values, uint32_t count, uint8_t *row, Texts texts) noexcept nogil
-cdef void decode_packet(packet *p, const uint8_t *at, size_t length, packet_start start) noexcept nogil
+cdef packet_value *fill_packet_values(list values) except NULL
+cdef void decode_packet(
+    packet *p, const uint8_t *at, size_t length, packet_start start, uint16_t vxlan_port) noexcept nogil
 cdef void write_packet(const packet *p, const packet_targets *t, uint8_t *row, Texts texts) noexcept nogil
 cdef void write_labels(const uint32_t *labels, uint32_t count, uint8_t *row, int32_t at, Texts texts) noexcept nogil

@@ -6,6 +6,7 @@ Sources: IEEE 802.3 and 802.1Q, RFC 1661, RFC 3032, RFC 791, RFC 8200, RFC 9293,
 """
 
 from flowcorr.columns._cells cimport load_unsigned, put_address, put_ipv4, put_octets, put_u8, put_u16, put_u32, put_unsigned
+from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memset
 from routed.octets._cursor cimport has, load16, load24, load32, span
 
@@ -32,7 +33,6 @@ cdef enum:
     FRAGMENT = 44                    # RFC 8200 section 4.5: always of 8 octets
     AUTHENTICATION = 51              # RFC 4302 section 2.2: length in units of 4 octets, less 2
     DESTINATION_OPTIONS = 60
-    VXLAN_PORT = 4789                # RFC 7348 section 5
     VLAN_ID_BITS = 0x0FFF
     LABEL_BOTTOM = 0x100
     MOST_EXTENSIONS = 16             # headers behind the IPv6 one; more are no longer followed
@@ -42,12 +42,14 @@ cdef inline bint is_vlan(uint16_t etype) noexcept nogil:
     return etype == ETYPE_VLAN or etype == ETYPE_PROVIDER_VLAN or etype == ETYPE_OLD_PROVIDER_VLAN
 
 
-cdef void decode_packet(packet *p, const uint8_t *at, size_t length, packet_start start) noexcept nogil:
+cdef void decode_packet(
+    packet *p, const uint8_t *at, size_t length, packet_start start, uint16_t vxlan_port,
+) noexcept nogil:
     """Read the headers of a packet into `p`, whose pointers are into the octets."""
     cdef span s
     memset(p, 0, sizeof(packet))
     s.at, s.end = at, at + length
-    p.start, p.end = s.at, s.end
+    p.start, p.end, p.vxlan_port = s.at, s.end, vxlan_port
     if start == START_ETHERNET:
         read_ethernet(p, &s)
     elif start == START_PPP:
@@ -222,8 +224,8 @@ cdef void read_transport(packet *p, span *s) noexcept nogil:
         if has(s, 8):
             p.payload = s.at + 8
             s.at += 8
-            if p.dst_port == VXLAN_PORT and has(s, 8) and s.at[0] & 0x08:
-                p.vxlan = load24(s.at + 4)
+            if p.dst_port == p.vxlan_port and has(s, 8) and s.at[0] & 0x08:
+                p.vxlan_header, p.vxlan = s.at, load24(s.at + 4)
                 p.inner, p.inner_start = s.at + 8, START_ETHERNET
     elif p.proto == IPV4_IN_IP or p.proto == IPIP or p.proto == IPV6_IN_IP:
         p.inner, p.inner_start = s.at, START_IP
@@ -272,6 +274,25 @@ cdef void write_packet(const packet *p, const packet_targets *t, uint8_t *row, T
 
 
 # custom primitives
+
+cdef packet_value *fill_packet_values(list values) except NULL:
+    """Custom primitives as compiled code reads them; the caller frees them."""
+    cdef size_t i, j
+    cdef packet_value *v
+    array = <packet_value *>calloc(len(values) + 1, sizeof(packet_value))
+    if array == NULL:
+        raise MemoryError
+    for i in range(len(values)):
+        v = &array[i]
+        v.target, v.width, v.length, v.form, pointers = values[i]
+        if len(pointers) > MOST_POINTERS:
+            free(array)
+            raise ValueError(f"{len(pointers)} pointers")
+        v.pointer_count = len(pointers)
+        for j in range(len(pointers)):
+            v.pointers[j].layer, v.pointers[j].protocol, v.pointers[j].offset = pointers[j]
+    return array
+
 
 cdef const uint8_t *layer_at(const packet *p, const packet_pointer *pointer) noexcept nogil:
     """Where a layer starts, NULL when the packet has none or it is not of the protocol asked for."""

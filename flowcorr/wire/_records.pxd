@@ -83,3 +83,5 @@ cdef size_t read_records(
 ) noexcept nogil
 
 cdef uint32_t rate_of_sampler(const record_context *context, uint64_t sampler) noexcept nogil
+cdef void apply_rate(
+    const plan_places *places, uint8_t *row, uint32_t rate, const record_context *context) noexcept nogil

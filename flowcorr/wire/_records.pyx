@@ -16,7 +16,8 @@ from flowcorr.wire._facts cimport (
     find_in_both,
 )
 from flowcorr.wire._packet cimport (
-    MOST_LABELS, MOST_POINTERS, START_ETHERNET, decode_packet, packet, packet_value, write_labels, write_packet, write_packet_values,
+    MOST_LABELS, START_ETHERNET, VXLAN_PORT, decode_packet, fill_packet_values, packet, write_labels, write_packet,
+    write_packet_values,
 )
 
 from libc.stdlib cimport calloc, free
@@ -94,16 +95,6 @@ cdef enum:
 cdef int64_t SECOND = 1000000
 
 
-cdef int fill_packet_value(packet_value *v, tuple value) except -1:
-    v.target, v.width, v.length, v.form, pointers = value
-    v.pointer_count = len(pointers)
-    if v.pointer_count > MOST_POINTERS:
-        raise ValueError(f"{v.pointer_count} pointers")
-    for i in range(len(pointers)):
-        v.pointers[i].layer, v.pointers[i].protocol, v.pointers[i].offset = pointers[i]
-    return 0
-
-
 cdef class Plan:
     def __cinit__(self, object template not None, list lengths not None, list steps not None, list extras not None,
                   dict places not None, dict frame not None, list packet_values not None, dict traits not None):
@@ -119,8 +110,8 @@ cdef class Plan:
         self.c.fields = <field_place *>calloc(len(lengths), sizeof(field_place))
         self.c.steps = <step *>calloc(len(steps) + 1, sizeof(step))
         self.c.extras = <uint32_t *>calloc(len(extras) + 1, sizeof(uint32_t))
-        self.c.packet_values = <packet_value *>calloc(len(packet_values) + 1, sizeof(packet_value))
-        if self.c.fields == NULL or self.c.steps == NULL or self.c.extras == NULL or self.c.packet_values == NULL:
+        self.c.packet_values = fill_packet_values(packet_values)
+        if self.c.fields == NULL or self.c.steps == NULL or self.c.extras == NULL:
             raise MemoryError
         for i in range(len(lengths)):
             place = &self.c.fields[i]
@@ -139,8 +130,6 @@ cdef class Plan:
             s.length, s.offset = self.c.fields[s.field].length, self.c.fields[s.field].offset
         for i in range(len(extras)):
             self.c.extras[i] = extras[i] & 0xFFFFFFFF
-        for i in range(len(packet_values)):
-            fill_packet_value(&self.c.packet_values[i], packet_values[i])
         self.c.places = places
         self.c.frame = frame
         self.c.is_options, self.c.record_type, self.c.family = traits["is_options"], traits["record_type"], traits["family"]
@@ -410,7 +399,7 @@ cdef void write_frame(const record *r, const step *s, const uint8_t *at, size_t 
     cdef value_span kind = value_of(r, s.aux)
     if kind.length and load_unsigned(kind.at, kind.length) != FRAME_IS_ETHERNET:
         return
-    decode_packet(&p, at, n, START_ETHERNET)
+    decode_packet(&p, at, n, START_ETHERNET, VXLAN_PORT)
     write_packet(&p, &r.plan.frame, row, texts)
     write_packet_values(&p, r.plan.packet_values, r.plan.packet_value_count, row, texts)
     if p.family:
@@ -525,7 +514,8 @@ cdef inline uint32_t rate_by_interface(const record_context *context, uint32_t i
     return 0
 
 
-cdef void apply_rate(const plan_places *places, uint8_t *row, uint32_t rate, const record_context *context) noexcept nogil:
+cdef void apply_rate(
+    const plan_places *places, uint8_t *row, uint32_t rate, const record_context *context) noexcept nogil:
     """Say how many packets a counted one stands for, and multiply where that is asked for; 0 is unknown."""
     cdef uint32_t mapped
     if context.rule_count:

@@ -19,6 +19,8 @@ class DecodeSettings:
         renormalize: packets and octets are multiplied by the sampling rate.
         external_rate: sampling rate of all exporters, 0: none.
         split_biflows: what a record counts of the reverse direction is a row of its own (RFC 5103).
+        accept_any_type: sampled packets other than IP count too.
+        rebase_port: UDP port of a VXLAN whose inner frames are what counts, 0: none.
         custom: the custom primitives.
     """
 
@@ -31,4 +33,6 @@ class DecodeSettings:
     renormalize: bool = False
     external_rate: int = 0
     split_biflows: bool = True
+    accept_any_type: bool = False
+    rebase_port: int = 0
     custom: tuple[CustomPrimitive, ...] = ()

@@ -28,6 +28,31 @@ _COLUMNS: Final = (
     "mpls_label_stack",
     "vxlan",
 )
+_TUNNEL_COLUMNS: Final = {
+    "src_mac",
+    "dst_mac",
+    "src_host",
+    "dst_host",
+    "src_port",
+    "dst_port",
+    "proto",
+    "tos",
+    "flow_label",
+    "tcpflags",
+}
+#: Columns that readers of any protocol write by themselves.
+PLACES: Final = (
+    "record_type",
+    "family",
+    "packets",
+    "bytes",
+    "flows",
+    "sampling_rate",
+    "in_iface",
+    "out_iface",
+    "etype",
+    "renormalize_rate",
+)
 _INTEGER, _OCTETS, _IPV4, _STRING, _TEXT = range(5)
 
 PacketValue: TypeAlias = tuple[int, int, int, int, list[tuple[int, int, int]]]
@@ -36,6 +61,11 @@ PacketValue: TypeAlias = tuple[int, int, int, int, list[tuple[int, int, int]]]
 def packet_columns(layout: Layout, filled: Collection[str] = ()) -> dict[str, int]:
     """Return where in a row the headers go; -1 for what nobody asks for or something else has `filled`."""
     return {name: -1 if name in filled else layout.offset(name) for name in _COLUMNS}
+
+
+def tunnel_columns(layout: Layout) -> dict[str, int]:
+    """Return where the headers of a packet within another one go."""
+    return {name: layout.offset(f"tunnel_{name}") if name in _TUNNEL_COLUMNS else -1 for name in _COLUMNS}
 
 
 def packet_values(layout: Layout, custom: Iterable[CustomPrimitive]) -> list[PacketValue]:

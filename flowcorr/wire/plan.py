@@ -17,7 +17,7 @@ from flowcorr.wire._records import Plan
 from flowcorr.wire.custom_primitive import CustomPrimitive, Semantics
 from flowcorr.wire.decode_settings import DecodeSettings
 from flowcorr.wire.elements import DELAY_MEAN, DELAY_SUM, IE, Key
-from flowcorr.wire.packet_columns import packet_columns, packet_values
+from flowcorr.wire.packet_columns import PLACES, packet_columns, packet_values
 from flowcorr.wire.sources import Family, Moment, Source
 from flowcorr.wire.template import VARIABLE_LENGTH, Template
 
@@ -32,19 +32,6 @@ _IN_FAMILY: Final = {Family.ANY: _ALWAYS, Family.IPV4: 0b010_010_010, Family.IPV
 _NOT_AROUND_FRAME: Final = 0b000_111_111
 _IN_TUNNEL: Final = 0b111_111_000
 
-_COUNTERS: Final = ("packets", "bytes")
-_PLACES: Final = (
-    "record_type",
-    "family",
-    "packets",
-    "bytes",
-    "flows",
-    "sampling_rate",
-    "in_iface",
-    "out_iface",
-    "etype",
-    "renormalize_rate",
-)
 #: Octets that a field must have for a step; any other number of them, up to eight, is an integer.
 _EXACT: Final = {"ipv4": 4, "copy": None, "label top": 3, "segment id": 8, "ntp": 8}
 _ANY_LENGTH: Final = {"", "text", "string", "segments", "frame", "next hop", "application"}
@@ -112,7 +99,7 @@ class _Builder:
             [field.length for field in self._template.fields],
             self._steps,
             self._extras,
-            {name: self._layout.offset(name) for name in _PLACES},
+            {name: self._layout.offset(name) for name in PLACES},
             packet_columns(self._layout, set() if self._is_v5 else self._filled),
             packet_values(self._layout, self._settings.custom) if frame_field != NO_FIELD else [],
             {
