@@ -5,9 +5,9 @@ from libc.stdint cimport uint8_t, uint32_t
 from routed.rib._resolve cimport Resolver
 
 cdef enum:
-    FACT_PAGE_BITS = 10
-    FACT_PAGE = 1024
-    FACT_PAGE_MASK = 1023
+    FACT_PAGE_BITS = 15              # a page of facts is one of 2 MiB of memory: flows jump among them
+    FACT_PAGE = 32768
+    FACT_PAGE_MASK = 32767
 
 ctypedef struct fact:                # one cache line
     uint32_t is_known

@@ -17,6 +17,10 @@ from routed.rib._path_facts cimport (
 cdef extern from "stdlib.h" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
+cdef extern from "sys/mman.h" nogil:
+    int MADV_HUGEPAGE
+    int madvise(void *at, size_t length, int advice)
+
 
 @cython.no_gc_clear                   # the end of it needs the stores
 cdef class Facts:
@@ -76,7 +80,7 @@ cdef class Facts:
         return f
 
     cdef fact *place(self, uint32_t path) except NULL:
-        cdef size_t page = path >> FACT_PAGE_BITS, room
+        cdef size_t page = path >> FACT_PAGE_BITS, room, octets
         cdef fact **wider
         if page >= self.page_count:
             room = max(page + 1, 2 * self.page_count)
@@ -86,10 +90,12 @@ cdef class Facts:
             memset(wider + self.page_count, 0, (room - self.page_count) * sizeof(fact *))
             self.pages, self.page_count = wider, room
         if self.pages[page] == NULL:
-            self.pages[page] = <fact *>aligned_alloc(sizeof(fact), FACT_PAGE * sizeof(fact))
+            octets = FACT_PAGE * sizeof(fact)
+            self.pages[page] = <fact *>aligned_alloc(octets, octets)
             if self.pages[page] == NULL:
                 raise MemoryError
-            memset(self.pages[page], 0, FACT_PAGE * sizeof(fact))
+            madvise(self.pages[page], octets, MADV_HUGEPAGE)  # advice: without, only slower
+            memset(self.pages[page], 0, octets)
         return &self.pages[page][path & FACT_PAGE_MASK]
 
     cdef int read(self, uint32_t path, fact *f) except -1:

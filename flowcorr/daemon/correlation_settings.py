@@ -1,0 +1,116 @@
+"""From configuration to what flows take from which source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flowcorr.correlate.correlation import Correlation
+from routed.plumbing.statements import Kind, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from routed.plumbing.config import Configuration
+
+#: Keys of attributes of the source side, and the column of each.
+_SOURCE_SIDE: Final = {
+    "bgp_src_as_path_type": "src_as_path",
+    "bgp_src_std_comm_type": "src_std_comm",
+    "bgp_src_ext_comm_type": "src_ext_comm",
+    "bgp_src_lrg_comm_type": "src_lrg_comm",
+    "bgp_src_local_pref_type": "src_local_pref",
+    "bgp_src_med_type": "src_med",
+}
+#: Columns that a map may give, with the key of its kind and that of its file.
+SOURCE_MAPS: Final = {
+    "peer_src_as": ("bgp_peer_src_as_type", "bgp_peer_src_as_map"),
+    "src_local_pref": ("bgp_src_local_pref_type", "bgp_src_local_pref_map"),
+    "src_med": ("bgp_src_med_type", "bgp_src_med_map"),
+}
+_PATTERNS: Final = {
+    "std_comm": "bgp_stdcomm_pattern",
+    "ext_comm": "bgp_extcomm_pattern",
+    "lrg_comm": "bgp_lrgcomm_pattern",
+}
+_NUMBER_PATTERNS: Final = {"std_comm": "bgp_stdcomm_pattern_to_asn", "lrg_comm": "bgp_lrgcomm_pattern_to_asn"}
+#: Words of `*_as` and `*_net` that need a plane.
+_NEEDS_PLANE: Final = frozenset({"bgp", "bmp"})
+#: Words whose source comes later.
+_NOT_BUILT: Final = frozenset({"file", "mask", "igp", "bgp-ls"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapPaths:
+    """Files of maps over flows, where there are any. `source_side` is by column."""
+
+    agent: Path | None = None
+    flow_to_rd: Path | None = None
+    sampling: Path | None = None
+    next_hops: Path | None = None
+    pre_tag: Path | None = None
+    source_side: tuple[tuple[str, Path], ...] = ()
+
+
+def correlation_settings(c: Configuration, daemon: str) -> Correlation:
+    """Tell what is taken from where; `daemon` begins the names of its keys."""
+    keeps = "sflow" if daemon == "sfacctd" else "netflow"
+    return Correlation(
+        as_source=c.maybe(f"{daemon}_as", tuple) or (keeps,),
+        net_source=c.maybe(f"{daemon}_net", tuple) or (keeps,),
+        peer_src_as=next(iter(c.maybe("bgp_peer_src_as_type", tuple) or ()), None),
+        source_side=frozenset(column for key, column in _SOURCE_SIDE.items() if c.is_set(key)),
+        radius=c.maybe("bgp_aspath_radius", int) or 0,
+        skips_confederations=c.of("bgp_peer_as_skip_subas", bool),
+        numeric=c.of("bgp_comms_num", bool),
+        patterns={name: c.of(key, tuple) for name, key in _PATTERNS.items() if c.is_set(key)},
+        number_patterns=next(
+            ((name, c.of(key, tuple)) for name, key in _NUMBER_PATTERNS.items() if c.is_set(key)), None
+        ),
+    )
+
+
+def map_paths(c: Configuration) -> MapPaths:
+    """Tell which files hold maps over flows."""
+    sides = [
+        (column, Path(c.of(file, str)))
+        for column, (kind, file) in SOURCE_MAPS.items()
+        if c.is_set(file) and "map" in _words(c, kind)
+    ]
+    return MapPaths(
+        agent=_path(c, "bgp_agent_map"),
+        flow_to_rd=_path(c, "flow_to_rd_map"),
+        sampling=_path(c, "sampling_map"),
+        next_hops=_path(c, "bgp_peer_dst_ip_map"),
+        pre_tag=_path(c, "pre_tag_map"),
+        source_side=tuple(sides),
+    )
+
+
+def correlation_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
+    """Refuse sources of routes that there are not."""
+    has_plane = c.of("bgp_daemon", bool) or c.of("bmp_daemon", bool)
+    for key in (f"{daemon}_as", f"{daemon}_net"):
+        words = frozenset(c.maybe(key, tuple) or ())
+        for word in sorted(words & _NOT_BUILT):
+            yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: {word} is not built yet")
+        if words & _NEEDS_PLANE and not has_plane:
+            yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: neither bgp_daemon nor bmp_daemon is true")
+    set_patterns = [key for key in _NUMBER_PATTERNS.values() if c.is_set(key)]
+    if len(set_patterns) > 1:
+        text = f"{c.where(set_patterns[1])} {set_patterns[1]}: {' and '.join(set_patterns)} exclude each other"
+        yield Problem(Kind.CONFLICT, text)
+    for kind, file in SOURCE_MAPS.values():
+        if "map" in _words(c, kind) and not c.is_set(file):
+            yield Problem(Kind.CONFLICT, f"{c.where(kind)} {kind}: {file} is missing")
+
+
+def _words(c: Configuration, key: str) -> tuple[str, ...]:
+    value = c.maybe(key, object)
+    return value if isinstance(value, tuple) else () if value is None else (str(value),)
+
+
+def _path(c: Configuration, key: str) -> Path | None:
+    text = c.maybe(key, str)
+    return None if text is None else Path(text)
