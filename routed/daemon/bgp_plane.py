@@ -8,6 +8,7 @@ from routed.daemon.collecting import CollectingPlane
 from routed.rib._rib import Rib
 from routed.service.bgp_listener import Audience, BgpListener
 from routed.service.collector import Collector
+from routed.service.flow_tables import BgpFlowTables
 from routed.service.listener import Policy
 from routed.service.measures import measure_bgp
 from routed.service.neighbors import NeighborsFile
@@ -64,6 +65,8 @@ class BgpPlane(CollectingPlane["BgpSettings"]):
         )
         measure_bgp(self.metrics, self._bgp_collector, lambda: listener.peers, reactor.seconds)
         self.show(rib, tables)
+        self.rib = rib
+        self.flow_tables = BgpFlowTables(self._bgp_collector, check_router_id=settings.speaker.check_router_id)
 
     def policy(self, settings: BgpSettings) -> Policy:
         """Return who may connect."""

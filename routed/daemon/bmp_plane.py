@@ -11,6 +11,7 @@ from routed.plumbing.lifecycle import in_order
 from routed.rib._rib import Rib
 from routed.service.bmp_collector import BmpCollector
 from routed.service.bmp_listener import BmpListener
+from routed.service.flow_tables import BmpFlowTables
 from routed.service.listener import Policy
 from routed.service.measures import measure_bmp
 from routed.service.tls import TlsIdentity
@@ -71,6 +72,8 @@ class BmpPlane(CollectingPlane["BmpSettings"]):
         self.complete(self._bmp_collector, listener)
         measure_bmp(self.metrics, self._bmp_collector, self._door.now)
         self.show(rib, BmpTables(self._bmp_collector, wall_clock=self._door.now))
+        self.rib = rib
+        self.flow_tables = BmpFlowTables(self._bmp_collector)
 
     def policy(self, settings: BmpSettings) -> Policy:
         """Return who may connect."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from routed.daemon.reload import Reload
-    from routed.daemon.settings import CommonSettings
+    from routed.daemon.settings import DaemonSettings
     from routed.plumbing.config import Configuration, Daemons
     from routed.plumbing.process import Detached, ProcessSettings
     from routed.service.clock import DaemonReactor
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 SPARE_DESCRIPTORS: Final = 512
 
 
-S = TypeVar("S", bound="CommonSettings")
-S_contra = TypeVar("S_contra", bound="CommonSettings", contravariant=True)
+S = TypeVar("S", bound="DaemonSettings")
+S_contra = TypeVar("S_contra", bound="DaemonSettings", contravariant=True)
 
 
 class Plane(Protocol[S_contra]):

@@ -23,14 +23,14 @@ from routed.plumbing.sink import log_bug
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from routed.daemon.settings import CommonSettings
+    from routed.daemon.settings import DaemonSettings
     from routed.plumbing.cli import CommandLine
     from routed.plumbing.config import Daemons, Key
     from routed.plumbing.log import Log, LogLine
     from routed.plumbing.service_manager import ServiceManager
     from routed.plumbing.sink import InThread
 
-S = TypeVar("S", bound="CommonSettings")
+S = TypeVar("S", bound="DaemonSettings")
 
 
 @dataclass(frozen=True, slots=True)

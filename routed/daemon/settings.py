@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
 from routed.daemon.checks import CHECKS, daemon_passes_on
@@ -48,9 +48,29 @@ DEFAULT_WRITER_ID: Final = parse_name("$proc_name/$writer_pid", WRITER_VARIABLES
 Check: TypeAlias = "Callable[[Configuration], Iterable[Problem]]"
 
 
+class DaemonSettings(Protocol):
+    """What a command needs to know of the settings of its daemon."""
+
+    @property
+    def process(self) -> ProcessSettings:
+        """Return how the process runs."""
+
+    @property
+    def log(self) -> LogSettings:
+        """Return where log lines go."""
+
+    @property
+    def dry_run(self) -> str | None:
+        """Return what is to be tried instead of running."""
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections there may be at a time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonSettings:
-    """What every daemon is told, however it gets its routes."""
+    """What every daemon that collects routes is told, however it gets them."""
 
     process: ProcessSettings
     log: LogSettings
