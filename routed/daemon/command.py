@@ -18,6 +18,7 @@ from routed.plumbing.log import Log
 from routed.plumbing.privileges import become, give_up_future
 from routed.plumbing.process import PidFile, daemonize, raise_descriptor_limit, set_priority
 from routed.plumbing.service_manager import ServiceManager
+from routed.plumbing.unraisable import log_unraisable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,6 +127,7 @@ class Command(Generic[S]):
         from routed.plumbing.twisted_log import TwistedObserver  # noqa: PLC0415
 
         globalLogBeginner.beginLoggingTo([TwistedObserver(log)], redirectStandardIO=False, discardBuffer=True)
+        log_unraisable(log)
         manager = ServiceManager(os.environ, log.warning)
         end = Ending(reactor, log, manager, patience=process.stop_patience)
         try:

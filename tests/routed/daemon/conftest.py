@@ -29,6 +29,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     monkeypatch.setattr("twisted.logger.globalLogBeginner.beginLoggingTo", lambda *_, **__: None)
     monkeypatch.setattr(command, "raise_descriptor_limit", lambda wanted: wanted)
     monkeypatch.setattr("routed.plumbing.sink.PoolThreads", Here)
+    monkeypatch.setattr(command, "log_unraisable", lambda _log: None)
 
     def install_signals(_reactor: object, lifecycle: Lifecycle) -> None:
         daemon.lifecycle = lifecycle
