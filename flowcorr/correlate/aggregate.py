@@ -22,7 +22,7 @@ from flowcorr.correlate.primitives import (
     fields_by_primitive,
     names,
 )
-from flowcorr.model.custom_primitive import CustomPrimitive
+from flowcorr.wire.custom_primitive import CustomPrimitive
 
 DEFAULT: Final = "src_host"
 #: What may accompany a sum of both directions.

@@ -11,7 +11,7 @@ from typing import Final
 
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import Column, Kind
-from flowcorr.model.custom_primitive import CustomPrimitive, Semantics
+from flowcorr.wire.custom_primitive import CustomPrimitive, Semantics
 
 
 class Form(Enum):

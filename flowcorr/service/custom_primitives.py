@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from flowcorr.model.custom_primitive import INTEGERS, CustomPrimitive, ElementField, PacketPointer, Semantics
+from flowcorr.wire.custom_primitive import INTEGERS, CustomPrimitive, ElementField, PacketPointer, Semantics
 from routed.plumbing.maps import Limits, RowError, parse_rows
 from routed.plumbing.suggest import nearest
 from routed.plumbing.values import parse_integer

@@ -1,16 +1,14 @@
-"""Primitives that an operator defines: an element of NetFlow v9 and IPFIX, or octets of a sampled packet."""
+"""Primitives that the operator defines: where their values are found and how they are shown."""
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 from flowcorr.columns.builtin import custom_column
 from flowcorr.columns.column import Column, Kind
-from flowcorr.wire.elements import Key
 
 
 class Semantics(Enum):
-    """What the octets of a custom primitive mean, and so how they are printed."""
+    """How octets become text."""
 
     U_INT = "u_int"
     HEX = "hex"
@@ -20,69 +18,57 @@ class Semantics(Enum):
     RAW = "raw"
 
 
-class Layer(Enum):
-    """Where in a packet a pointer starts; values are those of the compiled decoder."""
-
-    PACKET = 0
-    MAC = 1
-    VLAN = 2
-    MPLS = 3
-    L3 = 4
-    L4 = 5
-    PAYLOAD = 6
+#: Octets of an integer to the kind of its column.
+INTEGERS = {1: Kind.U8, 2: Kind.U16, 4: Kind.U32, 8: Kind.U64}
 
 
-#: A pointer to a layer whatever its protocol.
-ANY_PROTOCOL: Final = 0xFFFFFFFF
-#: Length of a primitive that takes values of any length.
-ANY_LENGTH: Final = 0
-#: The longest value: octets of the text that one flow may bring in.
-MAX_LENGTH: Final = 1024
-#: Pointers of one primitive.
-MAX_POINTERS: Final = 8
+@dataclass(frozen=True, slots=True)
+class ElementField:
+    """An information element; `instance` counts from 0 where a template has it several times (RFC 7011 section 8)."""
 
-_INTEGERS: Final = {1: Kind.U8, 2: Kind.U16, 4: Kind.U32, 8: Kind.U64}
+    element: int
+    enterprise: int = 0
+    instance: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PacketPointer:
-    """Octets of a packet: so many behind the start of a layer, if the layer is of a protocol."""
+    """A place in a sampled packet: `offset` octets behind the start of a layer whose protocol may be asked for."""
 
-    layer: Layer
-    protocol: int = ANY_PROTOCOL
+    layer: str
+    protocol: int | None = None
     offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomPrimitive:
-    """A primitive of `aggregate_primitives`.
+    """A primitive of the `aggregate_primitives` file, in an information element, a sampled packet or both.
 
-    Attributes:
-        name: lower case.
-        key: the element, None for a primitive of packets alone.
-        instance: which of several fields with that element in a template, from 1 on.
-        pointers: tried one after another.
-        length: octets, or ANY_LENGTH.
-        semantics: what they mean.
+    `length` is None for a variable one; a value of another length than `length` is left out, but for `raw`.
+
+    The column of `str` and `raw` is a text that holds the octets as they come, without what follows a NUL in `str`.
     """
 
     name: str
+    field: ElementField | None
+    pointers: tuple[PacketPointer, ...]
+    length: int | None
     semantics: Semantics
-    length: int
-    key: Key | None = None
-    instance: int = 1
-    pointers: tuple[PacketPointer, ...] = ()
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of its column; integers of a length that none has are kept as text, and print empty."""
-        if self.semantics in {Semantics.U_INT, Semantics.HEX}:
-            return _INTEGERS.get(self.length, Kind.TEXT)
-        if self.semantics is Semantics.IP:
-            return Kind.ADDRESS
-        return Kind.MAC if self.semantics is Semantics.MAC else Kind.TEXT
+    where: str
 
     @property
     def column(self) -> Column:
-        """Where its value stands in a row."""
+        """Return the column that holds its values."""
         return custom_column(self.name, self.kind)
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind of that column."""
+        if self.semantics is Semantics.IP:
+            return Kind.ADDRESS
+        if self.semantics is Semantics.MAC:
+            return Kind.MAC
+        if self.semantics in {Semantics.STR, Semantics.RAW}:
+            return Kind.TEXT
+        assert self.length is not None, "a number has a length"
+        return INTEGERS[self.length]

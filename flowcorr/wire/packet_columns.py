@@ -53,6 +53,9 @@ PLACES: Final = (
     "etype",
     "renormalize_rate",
 )
+#: In the order of the compiled decoder.
+_LAYERS: Final = ("packet", "mac", "vlan", "mpls", "l3", "l4", "payload")
+_ANY_PROTOCOL: Final = 0xFFFFFFFF
 _INTEGER, _OCTETS, _IPV4, _STRING, _TEXT = range(5)
 
 PacketValue: TypeAlias = tuple[int, int, int, int, list[tuple[int, int, int]]]
@@ -76,7 +79,14 @@ def packet_values(layout: Layout, custom: Iterable[CustomPrimitive]) -> list[Pac
             primitive.kind.width,
             primitive.length,
             _form(primitive),
-            [(pointer.layer.value, pointer.protocol, pointer.offset) for pointer in primitive.pointers],
+            [
+                (
+                    _LAYERS.index(pointer.layer),
+                    _ANY_PROTOCOL if pointer.protocol is None else pointer.protocol,
+                    pointer.offset,
+                )
+                for pointer in primitive.pointers
+            ],
         )
         for primitive in custom
         if primitive.pointers and primitive.length and primitive.column.name in layout

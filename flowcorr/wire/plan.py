@@ -346,9 +346,11 @@ class _Builder:
 
     def _add_custom(self) -> None:
         for primitive in self._settings.custom:
-            fields = self._fields.get(primitive.key, []) if primitive.key is not None else []
-            if len(fields) >= primitive.instance:
-                self._add_custom_field(primitive, fields[primitive.instance - 1])
+            if primitive.field is None:
+                continue
+            fields = self._fields.get(Key(primitive.field.enterprise, primitive.field.element), [])
+            if len(fields) > primitive.field.instance:
+                self._add_custom_field(primitive, fields[primitive.field.instance])
 
     def _add_custom_field(self, primitive: CustomPrimitive, field: int) -> None:
         column, length = primitive.column, self._template.fields[field].length
@@ -363,4 +365,4 @@ class _Builder:
             do = "copy"
         else:
             do = "unsigned exactly"
-        self._write(column.name, do, field, aux=primitive.length)
+        self._write(column.name, do, field, aux=primitive.length or 0)

@@ -5,7 +5,7 @@ from flowcorr.columns.column import Kind
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate.aggregate import AggregateError, parse_aggregate, plan_key
 from flowcorr.correlate.primitives import AVRO_ORDER, CSV_ORDER, FIELDS, JSON_ORDER, REFUSED, SUMS, fields_by_primitive
-from flowcorr.model.custom_primitive import CustomPrimitive, ElementField, Semantics
+from flowcorr.wire.custom_primitive import CustomPrimitive, ElementField, Semantics
 
 #: As the outputs of pmacct have them, without GeoIP and what is ours.
 JSON_KEYS = """

@@ -1,7 +1,7 @@
 import pytest
 
-from flowcorr.model.custom_primitive import ElementField, PacketPointer, Semantics
 from flowcorr.service.custom_primitives import MAX_PRIMITIVES, PrimitivesError, parse_custom_primitives
+from flowcorr.wire.custom_primitive import ElementField, PacketPointer, Semantics
 from routed.plumbing.maps import Limits
 
 
