@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from routed.plumbing.allow_list import parse_allow_list
 from routed.plumbing.maps import MapError, MapFile
-from routed.service.peer_maps import parse_allow_list, parse_md5_keys
+from routed.service.peer_maps import parse_md5_keys
 from routed.service.tag_map import parse_tag_map
 from routed.service.xconnect_map import parse_xconnect_map
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Address, IPv6Address
 
+    from routed.plumbing.allow_list import AllowList
     from routed.plumbing.log import LogLine
-    from routed.service.peer_maps import AllowList
     from routed.service.settings import ListenerSettings, MapSettings
     from routed.service.tag_map import TagMap
     from routed.service.xconnect_map import Destination, XconnectMap

@@ -4,9 +4,10 @@ from ipaddress import ip_address
 
 import pytest
 
+from routed.plumbing.allow_list import AllowList, parse_allow_list
 from routed.plumbing.log import Level, LogLine
 from routed.service import peer_maps
-from routed.service.peer_maps import MAX_KEY_OCTETS, AllowList, parse_allow_list, parse_md5_keys
+from routed.service.peer_maps import MAX_KEY_OCTETS, parse_md5_keys
 
 
 def allowed(content: str) -> AllowList:
