@@ -1,35 +1,14 @@
-"""From a captured packet to the TCP segment in it.
-
-Link layers: Ethernet with any number of VLAN tags, Linux cooked versions 1 and 2, BSD loopback, none. Then IPv4 with
-options, or IPv6 with extension headers. Checksums are not looked at: captures on the host itself often precede them.
-"""
+"""From a captured packet to the TCP segment in it."""
 
 import struct
-from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from routed.plumbing.ip_packet import Skip, Skipped, find_payload
 from routed.plumbing.pcap import Packet
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
 _TCP: Final = 6
-_IPV4, _IPV6 = 0x0800, 0x86DD
-_VLAN_TAGS: Final = frozenset((0x8100, 0x88A8, 0x9100))
-_IPV4_FRAGMENT: Final = 0x3FFF  # offset, and more fragments
-_IPV6_FRAGMENT: Final = 44
-_IPV6_AUTHENTICATION: Final = 51
-#: Headers that have their length in the second octet: hop-by-hop, routing, destination options, mobility, HIP, Shim6.
-_IPV6_EXTENSIONS: Final = frozenset((0, 43, 60, 135, 139, 140, _IPV6_FRAGMENT, _IPV6_AUTHENTICATION))
-
-#: Octets in front of the EtherType, by LINKTYPE: Ethernet, Linux cooked version 1, version 2.
-_ETHER_TYPE_AT: Final = {1: 12, 113: 14, 276: 0}
-#: Octets in front of the IP header, for link types that do not name the protocol or whose IP version says enough.
-_IP_AT: Final = {0: 4, 108: 4, 12: 0, 14: 0, 101: 0, 228: 0, 229: 0}
-#: Octets between a Linux cooked version 2 EtherType and the packet.
-_COOKED_V2_HEADER: Final = 20
-
-_V4 = struct.Struct("!BxHxxHxB2x4s4s")  # version and header length, total length, fragment, protocol, addresses
-_V6 = struct.Struct("!4xHBx16s16s")  # payload length, next header, addresses
 _SEGMENT = struct.Struct("!HHIIBB")
 
 
@@ -58,94 +37,21 @@ class Segment(NamedTuple):
     time: float
 
 
-class Skipped(Enum):
-    """Why a packet has no segment for us."""
-
-    OTHER = auto()  # not TCP over IP
-    LINK_TYPE = auto()
-    FRAGMENT = auto()
-    SHORT = auto()  # the headers are not there, or not captured
-
-
-class _Skip(Exception):  # noqa: N818 (never leaves this module)
-    """There is no segment."""
-
-
 def read_segment(packet: Packet) -> Segment | Skipped:
     """Return the TCP segment of a packet, or why there is none."""
     try:
-        return _read_ip(packet, _find_ip(packet.link_type, packet.octets))
-    except _Skip as skip:
-        reason: Skipped = skip.args[0]
-        return reason
+        at, end, source, destination = find_payload(packet, _TCP)
+        return _read_tcp(packet, at, end, source, destination)
+    except Skip as skip:
+        return skip.reason
     except struct.error:
         return Skipped.SHORT
-
-
-def _find_ip(link_type: int, octets: bytes) -> int:
-    """Return where the IP header begins."""
-    if link_type in _IP_AT:
-        return _IP_AT[link_type]
-    if link_type not in _ETHER_TYPE_AT:
-        raise _Skip(Skipped.LINK_TYPE)
-    at = _ETHER_TYPE_AT[link_type]
-    (ether_type,) = struct.unpack_from("!H", octets, at)
-    at = at + 2 if at else _COOKED_V2_HEADER
-    while ether_type in _VLAN_TAGS:
-        (ether_type,) = struct.unpack_from("!2xH", octets, at)
-        at += 4
-    if ether_type not in (_IPV4, _IPV6):
-        raise _Skip(Skipped.OTHER)
-    return at
-
-
-def _read_ip(packet: Packet, at: int) -> Segment:
-    octets = packet.octets
-    if at >= len(octets):
-        raise _Skip(Skipped.SHORT)
-    version = octets[at] >> 4
-    if version == 4:
-        return _read_ipv4(packet, at)
-    if version == 6:
-        return _read_ipv6(packet, at)
-    raise _Skip(Skipped.OTHER)
-
-
-def _read_ipv4(packet: Packet, at: int) -> Segment:
-    first, total, fragment, protocol, source, destination = _V4.unpack_from(packet.octets, at)
-    header = (first & 0x0F) * 4
-    if header < 20:
-        raise _Skip(Skipped.SHORT)
-    if protocol != _TCP:
-        raise _Skip(Skipped.OTHER)
-    if fragment & _IPV4_FRAGMENT:
-        raise _Skip(Skipped.FRAGMENT)
-    end = at + total if total else packet.length  # 0: longer than a length can say, cut by the interface later
-    return _read_tcp(packet, at + header, end, source, destination)
-
-
-def _read_ipv6(packet: Packet, at: int) -> Segment:
-    length, protocol, source, destination = _V6.unpack_from(packet.octets, at)
-    end = at + 40 + length if length else packet.length  # as in IPv4
-    at += 40
-    while protocol in _IPV6_EXTENSIONS:
-        following, units, fragment = struct.unpack_from("!BBH", packet.octets, at)
-        if protocol == _IPV6_FRAGMENT:
-            if fragment & 0xFFF9:  # offset, and more fragments
-                raise _Skip(Skipped.FRAGMENT)
-            at += 8
-        else:
-            at += units * 4 + 8 if protocol == _IPV6_AUTHENTICATION else units * 8 + 8
-        protocol = following
-    if protocol != _TCP:
-        raise _Skip(Skipped.OTHER)
-    return _read_tcp(packet, at, end, source, destination)
 
 
 def _read_tcp(packet: Packet, at: int, end: int, source: bytes, destination: bytes) -> Segment:
     from_port, to_port, sequence, acknowledgment, offset, flags = _SEGMENT.unpack_from(packet.octets, at)
     start = at + (offset >> 4) * 4
     if start < at + 20 or start > end:
-        raise _Skip(Skipped.SHORT)
+        raise Skip(Skipped.SHORT)
     flow = Flow(source, from_port, destination, to_port)
     return Segment(flow, sequence, acknowledgment, flags, packet.octets[start:end], end - start, packet.time)

@@ -23,9 +23,10 @@ from twisted.application.service import Service
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from routed.plumbing.ip_packet import Skipped
 from routed.plumbing.packet_filter import PacketFilter
 from routed.plumbing.pcap import CaptureError, Packet, read_packets
-from routed.plumbing.tcp_segment import Flow, Skipped, read_segment
+from routed.plumbing.tcp_segment import Flow, read_segment
 from routed.plumbing.tcp_streams import Closed, End, Octets, Opened, StreamCounters, StreamEvent, TcpStreams
 from routed.service.captured_transport import CapturedTransport
 from routed.service.handover import Accept

@@ -127,9 +127,14 @@ class Input:
         done = False
         while not done:
             done = self.intake.take(vector, self.batch)
-            rows += [self._row(row) for row in self.batch.rows]
-            self.batch.clear()
-            self.texts.sweep()
+            rows += self.read_rows()
+        return rows
+
+    def read_rows(self) -> list[dict[str, Any]]:
+        """What the batch holds; then it is empty."""
+        rows = [self._row(row) for row in self.batch.rows]
+        self.batch.clear()
+        self.texts.sweep()
         return rows
 
     def _row(self, row: Any) -> dict[str, Any]:

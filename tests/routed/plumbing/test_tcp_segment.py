@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, sampled_from
 
+from routed.plumbing.ip_packet import Skipped
 from routed.plumbing.pcap import Packet
-from routed.plumbing.tcp_segment import ACK, SYN, Flow, Segment, Skipped, read_segment
+from routed.plumbing.tcp_segment import ACK, SYN, Flow, Segment, read_segment
 from tests.routed.plumbing.captures import COLLECTOR, ROUTER, ethernet, ipv4, ipv6, tcp
 
 SIX = {"source": ("2001:db8::1", 40000), "destination": ("2001:db8::9", 1790)}

@@ -11,8 +11,8 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from routed.plumbing.ip_packet import Skipped
 from routed.plumbing.pcap import CaptureError
-from routed.plumbing.tcp_segment import Skipped
 from routed.service.pump import SessionProtocol
 from routed.service.replay import SLICE, Replay, StreamLost
 from tests.routed.plumbing.captures import ACK, RST, SYN, Timed, ethernet, frame, ipv4, ipv6, pcap, session, tcp
