@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from time import time
 from typing import Final
 
-from twisted.internet.interfaces import IAddress, ITransport
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ITransport
 from twisted.internet.protocol import Factory, Protocol
 
 from flowcorr.collect._datagrams import Datagrams
@@ -99,9 +100,9 @@ class IpfixStreams(Factory):
         self.without_slot = 0
         self.malformed = 0
 
-    def buildProtocol(self, addr: IAddress) -> IpfixStream | None:
+    def buildProtocol(self, addr: IPv4Address | IPv6Address) -> IpfixStream | None:  # type: ignore[override]  # of TCP
         """Return the protocol of a connection, None to close it."""
-        host = ip_address(str(addr.host).partition("%")[0])
+        host = ip_address(addr.host.partition("%")[0])
         address = IPV4_MAPPED + host.packed if host.version == 4 else host.packed
         if not self.allow(address):
             self.refused += 1

@@ -26,10 +26,10 @@ from flowcorr.correlate.aggregate import parse_aggregate
 from flowcorr.correlate.aggregation import Aggregation, AggregationSettings
 from flowcorr.correlate.bins import Length
 from flowcorr.correlate.primitives import FIELDS, JSON_ORDER, Form
-from flowcorr.model.custom_primitive import CustomPrimitive, ElementField, Semantics
 from flowcorr.service import _render as r
 from flowcorr.service._render import Check
 from flowcorr.service.render import STATUS_NAMES, Output, RowSettings, header, make_renderer
+from flowcorr.wire.custom_primitive import CustomPrimitive, ElementField, Semantics
 
 NOW = 1_790_000_000
 SECOND = 1_000_000
