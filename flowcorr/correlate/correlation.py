@@ -14,7 +14,7 @@ from flowcorr.correlate._enrich import Group
 from flowcorr.correlate.community_patterns import keep_matching, numbers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from flowcorr.columns.column import Column
     from flowcorr.correlate._facts import Amend, Texts4
@@ -55,6 +55,11 @@ _PREFIX: Final = {
 }
 #: What maps over the source side compare and the route of the source says.
 _SOURCE_FACTS: Final = {"source_next_hop": "next_hop", "source_neighbour_as": "neighbour_as"}
+#: Key of each attribute of the source side.
+TYPE_KEYS: Final[Mapping[str, str]] = {name: f"bgp_{name}_type" for name in _SOURCE_SIDE}
+#: What protocols carry themselves: AS numbers all of them, sFlow gateways more.
+_AS_NUMBERS: Final = frozenset({"dst_as", "peer_dst_as", "src_as", "peer_src_as"})
+_CARRIED: Final = frozenset({"as_path", "std_comm", "local_pref"})
 MASKS: Final = {"src_host": "src_mask", "dst_host": "dst_mask"}
 TEXTS: Final = ("as_path", "std_comm", "ext_comm", "lrg_comm")
 
@@ -70,6 +75,8 @@ class Correlation:
         radius: AS numbers of a path that are kept; 0: all.
         patterns: of `std_comm`, `ext_comm` and `lrg_comm`, communities that are kept; none: all.
         number_patterns: name and patterns of the communities that hold AS numbers where the path is empty.
+        falls_back: flows of a VRF without tables follow the global ones.
+        daemon: begins the names of its keys.
     """
 
     as_source: tuple[str, ...]
@@ -81,6 +88,19 @@ class Correlation:
     numeric: bool = False
     patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     number_patterns: tuple[str, tuple[str, ...]] | None = None
+    falls_back: bool = False
+    daemon: str = "nfacctd"
+
+    def unfilled(self, asked: Collection[str], planes: Sequence[str]) -> Iterator[str]:
+        """Say which columns that are asked for stay empty, and because of which key."""
+        key = f"{self.daemon}_as"
+        if not self._uses(self.as_source, planes):
+            carried = _CARRIED if self.daemon == "sfacctd" else frozenset()
+            for name in sorted((_DESTINATION.keys() | _SOURCE_SIDE.keys()) & set(asked) - _AS_NUMBERS - carried):
+                yield f"{name} stays empty: {key} is {', '.join(self.as_source)}, and no route is looked up"
+            return
+        for name in sorted(_SOURCE_SIDE.keys() & set(asked) - self.source_side):
+            yield f"{name} stays empty: {TYPE_KEYS[name]} is not set"
 
     def groups(self, planes: Sequence[str]) -> list[Group]:
         """Return the groups over some planes, the one that wins a tie first.

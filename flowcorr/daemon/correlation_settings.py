@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flowcorr.correlate.correlation import Correlation
+from flowcorr.correlate.correlation import TYPE_KEYS, Correlation
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
@@ -14,15 +14,6 @@ if TYPE_CHECKING:
 
     from routed.plumbing.config import Configuration
 
-#: Keys of attributes of the source side, and the column of each.
-_SOURCE_SIDE: Final = {
-    "bgp_src_as_path_type": "src_as_path",
-    "bgp_src_std_comm_type": "src_std_comm",
-    "bgp_src_ext_comm_type": "src_ext_comm",
-    "bgp_src_lrg_comm_type": "src_lrg_comm",
-    "bgp_src_local_pref_type": "src_local_pref",
-    "bgp_src_med_type": "src_med",
-}
 #: Columns that a map may give, with the key of its kind and that of its file.
 SOURCE_MAPS: Final = {
     "peer_src_as": ("bgp_peer_src_as_type", "bgp_peer_src_as_map"),
@@ -60,7 +51,7 @@ def correlation_settings(c: Configuration, daemon: str) -> Correlation:
         as_source=c.maybe(f"{daemon}_as", tuple) or (keeps,),
         net_source=c.maybe(f"{daemon}_net", tuple) or (keeps,),
         peer_src_as=next(iter(c.maybe("bgp_peer_src_as_type", tuple) or ()), None),
-        source_side=frozenset(column for key, column in _SOURCE_SIDE.items() if c.is_set(key)),
+        source_side=frozenset(column for column, key in TYPE_KEYS.items() if c.is_set(key)),
         radius=c.maybe("bgp_aspath_radius", int) or 0,
         skips_confederations=c.of("bgp_peer_as_skip_subas", bool),
         numeric=c.of("bgp_comms_num", bool),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from routed.daemon import keys_bgp, keys_bmp, keys_flow, keys_general, keys_sinks
+from routed.daemon import keys_bgp, keys_bmp, keys_collector, keys_flow, keys_general, keys_sinks
 from routed.plumbing.config import Registry
 
 KEYS: Final = Registry(
@@ -28,6 +28,9 @@ KEYS: Final = Registry(
         keys_sinks.BMP_DUMP,
         keys_bmp.RPKI,
         keys_bmp.ISIS,
+        keys_collector.NETFLOW,
+        keys_collector.SFLOW,
+        keys_collector.EXPORTERS,
         keys_flow.CORRELATION,
         keys_flow.OTHERS,
     )

@@ -54,6 +54,9 @@ CORRELATION: Final = Group(
         _key("use_ip_next_hop", BOOLEAN, OFF, "the IP next hop of a flow when it has no BGP next hop"),
         _map("bgp_agent_map", PATH, None, "peer whose routes apply to an exporter", aliases=("bmp_agent_map",)),
         _map("flow_to_rd_map", PATH, None, "route distinguisher of a flow"),
+        _key(
+            "flow_to_rd_map_fallback", BOOLEAN, OFF, "flows of a VRF without tables follow the global ones", ours=True
+        ),
         _map("bgp_peer_dst_ip_map", PATH, None, "other addresses of BGP next hops"),
         _key("bgp_follow_default", at_least(0), 0, "default routes to follow to the next hop's own table"),
         _key("bgp_follow_nexthop", list_of(PREFIX, 32), None, "prefixes whose next hops are followed"),
@@ -107,9 +110,7 @@ def _names(prefix: str, endings: str) -> Iterable[str]:
 
 
 _COLLECTOR: Final = (
-    "allow_file as_new disable_sanity_checks ext_sampling_rate ignore_exporter_address interface ip "
-    "kafka_broker_host kafka_broker_port kafka_config_file kafka_topic mcast_groups nonroot pipe_size port proc_name "
-    "renormalize rp_ebpf_prog time_new zmq_address peer_as stitching"
+    "as_new kafka_broker_host kafka_broker_port kafka_config_file kafka_topic nonroot rp_ebpf_prog zmq_address"
 )
 _PROBE: Final = (
     "conntrack_buffer_size ext_sampling_rate flow_buffer_buckets flow_buffer_size flow_lifetime flow_tcp_lifetime "
@@ -132,10 +133,9 @@ _PROBE_PLUGIN: Final = "receiver source_ip ipprec direction ifindex ifindex_over
 #: Every other name of the flow daemons, by what it begins with.
 _NAMES: Final[Mapping[str, str]] = {
     "nfacctd_": f"""
-        {_COLLECTOR} account_options disable_opt_scope_check dtls_port ipv6_only pre_processing_checks
-        templates_file templates_port templates_receiver time_secs pro_rating
+        {_COLLECTOR} dtls_port templates_port templates_receiver
     """,
-    "sfacctd_": f"{_COLLECTOR} ipv6_only",
+    "sfacctd_": _COLLECTOR,
     "sfacctd_counter_": f"file output {_AMQP} amqp_retry {_KAFKA} kafka_retry",
     "pmacctd_": f"{_PROBE} nonroot pipe_size time_new",
     "uacctd_": f"{_PROBE} direction group nl_size threshold",
@@ -183,12 +183,12 @@ _NAMES: Final[Mapping[str, str]] = {
     """,
     "telemetry_daemon_msglog_": f"file output {_AMQP} amqp_retry {_KAFKA} kafka_retry",
     "telemetry_dump_": f"file output refresh_time time_slots workers latest_file {_AMQP} {_KAFKA}",
-    "tmp_": "asa_bi_flow telemetry_decode_cisco_v1_json_string",
+    "tmp_": "telemetry_decode_cisco_v1_json_string",
     "": """
-        aggregate aggregate_filter aggregate_primitives aggregate_unknown_etype avro_buffer_size
+        aggregate aggregate_filter aggregate_unknown_etype avro_buffer_size
         avro_schema_file avro_schema_output_file dtls_path fwd_status_encode_as_string geoip_ipv4_file
         geoip_ipv6_file geoipv2_file mpls_label_stack_encode_as_array ports_file post_tag post_tag2
-        pre_tag_filter pre_tag2_filter pre_tag_label_filter promisc protos_file sampling_map sampling_rate
+        pre_tag_filter pre_tag2_filter pre_tag_label_filter promisc protos_file sampling_rate
         snaplen tcpflags_encode_as_array tos_encode_as_dscp tos_file tunnel_0
     """,
 }

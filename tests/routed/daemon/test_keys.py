@@ -148,17 +148,50 @@ def test_every_control_plane_key_is_documented() -> None:
     assert [name for name in REFERENCE_NAMES if not KEYS[name].meaning] == []
 
 
+#: What our own keys may extend.
+OUR_PREFIXES = (
+    "bgp_daemon_",
+    "bgp_table_dump_",
+    "bmp_daemon_",
+    "bmp_dump_",
+    "flow_to_rd_map_",
+    "log_",
+    "nfacctd_",
+    "proc_",
+)
+#: Keys of the reference that both flow collectors have, and those of one of them.
+COLLECTOR_NAMES = """
+    allow_file ext_sampling_rate ignore_exporter_address interface ip ipv6_only mcast_groups peer_as pipe_size port
+    proc_name renormalize stitching time_new disable_sanity_checks
+""".split()  # noqa: SIM905 (a table)
+FLOW_NAMES = {
+    *(f"{daemon}_{name}" for daemon in ("nfacctd", "sfacctd") for name in COLLECTOR_NAMES),
+    *(
+        f"nfacctd_{name}"
+        for name in (
+            "time_secs",
+            "account_options",
+            "disable_opt_scope_check",
+            "pre_processing_checks",
+            "templates_file",
+            "pro_rating",
+        )
+    ),
+    *("tmp_asa_bi_flow", "sampling_map", "aggregate_primitives"),
+}
+
+
 def test_keys_of_ours_extend_a_prefix_and_take_no_name_of_the_reference() -> None:
     ours = [key for key in keys() if key.ours]
     assert ours
     for key in ours:
-        assert key.name.startswith(("bgp_daemon_", "bgp_table_dump_", "bmp_daemon_", "bmp_dump_", "log_", "proc_"))
+        assert key.name.startswith(OUR_PREFIXES)
         assert key.name not in REFERENCE_NAMES
 
 
 def test_keys_that_are_not_ours_are_all_of_the_reference() -> None:
     """A key of ours that is not marked would be taken for a compatible one."""
-    known = REFERENCE_NAMES | set(OTHER_REFERENCE_NAMES)
+    known = REFERENCE_NAMES | set(OTHER_REFERENCE_NAMES) | FLOW_NAMES
     stray = [key.name for key in keys() if key.meaning and not key.ours and key.name not in known]
     assert stray == []
 
