@@ -7,12 +7,18 @@ from routed.rib._table import Table
 from routed.rib._update import Refusal
 
 class Monitored(NamedTuple):
+    announced: int
+    unchanged: int
+    withdrawn: int
+    unknown: int
+    dropped: int
     end_of_ribs: int
     orphans: int
     malformed: int
-    suspect: bytes | None
+    malformed_of: bytes | None
     refusals: list[Refusal]
     refused: dict[tuple[int, str], int]
+    refused_of: bytes | None
 
 class MonitoredRib(PeerRib):
     guesses_as4: bool

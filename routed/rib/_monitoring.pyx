@@ -29,11 +29,10 @@ from routed.rib._attributes cimport AS_PATH, valid_as_path
 from routed.rib._paths cimport MAX_MARKS, PathStore
 from routed.rib._reading cimport BLOCK_OPERATIONS, BLOCK_SCRATCH, SHORTEST_UPDATE, read_update, reader
 from routed.rib._rib cimport PeerRib, Rib
-from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS
 from routed.rib._rows cimport FAMILIES, Rows
 from routed.rib._table cimport Table
 from routed.rib._text cimport u16_at, u32_at
-from routed.rib._update cimport Intake, refusals_of, refused_by
+from routed.rib._update cimport Intake, refusals_of, refused_by, tally_of
 
 cdef enum:
     COMMON_HEADER = 6
@@ -72,10 +71,14 @@ ctypedef struct body:            # what a message holds
     bint is_stateless            # it has stateless parsing TLVs
     bint marked
 
-#: What a run did. `end_of_ribs`: markers; `orphans`: messages about peers that are not up; `malformed`: messages that
-#: could not be read; `suspect`: the per-peer header of the first message that is one or the other, or whose UPDATE was
-#: refused, or None; `refusals`: of attributes, the first ones in full; `refused`: {(attribute, verdict): UPDATEs}.
-Monitored = namedtuple("Monitored", "end_of_ribs orphans malformed suspect refusals refused")
+#: What a run did. `announced` to `dropped`: routes, as of `Applied`; `end_of_ribs`: markers; `orphans`: messages about
+#: peers that are not up; `malformed`: messages that could not be read; `malformed_of`, `refused_of`: the per-peer header
+#: of the first one of those and of the first one whose UPDATE was refused, or None; `refusals`: of attributes, the first
+#: ones in full; `refused`: {(attribute, verdict): UPDATEs}.
+Monitored = namedtuple(
+    "Monitored",
+    "announced unchanged withdrawn unknown dropped end_of_ribs orphans malformed malformed_of refusals refused refused_of",
+)
 
 
 cdef class MonitoredRib(PeerRib):
@@ -100,10 +103,7 @@ cdef class MonitoredRib(PeerRib):
     @property
     def counts(self):
         """Routes announced, announced again unchanged, withdrawn, unknown withdrawals, and routes dropped."""
-        return (
-            self.outcomes[0], self.outcomes[1], self.outcomes[2], self.outcomes[3],
-            self.outcomes[<int>NO_MEMORY] + self.outcomes[<int>TOO_MANY_PATHS],
-        )
+        return tally_of(self.outcomes)
 
 
 cdef bint is_update(const uint8_t *at, const uint8_t *end) noexcept nogil:
@@ -283,7 +283,7 @@ cdef class MonitoringRun(Intake):
     cdef message *messages
     cdef size_t message_count, message_room, message_at
     cdef uint64_t orphans, malformed
-    cdef bytes suspect
+    cdef bytes malformed_of, refused_of
     cdef uint8_t mark_text[MAX_MARKS]
     cdef uint32_t mark_steps             # left for the message at hand
 
@@ -318,14 +318,9 @@ cdef class MonitoringRun(Intake):
                 r.cut = True             # our mistake, not the router's
                 break
             find_update(header, header + n, &b)
-            if b.update == NULL:
-                self.suspicious(header, n)
-                self.malformed += 1
-                at += n
-                continue
-            reading = self.reading_of(header, header + n) if b.is_stateless else None
-            if b.is_stateless and reading is None:
-                self.suspicious(header, n)
+            reading = self.reading_of(header, header + n) if b.update != NULL and b.is_stateless else None
+            if b.update == NULL or (b.is_stateless and reading is None):
+                self.complain(header, n)
                 self.malformed += 1
                 at += n
                 continue
@@ -352,7 +347,6 @@ cdef class MonitoringRun(Intake):
         if found is None:
             found = self.find(PyBytes_FromStringAndSize(<const char *>key, PEER_HEADER), says_how)
             if found is None:
-                self.suspicious(header, HEADERS)
                 return False
         self.key = key
         self.monitored = found
@@ -368,10 +362,10 @@ cdef class MonitoringRun(Intake):
             self.readings[key] = self.read_stateless(octets, stateless)
         return self.readings[key]
 
-    cdef int suspicious(self, const uint8_t *header, size_t n) except -1:
-        """Remember the first message that something is wrong with."""
-        if self.suspect is None and n >= HEADERS:
-            self.suspect = PyBytes_FromStringAndSize(<const char *>header + COMMON_HEADER, PEER_HEADER)
+    cdef int complain(self, const uint8_t *header, size_t n) except -1:
+        """Remember whom the first message that cannot be read is about."""
+        if self.malformed_of is None and n >= HEADERS:
+            self.malformed_of = PyBytes_FromStringAndSize(<const char *>header + COMMON_HEADER, PEER_HEADER)
         return 0
 
     cdef size_t read_stretch(self, reader *r, const uint8_t *first, size_t at, reading) except? 0:
@@ -384,6 +378,7 @@ cdef class MonitoringRun(Intake):
         cdef bint as4 = monitored.as4, guesses = monitored.guesses_as4, alone = reading is not None, alike = True
         cdef uint32_t peer = <uint32_t>len(self.seen) - 1
         cdef unsigned int refusals = r.refusal_count
+        cdef uint64_t malformed = self.malformed
         cdef size_t n, operations
         cdef const uint8_t *header
         cdef body b
@@ -408,8 +403,10 @@ cdef class MonitoringRun(Intake):
                 alike = not (
                     alone or r.out_of_memory or self.is_full(r) or self.message_count >= BLOCK_MESSAGES
                 ) and goes_on(r.run + at, r.run + self.end, first)
-        if r.refusal_count > refusals:
-            self.suspicious(first, HEADERS)
+        if self.malformed > malformed:
+            self.complain(first, HEADERS)
+        if r.refusal_count > refusals and self.refused_of is None:
+            self.refused_of = PyBytes_FromStringAndSize(<const char *>first + COMMON_HEADER, PEER_HEADER)
         return at
 
     cdef int add_message(self, size_t operation, uint32_t peer, uint32_t at, bint marked) noexcept nogil:
@@ -502,4 +499,7 @@ cdef class MonitoringRun(Intake):
 
     cdef object report(self):
         cdef reader *r = &self.space.r
-        return Monitored(len(self.run_ends), self.orphans, self.malformed, self.suspect, refusals_of(r), refused_by(r))
+        return Monitored(
+            *tally_of(self.counts), len(self.run_ends), self.orphans, self.malformed, self.malformed_of,
+            refusals_of(r), refused_by(r), self.refused_of,
+        )

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from routed.rib._paths cimport PathStore
 from routed.rib._reading cimport reader
 from routed.rib._rib cimport PeerRib, Rib
+from routed.rib._routes cimport OUTCOMES
 from routed.rib._rows cimport Rows
 
 
@@ -20,7 +21,8 @@ cdef class Intake:
     cdef size_t at, end                  # in the octets: where the next block starts
     cdef size_t operation                # in the block: the next one to carry out
     cdef bint in_block                   # the block's attribute sets hold references
-    cdef uint64_t *outcomes              # of the operations at hand
+    cdef uint64_t counts[OUTCOMES]       # operations of the run by what they came to
+    cdef uint64_t *outcomes              # the same of whose tables they go to, or NULL
     cdef list ends                       # (AFI, SAFI) of End-of-RIB markers, likewise
     cdef const uint8_t *marks            # of the routes at hand
     cdef uint16_t mark_octets
@@ -34,5 +36,6 @@ cdef class Intake:
     cdef int carry_out(self, Rows rows, size_t end) except -1
 
 
+cdef tuple tally_of(const uint64_t *outcomes)
 cdef object refusals_of(reader *r)
 cdef dict refused_by(reader *r)

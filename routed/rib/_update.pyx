@@ -16,7 +16,7 @@ from routed.rib._paths cimport PathStore, path_set
 from routed.rib._prefixes cimport PrefixIndex
 from routed.rib._reading cimport ANNOUNCE, operation, read_block, reader
 from routed.rib._rib cimport PeerRib, Rib
-from routed.rib._routes cimport NO_MEMORY, OUTCOMES, TOO_MANY_PATHS, UNCHANGED, announce, withdraw
+from routed.rib._routes cimport NO_MEMORY, TOO_MANY_PATHS, UNCHANGED, announce, withdraw
 from routed.rib._rows cimport FAMILIES, ROW_UPDATE, ROW_WITHDRAW, Rows
 from routed.rib._table cimport Table
 
@@ -91,7 +91,9 @@ cdef size_t carry_out(
             result = announce_one(run, r, paths, prefixes, table, o, rows)
         else:
             result = withdraw_one(paths, prefixes, table, o, rows)
-        outcomes[result] += 1
+        run.counts[result] += 1
+        if outcomes != NULL:
+            outcomes[result] += 1
         at += 1
     return at
 
@@ -241,14 +243,11 @@ cdef class Run(Intake):
         octets: whole messages, headers included; each at least 23 octets, as the stream cutter checks.
     """
 
-    cdef uint64_t counts[OUTCOMES]
-
     def __cinit__(self, PeerRib peer not None, bytes octets not None):
         cdef reader *r
         self.begin(peer.rib, octets)
         self.peer = peer
         self.ends = []
-        self.outcomes = self.counts
         r = &self.space.r
         r.add_path = peer.add_path
         r.as4, r.external, r.monitored = peer.as4, peer.external, False
@@ -267,10 +266,16 @@ cdef class Run(Intake):
     cdef object report(self):
         cdef reader *r = &self.space.r
         return Applied(
-            self.counts[0], self.counts[1], self.counts[2], self.counts[3],
-            self.counts[<int>NO_MEMORY] + self.counts[<int>TOO_MANY_PATHS],
-            self.ends, refusals_of(r), refused_by(r), r.reset_subcode or None,
+            *tally_of(self.counts), self.ends, refusals_of(r), refused_by(r), r.reset_subcode or None,
         )
+
+
+cdef tuple tally_of(const uint64_t *outcomes):
+    """Routes announced, announced again unchanged, withdrawn, unknown withdrawals, and routes dropped."""
+    return (
+        outcomes[0], outcomes[1], outcomes[2], outcomes[3],
+        outcomes[<int>NO_MEMORY] + outcomes[<int>TOO_MANY_PATHS],
+    )
 
 
 cdef object refusals_of(reader *r):

@@ -29,7 +29,7 @@ from routed.service.bmp_records import event_records
 from routed.service.bmp_session import Session, after, finish, room
 from routed.service.monitored import MonitoredRouter, RibKey, begin_internal
 from routed.service.records import BMP_ROUTER
-from routed.service.refusals import attribute_name
+from routed.service.refusals import NO_ROOM, attribute_name
 from routed.service.reports import Line
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.service.tidier import Tidier
@@ -291,6 +291,11 @@ class BmpCollector:
     def _account(self, session: Session, came_to: Monitored) -> None:
         """Count what a run came to."""
         counters = session.monitored.counters
+        counters.announced += came_to.announced
+        counters.unchanged += came_to.unchanged
+        counters.withdrawn += came_to.withdrawn
+        counters.unknown += came_to.unknown
+        counters.dropped += came_to.dropped
         counters.end_of_ribs += came_to.end_of_ribs
         self.end_of_ribs += came_to.end_of_ribs
         counters.orphans += came_to.orphans
@@ -299,11 +304,16 @@ class BmpCollector:
             address, session.orphan = peer_address(session.orphan), None
             self._complain(session, "route monitor", f"missing peer up BMP message for peer {address}")
         if came_to.malformed:
-            self._complain(session, "route monitor", f"malformed; {counters.malformed} of them so far")
+            of = "" if came_to.malformed_of is None else f" for peer {peer_address(came_to.malformed_of)}"
+            self._complain(session, "route monitor", f"malformed{of}; {counters.malformed} of them so far")
+        if came_to.dropped:
+            self._warn(session, "dropped", f"{came_to.dropped} routes dropped: {NO_ROOM}; {counters.dropped} so far")
         if came_to.refused:
             session.refused.update(came_to.refused)
             first, total = came_to.refusals[0], sum(session.refused.values())
-            what = f"{attribute_name(first.attribute)}: {first.reason}, {first.verdict} (RFC 7606)"
+            assert came_to.refused_of is not None
+            of = f"peer {peer_address(came_to.refused_of)}: {attribute_name(first.attribute)}"
+            what = f"{of}: {first.reason}, {first.verdict} (RFC 7606)"
             self._warn(session, "refused", f"{what}; {total} refused so far")
 
     # -- other messages ---------------------------------------------------------------------------------------------
@@ -338,19 +348,25 @@ class BmpCollector:
             if session.stream is not None:
                 session.stream.record(partial(log_line, record, session.stream, arrived))
             if self._settings.keeps_events:
-                self._keep(session.monitored, message, record)
+                self._keep(session, message, record)
 
-    def _keep(self, monitored: MonitoredRouter, message: Message, record: EventRecord) -> None:
-        events = monitored.events
+    def _keep(self, session: Session, message: Message, record: EventRecord) -> None:
+        """Keep a record for dumps, and say so when there is no room."""
+        events, counters = session.monitored.events, session.monitored.counters
         match message:
             case Initiation():
                 events.init = record
             case PeerUp(peer=header):
                 key = RibKey(header.is_post, header.is_out, header.is_loc, header.is_filtered)
-                events.stand(key_of(header), key, record)
+                if not events.stand(key_of(header), key, record):
+                    counters.peer_ups_lost += 1
+                    self._warn(session, "peer ups", f"{counters.peer_ups_lost} Peer Ups are in one dump only: no room")
             case StatisticsReport() if self._settings.excludes_statistics:
                 return
-        events.add(record)
+        lost = events.add(record)
+        if lost:
+            counters.events_lost += lost
+            self._warn(session, "events", f"{counters.events_lost} events are in no dump: too many between two of them")
 
     # -- sweeping ---------------------------------------------------------------------------------------------------
 
@@ -388,7 +404,9 @@ class BmpCollector:
         tally = "; ".join(f"{attribute_name(code)} {verdict} {count}" for (code, verdict), count in refused)
         self._log.info(
             f"[{session.router.name}] {c.monitoring} route monitoring messages of {c.peers} peers"
-            f" ({c.orphans} of unknown peers, {c.malformed} malformed), {c.messages} others, {c.discarded} discarded"
+            f" ({c.orphans} of unknown peers, {c.malformed} malformed): {c.announced} routes announced,"
+            f" {c.unchanged} again, {c.withdrawn} withdrawn, {c.dropped} dropped; {c.messages} other messages"
+            f" ({c.mirrored} mirrored), {c.discarded} discarded; paused {c.paused} times"
             + (f"; refused: {tally}" if tally else "")
         )
 

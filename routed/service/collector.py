@@ -26,7 +26,7 @@ from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_st
 from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.rib.families import FAMILIES, INDEX
-from routed.service.refusals import attribute_name
+from routed.service.refusals import NO_ROOM, attribute_name
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.service.tidier import Tidier
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
@@ -97,6 +97,9 @@ class Neighbor:
     def closing_facts(self, entries: int) -> bytes:
         """Return the keys of the record that closes a dump."""
         return b'"entries": %d, "tables": 1' % entries
+
+    def events_written(self, *, is_whole: bool) -> None:
+        """Nothing was taken."""
 
     def take_events(self) -> tuple[()]:
         """Return nothing: BGP has no events that dumps repeat."""
@@ -278,9 +281,7 @@ class Collector:
             neighbor.refused.update(applied.refused)
             self._report_refusals(neighbor, applied)
         if applied.dropped:
-            self._warn(
-                neighbor, "dropped", f"{applied.dropped} routes dropped: too many paths of a prefix, or no memory"
-            )
+            self._warn(neighbor, "dropped", f"{applied.dropped} routes dropped: {NO_ROOM}")
 
     def _report_refusals(self, neighbor: Neighbor, applied: Applied) -> None:
         first = applied.refusals[0]

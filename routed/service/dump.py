@@ -75,7 +75,10 @@ class Dumpable(Protocol):
         """Return the keys of the closing record that are its own."""
 
     def take_events(self) -> Sequence[EventRecord]:
-        """Return, once, the events that follow the routes."""
+        """Return the events that follow the routes, which the next dump need not show if this one is written."""
+
+    def events_written(self, *, is_whole: bool) -> None:
+        """Learn whether what was taken is in a dump now."""
 
 
 class Source(Protocol):
@@ -227,6 +230,7 @@ class Dumper:
     async def _write_file(self, name: str, neighbors: list[Dumpable], due: Due, sequence: int) -> int:
         """Write one file, and the same to brokers; how many routes are there. It fails alone."""
         places = self._places(name, neighbors[0].text, due)
+        whole = 0
         try:
             entries = await self._fill(places, neighbors, due, sequence)
             if not self._stopping and (whole := await places.commit()):
@@ -236,6 +240,9 @@ class Dumper:
         except Exception as error:  # noqa: BLE001 (the other files are as good as before)
             self._fail(f"{name}: {reason_of(error)}")
             log_bug(error, f"the table dump {name}")
+        finally:
+            for neighbor in neighbors:
+                neighbor.events_written(is_whole=bool(whole))
         await places.abort()
         return 0
 

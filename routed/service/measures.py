@@ -64,10 +64,21 @@ ROUTER_COUNTERS: Final = {
     "messages": _counter("bmp_router_messages", "Messages of a router but for Route Monitoring"),
     "monitoring": _counter("bmp_router_monitoring_messages", "Route Monitoring messages of a router"),
     "discarded": _counter("bmp_router_messages_discarded", "Messages of a router that made no sense"),
+    "mirrored": _counter("bmp_router_messages_mirrored", "Messages of its peers that a router mirrored"),
+    "peers": _counter("bmp_router_peers_up", "Peers of a router that came up, each time"),
+    "announced": _counter("bmp_router_routes_announced", "Routes that a router showed as announced"),
+    "unchanged": _counter("bmp_router_routes_unchanged", "Routes that a router showed as they were"),
+    "withdrawn": _counter("bmp_router_routes_withdrawn", "Routes that a router showed as withdrawn"),
+    "unknown": _counter("bmp_router_routes_unknown", "Routes that a router showed as withdrawn and never announced"),
+    "dropped": _counter("bmp_router_routes_dropped", "Routes of a router for which there was no room"),
     "orphans": _counter("bmp_router_orphans", "Route Monitoring messages about peers that are not up"),
     "malformed": _counter("bmp_router_malformed", "Route Monitoring messages that hold no UPDATE"),
     "end_of_ribs": _counter("bmp_router_end_of_ribs", "End-of-RIB markers of a router"),
     "paused": _counter("bmp_router_pauses", "Times that a router was not read because too much waited"),
+    "events_lost": _counter("bmp_router_events_lost", "Events that no dump shows, because too many came between two"),
+    "peer_ups_lost": _counter(
+        "bmp_router_peer_ups_lost", "Peer Ups that dumps do not repeat, because there are too many"
+    ),
 }
 
 #: Stores.

@@ -107,38 +107,55 @@ class DumpEvents:
     init: EventRecord | None = None
     ups: dict[PeerKey, dict[RibKey, EventRecord]] = field(default_factory=dict)
     recent: deque[EventRecord] = field(default_factory=deque)
-    lost: int = 0  # since the last dump
+    taken: list[EventRecord] = field(default_factory=list)  # recent ones, in the dump that is being written
     recent_octets: int = 0
     standing_octets: int = 0
 
-    def add(self, record: EventRecord) -> None:
-        """Take an event; when there are too many the oldest go."""
+    def add(self, record: EventRecord) -> int:
+        """Take an event; when there are too many the oldest go. Returns: how many."""
         self.recent.append(record)
         self.recent_octets += weight(record)
-        while len(self.recent) > MAX_EVENTS or self.recent_octets > MAX_EVENT_OCTETS:
-            self.recent_octets -= weight(self.recent.popleft())
-            self.lost += 1
+        return self._trim()
 
-    def stand(self, peer: PeerKey, rib: RibKey, record: EventRecord) -> None:
-        """Show a Peer Up in every dump until the peer goes down, unless there is no room for it."""
+    def stand(self, peer: PeerKey, rib: RibKey, record: EventRecord) -> bool:
+        """Show a Peer Up in every dump until the peer goes down, if there is room for it: tell whether."""
         before = self.ups.get(peer, {}).get(rib)
         octets = self.standing_octets + weight(record) - (0 if before is None else weight(before))
-        if octets <= MAX_STANDING_OCTETS:
-            self.standing_octets = octets
-            self.ups.setdefault(peer, {})[rib] = record
+        if octets > MAX_STANDING_OCTETS:
+            return False
+        self.standing_octets = octets
+        self.ups.setdefault(peer, {})[rib] = record
+        return True
 
     def forget(self, peer: PeerKey) -> None:
         """Show the Peer Ups of a peer no more."""
         self.standing_octets -= sum(map(weight, self.ups.pop(peer, {}).values()))
 
     def take(self) -> list[EventRecord]:
-        """Return what a dump shows; from now on it is of earlier days."""
+        """Return what a dump shows; `settle` follows."""
         recent = {id(record) for record in self.recent}
         standing = chain([self.init] if self.init else [], *(ups.values() for ups in self.ups.values()))
         events = [record for record in standing if id(record) not in recent] + list(self.recent)
+        self.taken.extend(self.recent)
         self.recent.clear()
-        self.recent_octets = self.lost = 0
+        self.recent_octets = 0
         return events
+
+    def settle(self, *, is_whole: bool) -> int:
+        """Let what was taken be of earlier days, or of the next dump when there was none. Returns: events lost."""
+        if not is_whole:
+            self.recent.extendleft(reversed(self.taken))
+            self.recent_octets += sum(map(weight, self.taken))
+        self.taken.clear()
+        return self._trim()
+
+    def _trim(self) -> int:
+        """Let the oldest events go when there are too many. Returns: how many."""
+        lost = 0
+        while len(self.recent) > MAX_EVENTS or self.recent_octets > MAX_EVENT_OCTETS:
+            self.recent_octets -= weight(self.recent.popleft())
+            lost += 1
+        return lost
 
 
 @dataclass(slots=True)
@@ -149,11 +166,18 @@ class RouterCounters:
     discarded: int = 0
     peers: int = 0  # that came up, each time
     monitoring: int = 0
+    announced: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    unknown: int = 0
+    dropped: int = 0  # routes for which there was no room
     orphans: int = 0
     malformed: int = 0
     end_of_ribs: int = 0
     mirrored: int = 0
     paused: int = 0  # times that the router was not read because too much waited
+    events_lost: int = 0  # of those that dumps show: too many between two of them
+    peer_ups_lost: int = 0  # which dumps do not repeat: too many of them
 
 
 class MonitoredRouter:
@@ -267,6 +291,10 @@ class MonitoredRouter:
     def take_events(self) -> list[EventRecord]:
         """Return the events that follow the routes."""
         return self.events.take()
+
+    def events_written(self, *, is_whole: bool) -> None:
+        """Learn whether what was taken is in a dump."""
+        self.counters.events_lost += self.events.settle(is_whole=is_whole)
 
     # -- rest -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from routed.rib._attributes import ATTRIBUTES
 
+#: Why routes are dropped.
+NO_ROOM: Final = "too many paths of a prefix, or no memory"
 ATTRIBUTE_NAMES: Final = {spec.code: spec.name for spec in ATTRIBUTES}
 
 

@@ -1,7 +1,8 @@
 """Compiled runs of Route Monitoring behind the few calls that tests need: the only place that knows their interface."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from routed.octets import Cursor
 from routed.rib._dump import Snapshot
@@ -16,6 +17,9 @@ from tests.oracles.compiled import FAMILIES
 from tests.oracles.monitored import RIB_OCTETS, Agreed
 from tests.oracles.rows import Style
 
+#: What becomes of routes, in the order of `MonitoredRib.counts`.
+OUTCOMES = ("announced", "unchanged", "withdrawn", "unknown", "dropped")
+
 
 @dataclass(slots=True, kw_only=True)
 class Taken:
@@ -25,7 +29,8 @@ class Taken:
     end_of_ribs: int = 0
     orphans: int = 0
     malformed: int = 0
-    suspect: bytes | None = None
+    malformed_of: bytes | None = None
+    routes: Counter[str] = field(default_factory=Counter)  # by what became of them
     steps: int = 0
 
 
@@ -86,7 +91,8 @@ class CompiledRouter:
             taken.end_of_ribs += came_to.end_of_ribs
             taken.orphans += came_to.orphans
             taken.malformed += came_to.malformed
-            taken.suspect = taken.suspect or came_to.suspect
+            taken.malformed_of = taken.malformed_of or came_to.malformed_of
+            taken.routes.update({name: getattr(came_to, name) for name in OUTCOMES})
             self.gone += run.gone
         return taken
 

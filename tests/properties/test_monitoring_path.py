@@ -9,12 +9,13 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from tests.fuzz.mutate import mutate
 from tests.oracles.attributes import Context
 from tests.oracles.bmp_build import ROUTE_MONITORING, A, F, L, O, frame, peer, tlv
-from tests.oracles.compiled_router import CompiledRouter, Taken
+from tests.oracles.compiled_router import OUTCOMES, CompiledRouter, Taken
 from tests.oracles.monitored import PEER_OCTETS, Agreed, ExpectedRouter
 from tests.oracles.nlri import ADDRESS_OCTETS, Family
 from tests.oracles.rows import Style
 from tests.properties.strategies import as_update, damaged_updates, valid_updates
 
+NONE = (0,) * len(OUTCOMES)
 NOTHING = {"routes": 0, "prefixes": 0, "paths": 0}
 ALL: frozenset[Family] = frozenset(ADDRESS_OCTETS)
 
@@ -101,6 +102,7 @@ def check(router: CompiledRouter, expected: ExpectedRouter, taken: Taken) -> Non
     found = (taken.end_of_ribs, taken.orphans, taken.malformed)
     assert found == (expected.end_of_ribs, expected.orphans, expected.malformed)
     assert router.ribs.keys() == expected.ribs.keys()
+    counts = [router.ribs[key].counts for key in expected.ribs]
     for key, rib in expected.ribs.items():
         announced, unchanged, withdrawn, unknown, dropped = router.ribs[key].counts
         assert len(router.ribs[key]) == len(rib.routes)
@@ -108,6 +110,7 @@ def check(router: CompiledRouter, expected: ExpectedRouter, taken: Taken) -> Non
         assert unchanged <= rib.unchanged  # what is the same on the wire is the same
         assert dropped == 0
     assert sum(len(table) for _, _, table in router.gone) == expected.gone
+    assert [taken.routes[name] for name in OUTCOMES] == [sum(of) for of in zip(NONE, *counts, strict=True)]
 
 
 @given(octets=st.lists(damaged_messages(), min_size=1, max_size=10), style=styles)

@@ -146,7 +146,7 @@ def test_rows_of_a_step_are_bounded_and_none_is_lost(router: CompiledRouter) -> 
 def test_messages_of_unknown_peers_are_orphans() -> None:
     router = CompiledRouter(lambda header: Agreed() if header == OTHER else None)
     taken = router.take(v3(ANNOUNCED) + v3(ANNOUNCED, OTHER) + v4(ANNOUNCED) + v3(WITHDRAWN, OTHER))
-    assert (taken.orphans, taken.malformed, taken.suspect) == (2, 0, PEER)
+    assert (taken.orphans, taken.malformed, taken.malformed_of) == (2, 0, None)
     assert router.asked == [(PEER, False), (OTHER, False), (PEER, False)]
     assert list(router.ribs) == [OTHER[:RIB_OCTETS]]
 
@@ -182,7 +182,7 @@ def test_a_malformed_message_costs_only_itself(router: CompiledRouter, octets: b
     taken = router.take(v3(ANNOUNCED) + octets + v3(update(MANDATORY, NET_11)), logged=logged)
     assert (taken.malformed, taken.orphans) == (1, 0)
     assert router.ribs[KEY].counts == (2, 0, 0, 0, 0)
-    assert taken.suspect == (PEER if len(octets) >= 48 else None)
+    assert taken.malformed_of == (PEER if len(octets) >= 48 else None)
     router.sweep()
     assert router.held() == NOTHING
 
@@ -194,7 +194,7 @@ def test_a_bad_attribute_costs_only_itself(router: CompiledRouter) -> None:
     assert came_to is not None
     assert came_to.refused == {(a.MED, "attribute-discard"): 1}
     assert [(one.attribute, one.verdict) for one in came_to.refusals] == [(a.MED, "attribute-discard")]
-    assert came_to.suspect == PEER
+    assert (came_to.refused_of, came_to.malformed_of) == (PEER, None)
     assert router.held()["routes"] == 1
 
 

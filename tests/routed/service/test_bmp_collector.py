@@ -36,6 +36,9 @@ from tests.routed.service.bmp_rig import (
     withdraw,
 )
 
+#: Paths of one prefix that are stored.
+MAX_PATHS = 256
+
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -495,7 +498,8 @@ def test_malformed_route_monitoring_is_counted_and_said() -> None:
     rig = Rig()
     rig.up(frame(0, P1 + bytes(30)), announce(1), frame(0, b"\1"))
     assert rig.monitored.counters.malformed == 2
-    assert f"INFO [{ADDRESS}] [route monitor] packet discarded: malformed; 2 of them so far" in rig.lines.lines
+    line = f"INFO [{ADDRESS}] [route monitor] packet discarded: malformed for peer 192.0.2.1; 2 of them so far"
+    assert line in rig.lines.lines
     assert rig.rows()[3:] == updates(1)
 
 
@@ -505,14 +509,15 @@ def test_attributes_that_are_refused_are_said_and_told_at_the_end() -> None:
     wire = rig.up(announce(1, 2))
     wire.send(announce(1, extra=(attribute(8, b"\0\0\0"),)))
     assert rig.rows()[-1:] == updates(1)
-    line = f"WARN [{ADDRESS}] COMMUNITIES (8): length, attribute-discard (RFC 7606); 1 refused so far"
+    line = f"WARN [{ADDRESS}] peer 192.0.2.1: COMMUNITIES (8): length, attribute-discard (RFC 7606); 1 refused so far"
     assert rig.lines.lines[-1] == line
     assert rig.lines.limited[-1] == (f"refused {ADDRESS}", 6)
     wire.lose()
     rig.settle()
     assert rig.lines.lines[-1] == (
-        f"INFO [{ADDRESS}] 2 route monitoring messages of 1 peers (0 of unknown peers, 0 malformed), 2 others, "
-        "0 discarded; refused: COMMUNITIES (8) attribute-discard 1"
+        f"INFO [{ADDRESS}] 2 route monitoring messages of 1 peers (0 of unknown peers, 0 malformed): "
+        "2 routes announced, 1 again, 0 withdrawn, 0 dropped; 2 other messages (0 mirrored), 0 discarded; "
+        "paused 0 times; refused: COMMUNITIES (8) attribute-discard 1"
     )
 
 
@@ -534,6 +539,30 @@ def test_counters_say_what_messages_came_to() -> None:
     rig.up(announce(1), announce(2), monitoring(P1, END_OF_RIB), stats(P1, 1, 2))
     counters = rig.monitored.counters
     assert (counters.messages, counters.monitoring, counters.end_of_ribs, counters.discarded) == (3, 3, 1, 0)
+
+
+def test_counters_say_what_became_of_routes() -> None:
+    rig = Rig()
+    rig.up(
+        peer_up(P2), announce(1, 2, 3), announce(1, 2), withdraw(3, 4), announce(7, header=P2), withdraw(7, header=P2)
+    )
+    counters = rig.monitored.counters
+    assert (counters.announced, counters.unchanged, counters.withdrawn, counters.unknown) == (4, 2, 2, 1)
+    assert counters.dropped == 0
+
+
+def test_routes_without_room_are_counted_and_said() -> None:
+    """Path identifiers could go on without end; each line says how many routes it is about, and how many so far."""
+    rig = Rig()
+    both = AS4 + ADD_PATH
+    paths = b"".join(net(1, path_id) for path_id in range(MAX_PATHS + 44))
+    rig.connect(INIT, peer_up(router=both, remote=both), monitoring(P1, update(MANDATORY, paths)))
+    rig.settle()
+    counters = rig.monitored.counters
+    assert (counters.announced, counters.dropped) == (MAX_PATHS, 44)
+    line = f"WARN [{ADDRESS}] 44 routes dropped: too many paths of a prefix, or no memory; 44 so far"
+    assert rig.lines.lines[-1] == line
+    assert rig.lines.limited[-1] == (f"dropped {ADDRESS}", 6)
 
 
 def test_each_coming_up_of_a_peer_counts() -> None:

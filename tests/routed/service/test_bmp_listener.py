@@ -31,8 +31,9 @@ def test_a_session_reads_in_the_log_as_operators_know_it() -> None:
         f"INFO [{ADDRESS}] BMP peers usage: 1/10",
         f"INFO [{ADDRESS}] BMP connection reset by peer (0).",
         (
-            f"INFO [{ADDRESS}] 1 route monitoring messages of 1 peers (0 of unknown peers, 0 malformed), 4 others, "
-            "0 discarded"
+            f"INFO [{ADDRESS}] 1 route monitoring messages of 1 peers (0 of unknown peers, 0 malformed): "
+            "1 routes announced, 0 again, 0 withdrawn, 0 dropped; 4 other messages (0 mirrored), 0 discarded; "
+            "paused 0 times"
         ),
     ]
     assert rig.is_empty

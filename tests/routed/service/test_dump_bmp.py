@@ -1,6 +1,8 @@
 """Dumps of BMP routers: their routes, then their events."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,6 +17,7 @@ from routed.plumbing.output_file import Owner
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions
 from routed.service import dump as module
+from routed.service import monitored
 from routed.service.dump import Dumper
 from routed.service.dump_schedule import slot_of
 from routed.service.settings import DumpFormat, DumpSettings, StationSettings
@@ -169,6 +172,48 @@ def test_what_still_holds_is_in_every_dump_and_what_happened_in_one(tmp_path: Pa
     rig.settle()
     assert said(rig.dump())[1:-1] == ["init", "peer_up", "peer_down", "stats"]
     assert said(rig.dump())[1:-1] == ["init", "peer_up"]
+
+
+def test_what_a_full_disk_kept_out_of_a_dump_is_in_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path)
+    wire = rig.up(announce(1))
+    with monkeypatch.context() as patch:
+        patch.setattr("os.writev", full)
+        rig.wait()
+    assert list(tmp_path.iterdir()) == []
+    assert rig.dumper.counters.files_failed == 1
+    wire.send(stats(P1, 1))
+    assert said(rig.dump()) == [
+        "dump_init",
+        "Adj-Rib-In Pre-Policy 10.0.1.0/24",
+        "init",
+        "peer_up",
+        "stats",
+        "dump_close",
+    ]
+    assert said(rig.dump())[2:-1] == ["init", "peer_up"]
+    assert rig.monitored.counters.events_lost == 0
+
+
+def full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_events_beyond_the_limit_are_counted_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a limited rate, like everything that a router can cause."""
+    monkeypatch.setattr(monitored, "MAX_EVENTS", 3)
+    monkeypatch.setattr(monitored, "MAX_STANDING_OCTETS", 1_000)
+    rig = Rig(tmp_path)
+    wire = rig.up(stats(P1, 1))
+    wire.send(peer_up(P2))
+    assert said(rig.dump())[-4:-1] == ["peer_up", "stats", "peer_up"]
+    counters = rig.monitored.counters
+    assert (counters.events_lost, counters.peer_ups_lost) == (1, 1)
+    assert f"WARN [{ADDRESS}] 1 events are in no dump: too many between two of them" in rig.lines.lines
+    assert f"WARN [{ADDRESS}] 1 Peer Ups are in one dump only: no room" in rig.lines.lines
+    assert {(f"events {ADDRESS}", 6), (f"peer ups {ADDRESS}", 6)} <= set(rig.lines.limited)
 
 
 def test_statistics_may_be_left_out(tmp_path: Path) -> None:

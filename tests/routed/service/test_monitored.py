@@ -283,36 +283,51 @@ def test_events_that_wait_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_EVENTS", 2)
     events = DumpEvents()
     stands(events, "up", PEER)
-    for name in ("a", "b", "c"):
-        events.add(event(name))
-    assert events.lost == 2
+    assert [events.add(event(name)) for name in ("a", "b", "c")] == [0, 1, 1]
     assert names(events.take()) == ["up", "b", "c"]
-    assert events.lost == 0
 
 
 def test_long_events_that_wait_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mirrored message has half a million digits."""
     monkeypatch.setattr(module, "MAX_EVENT_OCTETS", 2_000)
     events = DumpEvents()
-    for name in ("a", "b", "c"):
-        events.add(EventRecord(name, 0, 0, bytes(500)))
-    assert events.lost == 1
+    assert [events.add(EventRecord(name, 0, 0, bytes(500))) for name in ("a", "b", "c")] == [0, 0, 1]
     assert names(events.take()) == ["b", "c"]
     events.add(EventRecord("d", 0, 0, bytes(1_500)))
     assert names(events.take()) == ["d"]
-    events.add(EventRecord("too long by itself", 0, 0, bytes(2_000)))
-    assert (names(events.take()), events.lost, events.recent_octets) == ([], 0, 0)
+    assert events.add(EventRecord("too long by itself", 0, 0, bytes(2_000))) == 1
+    assert (names(events.take()), events.recent_octets) == ([], 0)
+
+
+def test_what_was_in_no_dump_is_in_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk costs a dump and none of its events; they take room again beside what came meanwhile."""
+    monkeypatch.setattr(module, "MAX_EVENTS", 3)
+    events = DumpEvents()
+    stands(events, "up", PEER)
+    events.add(event("a"))
+    assert names(events.take()) == ["up", "a"]
+    events.add(event("b"))
+    assert events.settle(is_whole=False) == 0
+    assert names(events.take()) == ["up", "a", "b"]
+    for name in ("c", "d"):
+        assert events.add(event(name)) == 0
+    assert events.settle(is_whole=False) == 2
+    assert names(events.take()) == ["up", "b", "c", "d"]
+    events.add(event("e"))
+    assert events.settle(is_whole=True) == 0
+    assert names(events.take()) == ["up", "e"]
+    assert events.settle(is_whole=True) == events.recent_octets == 0
 
 
 def test_peer_ups_that_stand_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A router can say 250,000 octets about each of its peers; when some go there is room again."""
     monkeypatch.setattr(module, "MAX_STANDING_OCTETS", 2_000)
     events = DumpEvents()
-    events.stand(PEER, IN, EventRecord("in", 0, 0, bytes(600)))
-    events.stand(PEER, POST, EventRecord("post", 0, 0, bytes(600)))
-    events.stand(OTHER, IN, EventRecord("no room", 0, 0, bytes(600)))
-    events.stand(PEER, POST, EventRecord("post again", 0, 0, bytes(800)))
-    events.stand(PEER, IN, EventRecord("no room for more", 0, 0, bytes(900)))
+    assert events.stand(PEER, IN, EventRecord("in", 0, 0, bytes(600)))
+    assert events.stand(PEER, POST, EventRecord("post", 0, 0, bytes(600)))
+    assert not events.stand(OTHER, IN, EventRecord("no room", 0, 0, bytes(600)))
+    assert events.stand(PEER, POST, EventRecord("post again", 0, 0, bytes(800)))
+    assert not events.stand(PEER, IN, EventRecord("no room for more", 0, 0, bytes(900)))
     assert names(events.take()) == ["in", "post again"]
     events.forget(PEER)
     events.forget(PEER)
