@@ -222,7 +222,7 @@ cdef bint comes_again(const uint8_t *key, const uint8_t *key_end, const uint8_t 
     while at < end:
         stop = part_end(at, end, c",")
         mark = part_end(at, stop, c"%")
-        if mark - at == key_end - key and not memcmp(at, key, key_end - key):
+        if stop > at and mark - at == key_end - key and not memcmp(at, key, key_end - key):
             return True
         at = stop + 1
     return False

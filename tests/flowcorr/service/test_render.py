@@ -178,6 +178,7 @@ def test_values_as_json_has_them(primitive: str, value: object, shown: object) -
         ("communities_as_array", "lrg_comm", b"1:2:3_4:5:6", ["1:2:3", "4:5:6"]),
         ("label_as_map", "label", b"nkey%node%90,pkey%x", {"nkey": "node%90", "pkey": "x"}),
         ("label_as_map", "label", b"a%1,,b,a%2,", {"b": "", "a": "2"}),
+        ("label_as_map", "label", b"%,,", {"": ""}),
         ("label_as_map", "label", b"", {}),
         ("protocols_numeric", "proto", 6, "6"),
     ],
