@@ -52,10 +52,14 @@ class AggregationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Bins to be written and then released; `is_early` when that is not because of the time."""
+    """Bins to be written and then released; `is_early` when that is not because of the time.
+
+    `start` is that of the last bin that this flush is about, whether or not it holds anything; None without bins.
+    """
 
     bins: tuple[Bin, ...]
     is_early: bool
+    start: int | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.bins))
@@ -105,6 +109,11 @@ class Aggregation:
         return self._groups.open_entries
 
     @property
+    def most_entries(self) -> int:
+        """Return how many entries the bins may have that are not finished."""
+        return self._groups.most_entries
+
+    @property
     def octets(self) -> int:
         """Return the memory of open bins."""
         return self._groups.octets
@@ -145,7 +154,9 @@ class Aggregation:
         """Return what is to be written by now, in this order; an empty flush is one too."""
         finished, self._early = self._early, []
         if self._deadlines.take(now):
-            finished.append(Finished(tuple(self._groups.finish(self._until(now))), is_early=False))
+            until = self._until(now)
+            start = None if self._bins is None else self._bins.around(until // SECOND - 1)[0]
+            finished.append(Finished(tuple(self._groups.finish(until)), is_early=False, start=start))
         return finished
 
     def take_all(self) -> list[Finished]:

@@ -28,6 +28,12 @@ class Variable(Enum):
     PROCESS_NAME = auto()
     WRITER_PID = auto()
     BUILD = auto()
+    REFRESH_TIME = auto()
+    HISTORY = auto()
+    TAG = auto()
+    TAG2 = auto()
+    POST_TAG = auto()
+    POST_TAG2 = auto()
 
 
 #: Variables in the names of log files.
@@ -48,7 +54,19 @@ WRITER_VARIABLES: Final[Mapping[str, Variable]] = {
     "pmacct_build": Variable.BUILD,
 }
 
-_NAME: Final = re.compile(r"\$([a-z_]+)")
+#: Variables in the names that flow records go to.
+FLOW_VARIABLES: Final[Mapping[str, Variable]] = {
+    "peer_src_ip": Variable.PEER_ADDRESS,
+    "tag": Variable.TAG,
+    "tag2": Variable.TAG2,
+    "post_tag": Variable.POST_TAG,
+    "post_tag2": Variable.POST_TAG2,
+    "ref": Variable.REFRESH_TIME,
+    "hst": Variable.HISTORY,
+    "tzone": Variable.TIME_ZONE,
+}
+
+_NAME: Final = re.compile(r"\$([a-z0-9_]+)")
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,7 @@ class NameTemplate:
 
     def expand_for_peer(self, address: str, port: int, when: datetime | None = None) -> str:
         """Put in a peer, the way a name can hold it: `192_0_2_1`, `2001_db8__1`."""
-        values = {Variable.PEER_ADDRESS: address.replace(".", "_").replace(":", "_"), Variable.PEER_PORT: str(port)}
+        values = {Variable.PEER_ADDRESS: name_of_address(address), Variable.PEER_PORT: str(port)}
         return self.expand(values, when)
 
     def _expand_part(self, part: str | Variable, values: Mapping[Variable, str], when: datetime | None) -> str:
@@ -102,6 +120,11 @@ def parse_name(text: str, variables: Mapping[str, Variable], *, dated: bool = Fa
         at = match.start() + 1 + len(name)
     literal = text[at:]
     return NameTemplate(text, tuple([*parts, literal] if literal else parts), tuple(unknown), dated)
+
+
+def name_of_address(address: str) -> str:
+    """Write an address the way a name can hold it: `192_0_2_1`, `2001_db8__1`."""
+    return address.replace(".", "_").replace(":", "_")
 
 
 def format_offset(when: datetime) -> str:
