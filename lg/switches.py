@@ -65,7 +65,7 @@ MEMBERS: Final[Mapping[str, str]] = {
     "cursor": "cursor",
 }
 #: What a search is for, besides routes.
-SELECTS: Final = ("count", "peers", "routers")
+SELECTS: Final = ("count", "peers", "routers", "reload")
 #: What pmacct's question has; anything else makes it one of ours.
 LOOKUP: Final = ("prefix", "peer", "peer-port", "rd")
 
@@ -121,6 +121,7 @@ GROUPS: Final[Mapping[str, tuple[Switch, ...]]] = {
         Switch("client-key", "FILE", "CURVE certificate with our secret key"),
         Switch("timeout", "SECONDS", "how long an answer may take; 30 when not given"),
     ),
+    "The daemon": (Switch("reload", "", "read maps and configuration again, and tell what is different"),),
     "Output; each frame of the answer on a line when neither is given": (
         Switch("json", "", "records as JSON lines; also when several are asked"),
         Switch("table", "", "records as tables"),

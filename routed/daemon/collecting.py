@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from routed.plumbing.log import Log
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
+    from routed.service.commands import Reload
     from routed.service.listener import Listener, Policy
     from routed.service.visible import Tables
 
@@ -110,6 +111,10 @@ class CollectingPlane(Generic[S]):
         if self._message_log is not None:
             self._message_log.reopen()
         self._outputs.reopen()
+
+    def serve_reload(self, reload: Reload) -> None:
+        """Let a looking glass ask for a reload."""
+        self._glass.serve_reload(reload)
 
     def prepare(self, settings: S) -> Callable[[], None]:
         """Read again what belongs to the settings, in any thread; return what takes both over, in the reactor's.

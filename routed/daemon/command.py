@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from routed.plumbing.config import Configuration, Daemons
     from routed.plumbing.process import Detached, ProcessSettings
     from routed.service.clock import DaemonReactor
+    from routed.service.commands import Reload as AskReload
 
 #: Descriptors besides those of peers: files, the listener, the reactor's own.
 SPARE_DESCRIPTORS: Final = 512
@@ -54,6 +55,9 @@ class Plane(Protocol[S_contra]):
 
         Raises: StartError when something cannot be had, and nothing has changed.
         """
+
+    def serve_reload(self, reload: AskReload, /) -> None:
+        """Let others than signals ask for a reload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class Command(Generic[S]):
         log.begin()
         source, target = Source(command_line, configuration), Target(self.kind, self.settings, plane.prepare)
         reload = Reload(source, target, log, manager, PoolThreads(reactor))
+        plane.serve_reload(reload.ask)
         serve(reactor, plane, Life(log, end, manager, detached, reload))
         end.over()
         return end.status

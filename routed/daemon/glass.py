@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from routed.plumbing.sink import PoolThreads
 from routed.service.answering import Answerer
+from routed.service.commands import Commands, may_command
 from routed.service.http_pages import QueryPages, Readiness, StatusPages
 from routed.service.looking_glass import LookingGlass
 from routed.service.measures import measure_process, measure_stores
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from routed.plumbing.zeromq import ZmqServer
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
+    from routed.service.commands import Reload
     from routed.service.visible import Tables
 
 
@@ -41,6 +43,7 @@ class Glass:
         self._daemon = daemon
         self._zmq: ZmqServer | None = None
         self._http: HttpServer | None = None
+        self._commands: Commands | None = None
 
     def show(self, rib: Rib, tables: Tables) -> None:
         """Let questions about tables be asked.
@@ -63,6 +66,11 @@ class Glass:
         """
         if self._settings.http is not None:
             self._serve_http(self._settings.http, {}, lambda: 1)
+
+    def serve_reload(self, reload: Reload) -> None:
+        """Let those who may ask for a reload."""
+        if self._commands is not None:
+            self._commands.reload = reload
 
     def start(self) -> None:
         """Begin to answer over ZeroMQ; over HTTP that begins with the reactor."""
@@ -90,7 +98,8 @@ class Glass:
             return
         from routed.plumbing.zeromq import ZmqServer  # noqa: PLC0415 (a library that no other part needs)
 
-        glass = LookingGlass(answerer)
+        self._commands = Commands(allowed=may_command(settings))
+        glass = LookingGlass(answerer, self._commands)
         self._zmq = ZmqServer(self._reactor, settings, lambda frames, reply: glass.answer(frames, reply.send))
         self._metrics.add("looking_glass", glass.counters)
         self._metrics.add("looking_glass_server", self._zmq.counters)

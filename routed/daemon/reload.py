@@ -8,7 +8,6 @@ thread, because a map may be long; sessions go on meanwhile. One mistake, in a v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -19,6 +18,7 @@ from routed.plumbing.config import Configuration, Status, format_value
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level
 from routed.plumbing.sink import log_bug
+from routed.service.settings import Change, Reloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,37 +51,6 @@ class Target(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A key whose value has changed."""
-
-    key: str
-    before: str
-    after: str
-    is_live: bool
-
-    def __str__(self) -> str:
-        """Say what is different, and whether it takes a restart."""
-        return f"{self.key}: {self.before} -> {self.after}" + ("" if self.is_live else " takes a restart")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a reload came to; with problems nothing has changed."""
-
-    changes: tuple[Change, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Sum up."""
-        if self.problems:
-            return "reload refused: nothing has changed"
-        live = sum(change.is_live for change in self.changes)
-        waiting = len(self.changes) - live
-        restart = f", {waiting} more take{'s' if waiting == 1 else ''} a restart" if waiting else ""
-        return f"maps and configuration reloaded: {live} key{'' if live == 1 else 's'} changed{restart}"
-
-
-@dataclass(frozen=True, slots=True)
 class _Prepared:
     configuration: Configuration
     warnings: tuple[LogLine, ...]
@@ -101,7 +70,8 @@ class Reload(Generic[S]):
     ) -> None:
         self._source, self._target, self._log, self._manager = source, target, log, manager
         self._in_thread = in_thread
-        self._last: Deferred[Outcome] | None = None  # of those that are under way
+        self._waiting: list[Deferred[Reloaded]] = []
+        self._is_busy = False
 
     def signalled(self) -> None:
         """Reload because of a signal, unless signals are not to do that."""
@@ -110,42 +80,43 @@ class Reload(Generic[S]):
             return
         self.ask()
 
-    def ask(self) -> Deferred[Outcome]:
-        """Reload, after the reload that may be under way; fires with what came of it."""
-        answer: Deferred[Outcome] = Deferred()
-        before, self._last = self._last, answer
-        if before is None:
-            self._begin(answer)
-        else:
-            before.addCallback(partial(self._continue, answer))
+    def ask(self) -> Deferred[Reloaded]:
+        """Reload, after the reload that may be under way; fires with what came of it.
+
+        Whoever asks while another one waits already shares what that one will come to.
+        """
+        answer: Deferred[Reloaded] = Deferred()
+        self._waiting.append(answer)
+        if not self._is_busy:
+            self._begin()
         return answer
 
-    def _continue(self, answer: Deferred[Outcome], outcome: Outcome) -> Outcome:
-        self._begin(answer)
-        return outcome
+    def _begin(self) -> None:
+        answers, self._waiting, self._is_busy = self._waiting, [], True
 
-    def _begin(self, answer: Deferred[Outcome]) -> None:
-        def done(outcome: Outcome | Failure) -> None:
-            if self._last is answer:
-                self._last = None
+        def done(outcome: Reloaded | Failure) -> None:
             if isinstance(outcome, Failure):
                 log_bug(outcome, "a reload")
-                outcome = Outcome(problems=("internal error",))
-            answer.callback(outcome)
+                outcome = Reloaded(problems=("internal error",))
+            self._is_busy = False
+            for answer in answers:
+                answer.callback(outcome)
+            if self._waiting and not self._is_busy:
+                self._begin()
 
         ensureDeferred(self._reload()).addBoth(done)
 
-    async def _reload(self) -> Outcome:
+    async def _reload(self) -> Reloaded:
         self._manager.reloading()
         try:
             prepared = await self._in_thread(self._prepare)
             self._log.write_all(prepared.warnings)
             prepared.take_over()
         except RefusedError as error:
-            outcome = Outcome(problems=tuple(str(problem) for problem in error.args))
+            outcome = Reloaded(problems=tuple(str(problem) for problem in error.args))
         else:
             self._source = Source(self._source.command_line, prepared.configuration)
-            outcome = Outcome(prepared.changes)
+            outcome = Reloaded(prepared.changes)
         self._report(outcome)
         return outcome
 
@@ -175,14 +146,14 @@ class Reload(Generic[S]):
             merged, tuple(problem_lines(after)), tuple(changes(before, after, self._target.kind)), take_all_over
         )
 
-    def _report(self, outcome: Outcome) -> None:
+    def _report(self, outcome: Reloaded) -> None:
         for problem in outcome.problems:
             self._log.error(problem)
         for change in outcome.changes:
             facts = {"event": "reload", "key": change.key, "before": change.before, "after": change.after}
-            self._log.write(Level.INFO if change.is_live else Level.WARN, str(change), facts=facts)
-        (self._log.error if outcome.problems else self._log.info)(str(outcome))
-        self._manager.ready(str(outcome))
+            self._log.write(Level.INFO if change.live else Level.WARN, str(change), facts=facts)
+        (self._log.error if outcome.problems else self._log.info)(outcome.summary)
+        self._manager.ready(outcome.summary)
 
 
 def changes(before: Configuration, after: Configuration, kind: Daemons) -> Iterator[Change]:

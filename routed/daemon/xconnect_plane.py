@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from routed.daemon.settings import BgpSettings
     from routed.plumbing.log import Log
     from routed.service.clock import DaemonReactor
+    from routed.service.commands import Reload
 
 
 class XconnectPlane:
@@ -57,6 +58,10 @@ class XconnectPlane:
 
     def reopen(self) -> None:
         """Have no files but the log."""
+
+    def serve_reload(self, reload: Reload) -> None:
+        """Let a looking glass ask for a reload."""
+        self._glass.serve_reload(reload)
 
     def prepare(self, settings: BgpSettings) -> Callable[[], None]:
         """Read the maps again, in any thread; return what takes them over, in the reactor's.

@@ -48,7 +48,8 @@ class Program:
         ]
         width = max(len(left) for left, _ in rows)
         lines = [f"{self.name}: {self.summary}", f"usage: {self.name} [-f FILE] [switches]", ""]
-        return "\n".join(lines + [f"  {left:<{width}}  {right}" for left, right in rows])
+        lines += [f"  {left:<{width}}  {right}" for left, right in rows]
+        return "\n".join([*lines, "", f"All configuration keys: man {self.name}, or docs/configuration.md"])
 
 
 @dataclass(frozen=True, slots=True)

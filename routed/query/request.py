@@ -39,6 +39,12 @@ class Wanted(Enum):
     COUNT = "count"
     PEERS = "peers"
     ROUTERS = "routers"  # that speak BMP
+    RELOAD = "reload"  # nothing: maps and configuration are read again
+
+    @property
+    def is_command(self) -> bool:
+        """Tell whether something is to be done instead of answered."""
+        return self is Wanted.RELOAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,8 @@ class Answerer:
 
         Raises: QueryError when it makes no sense, BusyError when too many wait.
         """
+        if question.wanted.is_command:
+            raise QueryError(f"select: {question.wanted.value} is no question")
         if question.wanted in {Wanted.PEERS, Wanted.ROUTERS}:
             return await self._list(question)
         is_scan = question.prefix is None or question.match is Match.MORE_SPECIFIC

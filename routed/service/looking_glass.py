@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
+    from routed.service.commands import Commands
+
 Reply = Callable[[Frames], None]
 
 
@@ -36,6 +38,7 @@ class LookingGlassCounters:
     lookups: int = 0
     peer_lists: int = 0
     searches: int = 0
+    commands: int = 0
     not_understood: int = 0
     refused: int = 0
     bugs: int = 0
@@ -44,9 +47,9 @@ class LookingGlassCounters:
 class LookingGlass:
     """Answers messages; to be asked in the thread that writes the tables."""
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, answerer: Answerer, commands: Commands | None = None) -> None:
         self.counters = LookingGlassCounters()
-        self._answerer = answerer
+        self._answerer, self._commands = answerer, commands
 
     def answer(self, frames: Sequence[bytes], reply: Reply) -> None:
         """Answer a message, whatever it is and whatever happens."""
@@ -99,6 +102,9 @@ class LookingGlass:
 
     async def _search(self, question: Question) -> Answer:
         try:
+            if question.wanted.is_command and self._commands is not None:
+                self.counters.commands += 1
+                return await self._commands.carry_out(question)
             return await self._answerer.answer(question)
         except QueryError as error:
             if isinstance(error, BusyError):

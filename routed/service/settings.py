@@ -180,6 +180,38 @@ class DumpSettings:
         return self.refresh_time // self.time_slots
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key whose value is another one in the configuration now; only live ones are taken over without a restart."""
+
+    key: str
+    before: str
+    after: str
+    live: bool
+
+    def __str__(self) -> str:
+        """Say what is different, and whether it takes a restart."""
+        return f"{self.key}: {self.before} -> {self.after}" + ("" if self.live else " takes a restart")
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload came to; with problems nothing has changed."""
+
+    changes: tuple[Change, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """Say it in a line."""
+        if self.problems:
+            return "reload refused: nothing has changed"
+        live = sum(change.live for change in self.changes)
+        waiting = len(self.changes) - live
+        restart = f", {waiting} more take{'s' if waiting == 1 else ''} a restart" if waiting else ""
+        return f"maps and configuration reloaded: {live} key{'' if live == 1 else 's'} changed{restart}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaySettings:
     """A capture that is played instead of listening. Units: seconds; `times` of 0 is for ever."""

@@ -186,6 +186,7 @@ def test_each_switch_sets_its_member(name: str) -> None:
         ("count", "select", "count"),
         ("peers", "select", "peers"),
         ("routers", "select", "routers"),
+        ("reload", "select", "reload"),
         ("all-attributes", "all_attributes", True),
     ],
 )

@@ -205,6 +205,33 @@ def test_a_service_manager_hears_of_everything_and_of_a_daemon_that_hangs(net: N
         manager.close()
 
 
+def test_a_reload_is_asked_of_a_looking_glass(net: Network, tmp_path: Path) -> None:
+    """Whole or not at all, and the answer says what came of it."""
+    configuration = tmp_path / "pmbgpd.conf"
+
+    def configure(*lines: str) -> None:
+        configuration.write_text("\n".join(["bgp_daemon_lg: true", *lines, ""]))
+
+    def ask() -> subprocess.CompletedProcess[str]:
+        client = "import sys; from lg.cli import main; sys.exit(main())"
+        argv = net.command([sys.executable, "-c", client, "--reload"])
+        return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    configure()
+    program = Program(net, [*COMMAND, "-f", str(configuration)], tmp_path / "out")
+    try:
+        eventually(lambda: listens(program.pid, 179) and listens(program.pid, 17900), PATIENCE, "the daemon to listen")
+        configure("bgp_daemon_max_peers: 20")
+        assert '{"key":"bgp_daemon_max_peers","before":"10","after":"20","live":true}' in ask().stdout
+        configure("bgp_daemon_max_peers: 30", "bgp_daemon_hold_time: 1")
+        refused = ask()
+        assert f"[{configuration}:3] bgp_daemon_hold_time: invalid value '1'" in refused.stdout
+        assert "reload refused: nothing has changed" in program.text()
+        assert "bgp_daemon_max_peers: 20 -> 30" not in program.text()
+    finally:
+        program.kill()
+
+
 # -- the end ----------------------------------------------------------------------------------------------------------
 
 

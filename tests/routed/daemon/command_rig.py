@@ -60,6 +60,9 @@ class Plane:
     def reopen(self) -> None:
         self.calls.append("reopen")
 
+    def serve_reload(self, reload: Any, /) -> None:
+        self.ask_reload = reload
+
     def prepare(self, settings: Any, /) -> Callable[[], None]:
         assert settings.log.process
         self.calls.append("prepare")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import ensureDeferred, succeed
 
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings, problem_lines, read_configuration
 from routed.plumbing import http_server, zeromq
@@ -16,6 +17,7 @@ from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.statements import parse_statements
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.plumbing.zeromq_warden import WardenCounters
+from routed.service.settings import Reloaded
 from tests.routed.daemon import test_bgp_plane, test_bmp_plane
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
@@ -225,6 +227,23 @@ def test_a_plane_has_one_from_its_start_to_its_stop(protocol: str, module: Any, 
     assert reply.frames == [b'{"results": 0, "query_type": 2}']
     ensureDeferred(rig.plane.stop())
     assert server.state == "stopped"
+
+
+@pytest.mark.parametrize(("protocol", "module"), [("bgp", test_bgp_plane), ("bmp", test_bmp_plane)])
+def test_a_plane_can_be_reloaded_through_one(protocol: str, module: Any, servers: list[Server]) -> None:
+    rig = module.Rig(f"{protocol}_daemon_lg: true")
+    rig.plane.serve_reload(lambda: succeed(Reloaded()))
+    reply = Reply()
+    servers[0].answer([b'{"query_type": 3}', b'{"select": "reload"}'], reply)
+    assert json.loads(reply.frames[1]) == {
+        "query": 0,
+        "results": 0,
+        "outcome": "maps and configuration reloaded: 0 keys changed",
+    }
+
+
+def test_a_plane_without_one_cannot_be_reloaded_through_it() -> None:
+    test_bgp_plane.Rig().plane.serve_reload(lambda: succeed(Reloaded()))
 
 
 @pytest.mark.parametrize(("protocol", "module"), [("bgp", test_bgp_plane), ("bmp", test_bmp_plane)])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from routed.daemon.reload import Outcome
     from routed.plumbing.service_manager import ServiceManager
+    from routed.service.settings import Reloaded
 
 CHANGES = """\
 bgp_daemon_max_peers: 20
@@ -69,8 +69,8 @@ class Rig:
             raise self.refusal
         return lambda: self.taken.append(settings)
 
-    def ask(self) -> Outcome:
-        outcomes: list[Outcome] = []
+    def ask(self) -> Reloaded:
+        outcomes: list[Reloaded] = []
         self.reload.ask().addCallback(outcomes.append)
         [outcome] = outcomes
         return outcome
@@ -95,7 +95,7 @@ def test_live_keys_are_taken_over_and_the_others_are_named(tmp_path: Path) -> No
         "WARN bgp_daemon_lg_passwd: (secret) -> (secret) takes a restart",
         "INFO maps and configuration reloaded: 3 keys changed, 2 more take a restart",
     ]
-    assert rig.manager.told == ["reloading", str(outcome)]
+    assert rig.manager.told == ["reloading", outcome.summary]
 
 
 def test_what_takes_a_restart_is_said_each_time_and_what_was_taken_over_once(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_signal_reloads_unless_it_is_not_to(tmp_path: Path) -> None:
     assert len(rig.taken) == 3
 
 
-def test_reloads_follow_each_other(tmp_path: Path) -> None:
+def test_reloads_follow_each_other_and_those_who_wait_share_one(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     waiting: list[tuple[Deferred[Any], Any]] = []
 
@@ -193,16 +193,18 @@ def test_reloads_follow_each_other(tmp_path: Path) -> None:
         return waiting[-1][0]
 
     rig.reload._in_thread = in_thread  # type: ignore[assignment]
-    outcomes: list[Outcome] = []
-    for _ in range(3):
-        rig.reload.ask().addCallback(outcomes.append)
+    outcomes: list[Reloaded] = []
+    rig.reload.ask().addCallback(outcomes.append)
     rig.file.write_text("bgp_daemon_max_peers: 20\n")
-    for number in range(3):
-        assert len(waiting) == number + 1
-        deferred, work = waiting[-1]
+    for _ in range(2):
+        rig.reload.ask().addCallback(outcomes.append)
+    for done in (1, 3):
+        deferred, work = waiting.pop()
+        assert waiting == []
         deferred.callback(work())
-        assert len(outcomes) == number + 1
+        assert len(outcomes) == done
     assert [len(outcome.changes) for outcome in outcomes] == [1, 0, 0]
+    assert waiting == []
 
 
 def test_a_bug_costs_that_reload(tmp_path: Path) -> None:

@@ -738,3 +738,7 @@ def test_any_request_has_one_answer_and_no_bug(shared: Asked, kind: int, questio
 def test_any_octets_have_one_answer(shared: Asked, frames: list[bytes]) -> None:
     [answer] = shared.glass.ask_octets(*frames)
     assert json.loads(answer)["results"] == 0
+
+
+def test_a_command_is_no_question_where_there_are_no_commands(rig: Asked) -> None:
+    assert rig.glass.search(select="reload") == ({"text": "select: reload is no question"}, [])
