@@ -76,11 +76,11 @@ class Feeder:
 
 
 class Player:
-    """All sessions of one measurement."""
+    """Sessions of one measurement; `first` is the number of the first one."""
 
-    def __init__(self, target: tuple[str, int], peers: int, asn: int) -> None:
+    def __init__(self, target: tuple[str, int], peers: int, asn: int, *, first: int = 0) -> None:
         self._selector = selectors.DefaultSelector()
-        self._feeders = [Feeder(number, target, asn) for number in range(peers)]
+        self._feeders = [Feeder(first + number, target, asn) for number in range(peers)]
         for feeder in self._feeders:
             self._selector.register(feeder, selectors.EVENT_READ, feeder)
 
