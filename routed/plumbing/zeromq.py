@@ -102,6 +102,7 @@ class ZmqServer:
         self._socket = self._open(settings)
         self._port = settings.port
         self._more: IDelayedCall | None = None
+        self._is_reading = False  # until there is nothing more, so no sign is missed
         self._late: list[tuple[list[bytes], float]] = []  # answers for which there was no place, and until when
         self._late_octets = 0
         self._late_alarm: IDelayedCall | None = None
@@ -136,13 +137,17 @@ class ZmqServer:
 
     def doRead(self) -> None:  # noqa: N802 (Twisted's name)
         """Take what has come, a few requests at most."""
-        for _ in range(PER_TURN):
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            self.warden.heard(source_of(frames[-1]))
-            self._take([frame.bytes for frame in frames])
+        self._is_reading = True
+        try:
+            for _ in range(PER_TURN):
+                try:
+                    frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                except zmq.Again:
+                    return
+                self.warden.heard(source_of(frames[-1]))
+                self._take([frame.bytes for frame in frames])
+        finally:
+            self._is_reading = False
         self._look_again()  # the descriptor does not tell again what it told already
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
@@ -160,7 +165,8 @@ class ZmqServer:
             else:
                 self._late_octets -= sum(map(len, frames))
                 self.counters.answers_lost += 1
-        self._look_again()  # sending takes up the sign that something came
+        if not self._is_reading:
+            self._look_again()  # sending takes up the sign that something came
 
     def _try(self, frames: list[bytes]) -> bool:
         """Send a message; whether that is settled, for better or worse."""

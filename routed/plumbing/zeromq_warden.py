@@ -65,6 +65,7 @@ class Connection:
     since: float
     read: int = 0
     is_known: bool = False  # has sent something whole
+    is_heard: bool = False  # has done so since the last look
 
 
 @implementer(IReadDescriptor)
@@ -126,8 +127,7 @@ class Warden:
             self.doRead()  # the monitor may be behind
         connection = self._connections.get(descriptor)
         if connection is not None:
-            connection.is_known = True
-            connection.read = self._received(descriptor) or connection.read
+            connection.is_known = connection.is_heard = True
 
     def _learn(self, event: int, descriptor: int) -> None:
         if event != zmq.EVENT_ACCEPTED:
@@ -146,7 +146,10 @@ class Warden:
         unread: dict[int, int] = {}
         for descriptor, connection in list(self._connections.items()):
             received = self._received(descriptor)
-            unread[descriptor] = 0 if received is None else received - connection.read
+            if received is not None:
+                if connection.is_heard:  # a message is whole only when those before it are
+                    connection.read, connection.is_heard = received, False
+                unread[descriptor] = received - connection.read
             if not connection.is_known and self._reactor.seconds() - connection.since >= PATIENCE:
                 self.counters.silent += 1
                 self._end(descriptor)
