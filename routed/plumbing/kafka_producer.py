@@ -50,6 +50,8 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 SERVERS: Final = ("bootstrap.servers", "metadata.broker.list")
 STATISTICS: Final = "statistics.interval.ms"
+#: What the library says of properties that are good each alone begins so.
+_TOGETHER: Final = "Failed to create producer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ def _is_taken(each: Property, settings: KafkaSettings, problems: list[str]) -> b
         Producer({each.name: each.value}, logger=_SILENT)
     except (KafkaException, TypeError, ValueError) as error:
         text = text_of(error)
+        if text.startswith(_TOGETHER):
+            return True  # it is good, and needs others
         advice = advise(each.name) if each.name in text and "No such" in text else ""
         problems.append(f"{settings.keys}config_file: {settings.config_file}:{each.line}: {text}{advice}: left out")
         return False

@@ -18,6 +18,7 @@ disk as well.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 #: How long the broker may confirm nothing before what waits for it is put on disk. Units: seconds.
 SPILL_AFTER: Final = 1.0
+#: Different reasons that are told of one absence of the broker; their numbers make no difference.
+MOST_REASONS: Final = 5
+_NUMBER: Final = re.compile("[0-9]+")
 #: How long the end of the daemon waits for a broker that goes on confirming. Units: seconds.
 CLOSE_PATIENCE: Final = 5.0
 
@@ -120,9 +124,11 @@ class BrokerSink:
         self._is_spooling = False  # what is taken goes to disk
         self._read = 0  # while spooling: the number up to which nothing has to be read from disk
         self._is_reading = False
-        self._is_up = self._failing = self._full = self._closing = self._losing = False
+        self._is_up: bool | None = None  # not known yet
+        self._failing = self._full = self._closing = self._losing = False
         self._quiet_since = clock.seconds()  # when the broker last confirmed something, or had nothing to confirm
         self._alarm: IDelayedCall | None = None
+        self._reasons: set[str] = set()  # why it is failing, told already
         self._room: list[Deferred[None]] = []  # who waits for room
         self._idle: Deferred[None] | None = None  # fires when the end need not wait for more confirmations
         self._closed: Deferred[None] | None = None
@@ -209,7 +215,7 @@ class BrokerSink:
         self._send()
 
     def _on_down(self, reason: str) -> None:
-        self.counters.disconnections += self._is_up
+        self.counters.disconnections += bool(self._is_up)
         self.counters.failures += 1
         self._is_up = False
         self._report(failing=True, reason=reason)
@@ -258,7 +264,7 @@ class BrokerSink:
 
     def _send(self) -> None:
         """Hand to the carrier what the window has room for, and see to it that more comes."""
-        if self._closing and not self._is_up:
+        if self._closing and self._is_up is False:
             return
         parcels = []
         while self._waiting and self._window < WINDOW:
@@ -305,7 +311,7 @@ class BrokerSink:
     def _judge(self) -> None:
         """Ask producers to wait, or to go on, as what is held demands."""
         held, bounds, spooler = self._held, self._bounds, self.spooler
-        self.levels.up, self.levels.octets_waiting = int(self._is_up), held + self._window
+        self.levels.up, self.levels.octets_waiting = int(bool(self._is_up)), held + self._window
         self.levels.rows_waiting = self._waiting.rows + (0 if spooler is None else spooler.pending.rows)
         self.levels.octets_spooled = 0 if spooler is None else spooler.octets
         has_room = spooler is not None and spooler.has_room and (self._is_spooling or not self._options.patient)
@@ -325,13 +331,13 @@ class BrokerSink:
         if (
             self._idle is not None
             and not self._idle.called
-            and (not self._is_up or not (self._flying or self._waiting))
+            and (self._is_up is False or not (self._flying or self._waiting))
         ):
             self._idle.callback(None)
 
     async def _close(self) -> None:
         """Wait for confirmations while they come, put the rest on disk, let go of everything."""
-        if self._is_up and (self._flying or self._waiting):
+        if self._is_up is not False and (self._flying or self._waiting):
             self._idle = Deferred()
             await self._idle.addTimeout(CLOSE_PATIENCE, self._clock, lambda *_: None)
         if self._alarm is not None:
@@ -365,6 +371,12 @@ class BrokerSink:
         """Tell the owner when the condition changes, or when there is something to say all the same."""
         changed = always or failing is not self._failing
         self._failing = failing
+        if not failing:
+            self._reasons.clear()
+        elif not always:
+            kind = _NUMBER.sub("0", reason)
+            changed = kind not in self._reasons and len(self._reasons) < MOST_REASONS
+            self._reasons.add(kind)
         if changed:
             self._watch.on_state(
                 SinkState(

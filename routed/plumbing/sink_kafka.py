@@ -294,6 +294,7 @@ class Courier:
         try:
             found = producer.list_topics(topic, timeout=PROBE).topics[topic]
         except KafkaException as error:
+            producer.poll(0)  # for what the library has to complain about
             self._go_down(self._complaint or text_of(error))
             return None
         if found.error is not None or not found.partitions:
@@ -322,6 +323,7 @@ class Courier:
         try:
             producer.list_topics(known, timeout=PROBE) if known else producer.list_topics(timeout=PROBE)
         except KafkaException as error:
+            producer.poll(0)
             self._go_down(self._complaint or text_of(error))
         else:
             self._go_up()

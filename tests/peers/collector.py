@@ -132,6 +132,11 @@ class Collector:
 
         return eventually(whole, 60 + PATIENCE, f"a dump of the table of {peer}")
 
+    def end(self) -> None:
+        """Stop the daemon as an operator would."""
+        assert self.running, f"the daemon had left:\n{self.text}"
+        assert self._program.stop(signal.SIGINT) == 0, self.text
+
     def stop(self) -> None:
         """Stop the daemon as an operator would and demand that it was a good daemon to the end."""
         assert self.running, f"the daemon had left:\n{self.text}"

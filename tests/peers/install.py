@@ -17,7 +17,6 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "frr": "/usr/lib/frr/bgpd",
     "gobgpd": "/usr/bin/gobgpd",
     "iproute2": "ip",
-    "kcat": "kcat",
     "maven": "mvn",
     "openjdk-17-jre-headless": "java",
     "openbgpd": "/usr/sbin/bgpctl",

@@ -126,10 +126,17 @@ class Broker:
     Args:
         home: where its files are.
         properties: additions to its configuration.
+        more_listeners: additions to its listeners, each with a comma in front.
+        java: the switches of its Java.
     """
 
     def __init__(
-        self, home: Path, properties: Mapping[str, str] | None = None, java: Sequence[str] = SMALL_JAVA
+        self,
+        home: Path,
+        properties: Mapping[str, str] | None = None,
+        *,
+        more_listeners: str = "",
+        java: Sequence[str] = SMALL_JAVA,
     ) -> None:
         self.home, self.port, self._controller = home, reserved_port(), reserved_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -143,7 +150,7 @@ class Broker:
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller}",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller}{more_listeners}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data),
             "num.partitions": "3",

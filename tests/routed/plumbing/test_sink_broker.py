@@ -312,11 +312,12 @@ def test_closing_leaves_what_is_not_confirmed_in_the_spool(bench: Any, tmp_path:
 
 def test_closing_without_broker_and_spool_says_what_is_lost(bench: Any) -> None:
     rig = Rig(bench)
+    rig.carrier.reports.down("no broker")
     rig.take(6)
     over: list[None] = []
     rig.sink.close().addCallback(over.append)
     assert over == [None]
-    assert rig.said == ["closed with 6 rows that could not be delivered"]
+    assert rig.said == ["no broker", "closed with 6 rows that could not be delivered"]
     assert rig.sink.counters.rows_lost == 6
     rig.take(1)
     assert rig.sink.counters.rows_lost == 7
@@ -332,3 +333,16 @@ def test_states_are_told_when_they_change(bench: Any) -> None:
     assert rig.sink.counters.disconnections == 0
     rig.carrier.reports.down("gone")
     assert rig.sink.counters.disconnections == 1
+
+
+def test_every_reason_of_an_absence_is_told_once(bench: Any) -> None:
+    rig = Rig(bench)
+    for reason in ("no answer in 5 ms", "no answer in 9 ms", "wrong password", "no answer in 7 ms"):
+        rig.carrier.reports.down(reason)
+    assert rig.said == ["no answer in 5 ms", "wrong password"]
+    rig.carrier.reports.up()
+    rig.carrier.reports.down("wrong password")
+    assert rig.said[2:] == ["wrong password"]
+    for kind in "abcdefgh":
+        rig.carrier.reports.down(kind)
+    assert len(rig.said) == 3 + module.MOST_REASONS - 1
