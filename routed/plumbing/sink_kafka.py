@@ -83,7 +83,7 @@ class _Load:
         if error is not None:
             self.courier.failed(self, error, message)
         elif not self.left:
-            self.courier.done.append(self.number)
+            self.courier.finished(self)
 
 
 class Courier:
@@ -161,10 +161,15 @@ class Courier:
         if self._producer is not None:
             self._drop()
 
+    def finished(self, load: _Load) -> None:
+        """Hear that nothing is left to be heard of a parcel."""
+        if self._has(load):
+            self.done.append(load.number)
+
     def failed(self, load: _Load, error: KafkaError, message: Message) -> None:
         """Hear that a message was given up."""
-        if self._loads.get(load.number, (None,))[0] is not load:
-            return  # of a producer that was thrown away
+        if not self._has(load):
+            return
         if error.code() in REFUSALS:
             rows = rows_in(message.value(), self._settings)
             self._post(self._reports.refused, load.number, rows, error.str())
@@ -172,6 +177,10 @@ class Courier:
                 self.done.append(load.number)
         else:
             self._failure = self._failure or f"{message.topic()}: {error.str()}"
+
+    def _has(self, load: _Load) -> bool:
+        """Tell whether a report is of this producer, and not of one that was thrown away."""
+        return self._loads.get(load.number, (None,))[0] is load
 
     def _make(self) -> bool:
         """Make a producer, if it is time to."""
@@ -326,6 +335,7 @@ class Courier:
             producer.poll(0)
             self._go_down(self._complaint or text_of(error))
         else:
+            self._look_at = 0.0
             self._go_up()
 
     def _report(self) -> None:

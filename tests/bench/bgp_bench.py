@@ -75,12 +75,21 @@ class BgpBench:
         kinds, ground = self._plan.among((OURS, PMBGPD, BIRD)), self._measuring.ground
         return report.churn_table({kind.name: cases.churn(ground, kind, load, CHURN_CYCLES) for kind in kinds})
 
+    def kafka(self) -> str:
+        """A dump of one full table to a broker."""
+        try:
+            from tests.bench import kafka_bench  # noqa: PLC0415 (a library that no other case needs)
+        except ImportError as error:
+            return f"Not measured: {error}.\n"
+        return kafka_bench.compare(self._measuring, self._measuring.folder / "kafka")
+
 
 CASES: Final[dict[str, tuple[str, Callable[[BgpBench], str]]]] = {
     "single": ("Taking in a full table from one peer", BgpBench.single),
     "several": ("Taking in full tables from four peers", BgpBench.several),
     "recorded": ("Taking in a recorded table", BgpBench.recorded),
     "dump": ("Dumping a table", BgpBench.dump),
+    "kafka": ("Dumping a table to Kafka", BgpBench.kafka),
     "log": ("Logging every route of a table", BgpBench.log),
     "crowd": ("500 peers together", BgpBench.crowd),
     "churn": ("Memory after churn", BgpBench.churn),

@@ -116,7 +116,7 @@ class Ground:
         return Running(kind, self._folder / str(run), self._first_port + run % 50, extra)
 
 
-def _play(daemon: Running, load: Load) -> tuple[Player | Router, Ingest]:
+def play(daemon: Running, load: Load) -> tuple[Player | Router, Ingest]:
     player = load.connect(daemon.target)
     wait_until_idle(CpuMeter(daemon.pid), 0.3)
     before, kernel = memory(daemon.pid), kernel_seconds(daemon.pid)
@@ -134,7 +134,7 @@ def _play(daemon: Running, load: Load) -> tuple[Player | Router, Ingest]:
 def ingest(ground: Ground, kind: Kind, load: Load) -> Ingest:
     """Take a load in, with nothing else to do."""
     with ground.start(kind) as daemon:
-        player, figures = _play(daemon, load)
+        player, figures = play(daemon, load)
         player.close()
     return figures
 
@@ -142,7 +142,7 @@ def ingest(ground: Ground, kind: Kind, load: Load) -> Ingest:
 def message_log(ground: Ground, kind: Kind, load: Load) -> Rows:
     """Take a load in and log every route of it."""
     with ground.start(kind, **{f"{kind.log}_file": "{folder}/messages.json"}) as daemon:
-        player, figures = _play(daemon, load)
+        player, figures = play(daemon, load)
         rows = _count_rows(daemon.folder / "messages.json", '"log_type": "update"')
         player.close()
     return Rows(rows=rows, cpu=figures.cpu, wall=figures.wall)
@@ -152,7 +152,7 @@ def table_dump(ground: Ground, kind: Kind, load: Load) -> Rows:
     """Dump the tables at the next full minute, from the first sign of a file to the last row in place."""
     keys = {f"{kind.dump}_file": "{folder}/dumps/table.json", f"{kind.dump}_refresh_time": "60"}
     with ground.start(kind, **keys) as daemon:
-        player, _ = _play(daemon, load)
+        player, _ = play(daemon, load)
         dumps, meter = daemon.folder / "dumps", CpuMeter(daemon.pid)
         dumps.mkdir(exist_ok=True)
         rows = 0
@@ -178,20 +178,20 @@ def pauses(ground: Ground, kind: Kind, load: Load) -> Pauses:
             player.play(load.streams)
             end = _until_little_work(CpuMeter(daemon.pid))
         player.close()
-    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=_longest_pause(daemon)[0])
+    return Pauses(wall=end - begin, probed=probe.latency, logged_ms=longest_pause(daemon)[0])
 
 
 def loss(ground: Ground, kind: Kind, load: Load) -> Loss:
     """Take a load in and lose the router that brought it."""
     with ground.start(kind) as daemon:
         before = memory(daemon.pid)
-        player, _ = _play(daemon, load)
+        player, _ = play(daemon, load)
         loaded = memory(daemon.pid)
         meter, begin = CpuMeter(daemon.pid), time.monotonic()
         player.close()
         cpu, end = wait_until_idle(meter, SETTLED)
         after = memory(daemon.pid)
-    pause_ms, busy_ms = _longest_pause(daemon)
+    pause_ms, busy_ms = longest_pause(daemon)
     return Loss(
         routes=load.routes,
         cpu=cpu,
@@ -204,7 +204,7 @@ def loss(ground: Ground, kind: Kind, load: Load) -> Loss:
     )
 
 
-def _longest_pause(daemon: Running) -> tuple[float | None, float | None]:
+def longest_pause(daemon: Running) -> tuple[float | None, float | None]:
     """Return what an ended daemon said of its longest pause and its busiest turn, in milliseconds."""
     logged = PAUSE.findall(daemon.log())
     return (float(logged[-1][0]), float(logged[-1][1] or "nan")) if logged else (None, None)
@@ -215,7 +215,7 @@ def churn(ground: Ground, kind: Kind, load: Load, cycles: int) -> list[int]:
     after = []
     with ground.start(kind) as daemon:
         for _ in range(cycles):
-            player, _ = _play(daemon, load)
+            player, _ = play(daemon, load)
             player.close()
             wait_until_idle(CpuMeter(daemon.pid))
             after.append(memory(daemon.pid))

@@ -33,7 +33,7 @@ def _pmacct_configuration(protocol: str, dump: str, folder: Path, port: int, ext
         f"{dump}_refresh_time": "86400",
         **extra,
     }
-    return "".join(f"{key}: {value.format(folder=folder)}\n" for key, value in keys.items())
+    return "".join(f"{key}: {value.format(folder=folder)}\n" for key, value in keys.items() if value)
 
 
 _pmbgpd_configuration: Final = partial(_pmacct_configuration, "bgp", "bgp_table_dump")

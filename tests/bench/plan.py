@@ -52,11 +52,11 @@ class Measuring:
     def __init__(self, plan: Plan, folder: Path, first_port: int) -> None:
         self.plan = plan
         self.ground = Ground(folder / "runs", first_port)
-        self._tables = folder
+        self.folder = folder
 
     def view(self, view: int, ipv4: int, ipv6: int) -> bytes:
         """Return one neighbour's view of a table of some size."""
-        path = self._tables / f"{ipv4}-{ipv6}-{view}.bgp"
+        path = self.folder / f"{ipv4}-{ipv6}-{view}.bgp"
         if not path.exists():
             sizes = ("--prefixes", str(ipv4), "--v6", str(ipv6), "--peer", str(view))
             subprocess.run([*self.plan.generator, str(path), *sizes], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)

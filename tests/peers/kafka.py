@@ -126,6 +126,7 @@ class Broker:
     Args:
         home: where its files are.
         properties: additions to its configuration.
+        data: where its data are, in `home` unless given.
         more_listeners: additions to its listeners, each with a comma in front.
         java: the switches of its Java.
     """
@@ -135,6 +136,7 @@ class Broker:
         home: Path,
         properties: Mapping[str, str] | None = None,
         *,
+        data: Path | None = None,
         more_listeners: str = "",
         java: Sequence[str] = SMALL_JAVA,
     ) -> None:
@@ -144,7 +146,7 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = home / "kafka.out"
         home.mkdir(exist_ok=True)
-        self.data = home / "kafka-data"
+        data = data or home / "kafka-data"
         self._configuration = home / "kafka.properties"
         configuration = {
             "process.roles": "broker,controller",
@@ -152,7 +154,7 @@ class Broker:
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
             "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller}{more_listeners}",
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self.data),
+            "log.dirs": str(data),
             "num.partitions": "3",
             "offsets.topic.num.partitions": "1",
             "offsets.topic.replication.factor": "1",
@@ -161,6 +163,11 @@ class Broker:
         }
         self._configuration.write_text("".join(f"{name}={value}\n" for name, value in configuration.items()))
         self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._configuration))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start and wait until it answers."""

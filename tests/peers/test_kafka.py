@@ -243,7 +243,7 @@ def test_nothing_is_lost_when_the_disk_of_the_broker_is_full(tmp_path: Path) -> 
     if mounted.returncode:
         pytest.skip("SKIPPED: this user may not mount a small disk")
     try:
-        small = Broker(disk, {"log.segment.bytes": "2000000", "log.index.size.max.bytes": "1000000"})
+        small = Broker(tmp_path / "small", {"log.index.size.max.bytes": "1000000"}, data=disk / "data")
         small.start()
         with at_work(Target(tmp_path, reserved_port(), **log_keys(small, tmp_path, "full"))) as daemon:
             with peers(daemon) as both:

@@ -1,0 +1,144 @@
+"""Dumps of a full table to Kafka: rows a second from the first in the topic to the last, daemon and broker together.
+
+One broker on the same machine takes the dumps of all daemons, each with its own topic of one partition.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.bench import cases, report
+from tests.bench.daemons import OURS, PMBGPD, Kind
+from tests.bench.measure import CpuMeter
+from tests.peers.kafka import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.bench.cases import Ground, Load
+    from tests.bench.plan import Measuring
+
+#: A Java for work.
+LARGE_JAVA: Final = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC")
+#: Octets of one message where several rows share it.
+BUNDLE: Final = 65_536
+SEVERAL: Final = replace(
+    OURS, name="ours, several rows a message", extra={"bgp_table_dump_kafka_multi_values": str(BUNDLE)}
+)
+KINDS: Final = (OURS, SEVERAL, PMBGPD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dumped:
+    """What a dump to the broker cost the daemon, and the broker."""
+
+    rows: int
+    cpu: float
+    wall: float
+    broker_cpu: float
+    pause_ms: float | None
+
+
+class Topic:
+    """How far a topic has come."""
+
+    def __init__(self, broker: Broker, name: str) -> None:
+        self._partition = TopicPartition(name, 0)
+        self._consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "bench", "log_level": "0"})
+
+    def end(self) -> int:
+        """Return how many messages it has."""
+        return int(self._consumer.get_watermark_offsets(self._partition, timeout=10)[1])
+
+
+@contextmanager
+def kafka(folder: Path) -> Iterator[Broker]:
+    """Run a broker that keeps little."""
+    broker = Broker(folder, {"num.partitions": "1", "log.retention.bytes": str(1 << 30)}, java=LARGE_JAVA)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def dump(ground: Ground, kind: Kind, load: Load, broker: Broker, topic: str) -> Dumped:
+    """Dump the tables at the next full minute, from the first sign in the topic until it has grown no more."""
+    broker.create(topic, 1)
+    keys = {
+        f"{kind.dump}_kafka_topic": topic,
+        f"{kind.dump}_kafka_broker_host": broker.address.partition(":")[0],
+        f"{kind.dump}_kafka_broker_port": str(broker.port),
+        f"{kind.dump}_refresh_time": "60",
+        f"{kind.dump}_file": "",
+    }
+    if kind.name != PMBGPD.name:
+        keys[f"{kind.dump}_spool_directory"] = "{folder}/spool"
+    seen = Topic(broker, topic)
+    several = "kafka_multi_values" in " ".join(kind.extra)
+    with ground.start(kind, **keys) as daemon:
+        player, _ = cases.play(daemon, load)
+        meter, broker_meter = CpuMeter(daemon.pid), CpuMeter(broker.pid)
+        while True:
+            base = seen.end()
+            player.stay(until=lambda base=base: seen.end() > base)
+            begin, before, broker_before = time.monotonic(), meter.seconds(), broker_meter.seconds()
+            sizes = [(begin, seen.end())]
+
+            def is_over(base: int = base, sizes: list[tuple[float, int]] = sizes) -> bool:
+                now, end = time.monotonic(), seen.end()
+                if end != sizes[-1][1]:
+                    sizes.append((now, end))
+                return end - base >= load.routes + 2 if not several else now - sizes[-1][0] > cases.SETTLED
+
+            player.stay(until=is_over)
+            if several or sizes[-1][1] - base >= load.routes:
+                break
+        wall = max(0.001, sizes[-1][0] - begin)
+        cpu, broker_cpu = meter.seconds() - before, broker_meter.seconds() - broker_before
+        player.close()
+    return Dumped(rows=load.routes, cpu=cpu, wall=wall, broker_cpu=broker_cpu, pause_ms=cases.longest_pause(daemon)[0])
+
+
+def compare(measuring: Measuring, folder: Path) -> str:
+    """Let the daemons take turns, and keep each one's fastest round."""
+    streams, routes = measuring.full_views(1)
+    load = cases.Load(name="generated", streams=streams, peers=1, routes=routes)
+    best: dict[str, Dumped] = {}
+    numbers = count()
+    with kafka(folder) as broker:
+        for _ in range(measuring.plan.rounds):
+            for kind in measuring.plan.among(KINDS):
+                one = dump(measuring.ground, kind, load, broker, f"dump-{next(numbers)}")
+                sys.stderr.write(f"kafka, {kind.name}: {one}\n")
+                if kind.name not in best or one.wall < best[kind.name].wall:
+                    best[kind.name] = one
+    return table(best)
+
+
+def table(figures: Mapping[str, Dumped]) -> str:
+    """Compare daemons on dumping into the same broker."""
+    rows = []
+    for name, one in figures.items():
+        ratio = f"{one.wall / figures[OURS.name].wall:.1f}" if OURS.name in figures and name != OURS.name else ""
+        pause = "" if one.pause_ms is None else f"{one.pause_ms:.0f}"
+        speeds = (report.per_second(one.rows / one.wall), report.per_second(one.rows / one.cpu))
+        rows.append((name, f"{one.rows:,}", *speeds, f"{one.broker_cpu:.1f}", pause, ratio))
+    head = (
+        "daemon",
+        "rows",
+        "rows/s",
+        "rows/CPU s",
+        "CPU s of the broker",
+        "longest pause, ms",
+        "ours is faster by",
+    )
+    return report.table(head, rows)
