@@ -15,6 +15,7 @@ one that a hash of the source selects.
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from collections import deque
@@ -66,6 +67,9 @@ IDLE_TURN: Final = 0.2
 #: How long the end waits for the library to let go. Units: seconds.
 LAST_TURN: Final = 1.0
 
+#: How long the thread may keep the others from the interpreter. The default of 5 ms is felt in the reactor, which gives
+#: it up with every system call. Units: seconds.
+SWITCH_INTERVAL: Final = 0.0005
 #: How long the thread rests after a bug of ours. Units: seconds.
 BUG_PAUSE: Final = 1.0
 
@@ -396,6 +400,7 @@ class KafkaCarrier:
     def start(self, reports: Reports) -> None:
         """Begin to connect."""
         post = self._reactor.callFromThread
+        sys.setswitchinterval(SWITCH_INTERVAL)
         courier = Courier(self._settings, self.counters, post, reports, partial(post, self._say))
         self._thread = Thread(target=self._run, args=(courier,), name=self._settings.keys, daemon=True)
         self._thread.start()

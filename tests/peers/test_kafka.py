@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import pytest
 from tests.bench.make_table import Shape, updates
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
 from tests.peers.kafka import Broker, Reader, Record
+from tests.peers.program import ROOT
 from tests.peers.raw_speaker import RawSession, prefix, update, usual_attributes
 from tests.peers.siege import Target, target
 from tests.peers.test_bmp_replay import CASES, played
@@ -360,6 +362,35 @@ def test_bmp_events_arrive_as_in_the_file(tmp_path: Path, broker: Broker) -> Non
     with Reader(broker.address, "bmp") as reader:
         records = reader.read(len(rows))
     assert [json.loads(bare(record.value)) for record in records] == rows
+
+
+def test_the_example_rebuilds_the_table(tmp_path: Path, broker: Broker) -> None:
+    """From the log of a peer that is still there; another one has gone, and so have its routes."""
+    with target(tmp_path, reserved_port(), **log_keys(broker, tmp_path, "example")) as daemon, peers(daemon) as both:
+        both[0].load(300)
+        both[0].churn(5)
+        both[1].load(20)
+        daemon.wait_for_routes(PEERS[0], "withdraw", 5)
+        daemon.wait_for_routes(PEERS[1], "update", 22)
+        both[1].session.close()
+        daemon.wait_for_routes(PEERS[1], "delete", 22)
+        settled(daemon)
+        with Reader(broker.address, "example") as reader:
+            reader.read(count(daemon))
+        command = [sys.executable, "examples/kafka_consumer.py", "-H", broker.address, "-t", "example", "-g", "g", "-e"]
+        printed = subprocess.run(
+            [*command, "--table", "--until-end"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
+        )
+        routes = [json.loads(line) for line in printed.stdout.splitlines()]
+        announced = {row["ip_prefix"] for row in daemon.log_of(PEERS[0], "update")}
+        withdrawn = {row["ip_prefix"] for row in daemon.log_of(PEERS[0], "withdraw")}
+        assert {route["peer_ip_src"] for route in routes} == {PEERS[0]}
+        assert {route["ip_prefix"] for route in routes} == announced - withdrawn
+        assert len(routes) == 330
+        printed = subprocess.run(
+            [*command, "--print", "--num", "1"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
+        )
+        assert json.loads(printed.stdout)["event_type"] == "log_init"
 
 
 def test_what_a_shutdown_says_last_arrives(tmp_path: Path, broker: Broker) -> None:
