@@ -103,7 +103,7 @@ class Glass:
         self._zmq = ZmqServer(self._reactor, settings, lambda frames, reply: glass.answer(frames, reply.send))
         self._metrics.add("looking_glass", glass.counters)
         self._metrics.add("looking_glass_server", self._zmq.counters)
-        self._metrics.add("looking_glass_server", self._zmq.warden.counters)
+        self._metrics.add("looking_glass_server_connections", self._zmq.warden.counters)
         self._log.info(f"looking glass on {settings.address} port {settings.port}/tcp")
 
     def _serve_http(self, settings: HttpSettings, queries: Pages, end_of_ribs: Callable[[], int]) -> None:

@@ -18,7 +18,7 @@ from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.maps import Limits
 from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
 from routed.plumbing.process import ProcessSettings
-from routed.plumbing.zeromq_settings import ZmqSettings
+from routed.plumbing.zeromq_settings import MAX_ZMQ_CONNECTIONS, ZmqSettings
 from routed.service.settings import (
     DumpFormat,
     DumpSettings,
@@ -88,7 +88,13 @@ class CommonSettings:
     @property
     def connections(self) -> int:
         """Return how many connections there may be at a time."""
-        return self.listener.max_peers
+        return self.listener.max_peers + self.questioners
+
+    @property
+    def questioners(self) -> int:
+        """Return how many descriptors those take who ask: over ZeroMQ there are two for a connection."""
+        zmq = 0 if self.looking_glass is None else 2 * MAX_ZMQ_CONNECTIONS
+        return zmq + (0 if self.http is None else self.http.max_connections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +106,7 @@ class BgpSettings(CommonSettings):
     @property
     def connections(self) -> int:
         """Return how many connections there may be at a time: one that is passed on is two."""
-        return self.listener.max_peers * (1 if self.maps.xconnect_map is None else 2)
+        return self.listener.max_peers * (1 if self.maps.xconnect_map is None else 2) + self.questioners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

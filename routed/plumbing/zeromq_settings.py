@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import Final
+
+#: Connections at a time, all clients together.
+MAX_ZMQ_CONNECTIONS: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,8 @@ QUIET: Final = 5.0
 ADDRESSES: Final = 5_000
 CROWD: Final = 100
 ROUNDS: Final = 5
+#: Seconds without work after which a daemon has done what it had to.
+SETTLED: Final = 0.2
 #: Searches: what they are called, our condition, and BIRD's.
 SEARCHES: Final = (
     ("community *:777", {"community": "*:777"}, "bgp_community ~ [(*, 777)]"),
@@ -172,7 +174,7 @@ def measure(glass: type[Ours | Birds], tables: list[bytes], folder: Path, port: 
         player = Player(running.target, len(tables) - 1, PLAYER_AS)
         meter = CpuMeter(running.pid)
         player.play(tables[:-1])
-        wait_until_idle(meter)
+        wait_until_idle(meter, SETTLED)
         daemon = glass(running)
         report(f"{glass.kind.name}, load average {os.getloadavg()[0]:.1f}")
         report(f"{'milliseconds':34}{'p50':>9}{'p99':>9}{'worst':>9}{'answers/s':>10}{'CPU, us':>9}{'found':>9}")
@@ -187,7 +189,7 @@ def measure(glass: type[Ours | Birds], tables: list[bytes], folder: Path, port: 
                 name = "a table loads" if clients == 1 else f"a table loads, {clients} clients"
                 asked(name, partial(daemon.asker, inside, clients), partial(late.play, tables[-1:]))
                 late.close()
-                wait_until_idle(meter)
+                wait_until_idle(meter, SETTLED)
             if daemon.pauses():
                 report(daemon.pauses())
             for name, where, bird in SEARCHES:

@@ -113,6 +113,12 @@ def test_every_key_of_http(protocol: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("keys", "more"), [((), 0), (("lg: true",), 1024), (("lg: true", "lg_http: true"), 1280)])
+def test_descriptors_for_those_who_ask(keys: tuple[str, ...], more: int) -> None:
+    text = "\n".join(f"bgp_daemon_{key}" for key in ("max_peers: 7", *keys))
+    assert pmbgpd_settings(read_configuration(parse_statements(text, "f"))).connections == 7 + more
+
+
 class HttpServer:
     """In place of an HTTP server."""
 

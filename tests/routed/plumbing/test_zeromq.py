@@ -317,12 +317,12 @@ def test_many_messages_that_are_whole_cost_nothing(rig: Rig, monkeypatch: pytest
     client = rig.client()
     for _ in range(20):
         assert rig.ask(client, bytes(MAX_FRAME)) == [bytes(MAX_FRAME)]
-        rig.reactor.advance(warden.INTERVAL)
+        rig.reactor.advance(warden.QUIET_INTERVAL)
     assert rig.server.warden.counters.ended == 0
 
 
 def test_connections_beyond_the_most_are_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warden, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(warden, "MAX_ZMQ_CONNECTIONS", 2)
     clients = [rig.client(), rig.client()]
     for client in clients:
         assert rig.ask(client, b"x") == [b"x"]
@@ -332,15 +332,15 @@ def test_connections_beyond_the_most_are_ended(rig: Rig, monkeypatch: pytest.Mon
     assert rig.ask(clients[0], b"others") == [b"others"]
     clients[1].close(linger=0)  # so that there is room
     assert rig.until(lambda: [b"late"] in rig.asked)
-    assert rig.server.warden.counters.connections == 2
+    assert rig.server.warden.counters.open == 2
 
 
 def test_a_connection_that_says_nothing_has_an_end(rig: Rig) -> None:
     polite = rig.client()
     assert rig.ask(polite, b"x") == [b"x"]
     with unfinished(rig) as client:
-        assert rig.until(lambda: rig.server.warden.counters.connections == 2)
-        rig.reactor.pump([warden.INTERVAL] * int(warden.PATIENCE / warden.INTERVAL))
+        assert rig.until(lambda: rig.server.warden.counters.open == 2)
+        rig.reactor.pump([warden.QUIET_INTERVAL] * int(1 + warden.PATIENCE / warden.QUIET_INTERVAL))
         assert rig.until(lambda: rig.server.warden.counters.silent == 1)
         assert rig.until(lambda: is_over(client))
     assert rig.ask(polite, b"y") == [b"y"]
@@ -359,12 +359,12 @@ def is_over(client: socket.socket) -> bool:
 def test_a_descriptor_that_is_of_something_else_is_left_alone(rig: Rig) -> None:
     one, other = socket.socketpair()
     with one, other, socket.create_server(("127.0.0.1", 0)) as stranger:
-        for descriptor in (one.fileno(), stranger.fileno()):
-            rig.server.warden._end(descriptor)
-            assert rig.server.warden._received(descriptor) is None
+        for descriptor in (one.fileno(), stranger.fileno(), -1):
+            rig.server.warden._learn(zmq.EVENT_ACCEPTED, descriptor)
+        assert rig.server.warden._connections == {}
+        assert warden.received(one) == 0
         one.send(b"x")
         assert other.recv(1) == b"x"
-    assert rig.server.warden._received(-1) is None
 
 
 # -- who is let in ----------------------------------------------------------------------------------------------------
