@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Reload = Callable[[], Awaitable[Reloaded]]
 
+#: Mistakes that are told; the log has all of them.
+MAX_PROBLEMS: Final = 100
 NOT_ALLOWED: Final = "reload: only for clients with a password or a key of theirs, or on the loopback address"
 NOT_HERE: Final = "reload: not while the daemon starts"
 
@@ -42,7 +44,8 @@ class Commands:
             return Answer({"text": NOT_HERE}, [])
         reloaded = await self.reload()
         if reloaded.problems:
-            return Answer({"text": reloaded.summary, "problems": list(reloaded.problems)}, [])
+            problems = list(reloaded.problems[:MAX_PROBLEMS])
+            return Answer({"text": f"{reloaded.summary}: {'; '.join(problems)}", "problems": problems}, [])
         return Answer({"outcome": reloaded.summary}, _rows(reloaded.changes))
 
 

@@ -225,7 +225,7 @@ def test_a_reload_is_asked_of_a_looking_glass(net: Network, tmp_path: Path) -> N
         assert '{"key":"bgp_daemon_max_peers","before":"10","after":"20","live":true}' in ask().stdout
         configure("bgp_daemon_max_peers: 30", "bgp_daemon_hold_time: 1")
         refused = ask()
-        assert f"[{configuration}:3] bgp_daemon_hold_time: invalid value '1'" in refused.stdout
+        assert f"[{configuration}:3] bgp_daemon_hold_time: invalid value '1'" in refused.stderr
         assert "reload refused: nothing has changed" in program.text()
         assert "bgp_daemon_max_peers: 20 -> 30" not in program.text()
     finally:

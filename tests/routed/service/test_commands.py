@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.query.codec import decode_question
 from routed.service.answering import Answer
-from routed.service.commands import NOT_ALLOWED, NOT_HERE, Commands, may_command
+from routed.service.commands import MAX_PROBLEMS, NOT_ALLOWED, NOT_HERE, Commands, may_command
 from routed.service.settings import Change, Reloaded
 
 RELOAD = decode_question({"select": "reload"})
@@ -50,8 +50,16 @@ def test_a_reload_is_answered_with_what_is_different() -> None:
 
 def test_a_reload_that_is_refused_is_answered_with_the_mistakes() -> None:
     facts, rows = answer_of(commands_with(Reloaded(problems=("[f:1] a", "[f:2] b"))))
-    assert facts == {"text": "reload refused: nothing has changed", "problems": ["[f:1] a", "[f:2] b"]}
+    assert facts == {
+        "text": "reload refused: nothing has changed: [f:1] a; [f:2] b",
+        "problems": ["[f:1] a", "[f:2] b"],
+    }
     assert rows == []
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    facts, _ = answer_of(commands_with(Reloaded(problems=tuple(map(str, range(MAX_PROBLEMS + 1))))))
+    assert facts["problems"] == [str(number) for number in range(MAX_PROBLEMS)]
 
 
 def test_who_is_not_allowed_changes_nothing() -> None:
