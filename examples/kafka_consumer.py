@@ -52,10 +52,11 @@ def messages(options: argparse.Namespace) -> Iterator[Message]:
             "bootstrap.servers": options.host,
             "group.id": options.group_id,
             "auto.offset.reset": "earliest" if options.earliest else "latest",
+            "enable.auto.commit": not options.until_end,  # who reads all takes nothing from the group
             **dict(each.split("=", 1) for each in options.property),
         }
     )
-    left: set[tuple[int, int]] = set()  # partitions that have not ended, with the offset of their end
+    left: dict[int, int] = {}  # partitions that have not ended, with the offset of their end
     if options.until_end:
         left = _take_all(consumer, options.topic)
     else:
@@ -72,20 +73,21 @@ def messages(options: argparse.Namespace) -> Iterator[Message]:
                 number += 1
                 if number == options.num:
                     return
-                left.discard((message.partition(), message.offset() + 1))
+                if message.offset() + 1 >= left.get(message.partition(), 0):
+                    left.pop(message.partition(), None)
     finally:
         consumer.close()
 
 
-def _take_all(consumer: Consumer, topic: str) -> set[tuple[int, int]]:
+def _take_all(consumer: Consumer, topic: str) -> dict[int, int]:
     """Read all partitions from their beginning; where each of them ends now, unless it is empty."""
     partitions = consumer.list_topics(topic, timeout=BROKER_PATIENCE).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-    ends = set()
+    ends = {}
     for number in partitions:
         first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=BROKER_PATIENCE)
         if end > first:
-            ends.add((number, end))
+            ends[number] = end
     return ends
 
 

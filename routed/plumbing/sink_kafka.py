@@ -149,7 +149,7 @@ class Courier:
         if self._is_stale or not self._produce(self._producer):
             self._producer.poll(TURN if self._is_up else DOWN_TURN)
         self._report()
-        if self._failure or (self._is_stale and not self._loads):
+        if self._failure or (self._is_stale and (not self._loads or self._is_up is False)):
             self._drop()
         elif self._suspect or not self._is_up:
             self._look(self._producer)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.bench import cases, report
 from tests.bench.daemons import OURS, PMBGPD, Kind
@@ -34,6 +34,10 @@ SEVERAL: Final = replace(
     OURS, name="ours, several rows a message", extra={"bgp_table_dump_kafka_multi_values": str(BUNDLE)}
 )
 KINDS: Final = (OURS, SEVERAL, PMBGPD)
+#: The client library without a daemon: what can be had at all.
+ALONE: Final = "the client library alone"
+ROW: Final = bytes(330)
+BATCH, MOST_UNDER_WAY = 512, 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,30 @@ def dump(ground: Ground, kind: Kind, load: Load, broker: Broker, topic: str) -> 
     return Dumped(rows=load.routes, cpu=cpu, wall=wall, broker_cpu=broker_cpu, pause_ms=cases.longest_pause(daemon)[0])
 
 
+def alone(broker: Broker, topic: str, rows: int) -> Dumped:
+    """Produce rows of a usual length with nothing but the client library, as fast as it takes them."""
+    broker.create(topic, 1)
+    producer = Producer({"bootstrap.servers": broker.address, "enable.idempotence": "true", "linger.ms": "5"})
+    left = [rows]
+
+    def delivered(_error: object, _message: object) -> None:
+        left[0] -= 1
+
+    cpu, broker_meter, begin = time.process_time(), CpuMeter(broker.pid), time.monotonic()
+    for _ in range(rows // BATCH):
+        producer.produce_batch(topic, [{"value": ROW} for _ in range(BATCH)], partition=0, on_delivery=delivered)
+        while len(producer) > MOST_UNDER_WAY:
+            producer.poll(0.005)
+    producer.flush()
+    return Dumped(
+        rows=rows - left[0],
+        cpu=time.process_time() - cpu,
+        wall=time.monotonic() - begin,
+        broker_cpu=broker_meter.seconds(),
+        pause_ms=None,
+    )
+
+
 def compare(measuring: Measuring, folder: Path) -> str:
     """Let the daemons take turns, and keep each one's fastest round."""
     streams, routes = measuring.full_views(1)
@@ -121,6 +149,10 @@ def compare(measuring: Measuring, folder: Path) -> str:
                 sys.stderr.write(f"kafka, {kind.name}: {one}\n")
                 if kind.name not in best or one.wall < best[kind.name].wall:
                     best[kind.name] = one
+            one = alone(broker, f"alone-{next(numbers)}", routes)
+            sys.stderr.write(f"kafka, {ALONE}: {one}\n")
+            if ALONE not in best or one.wall < best[ALONE].wall:
+                best[ALONE] = one
     return table(best)
 
 

@@ -107,12 +107,17 @@ class Reader:
         deadline = time.monotonic() + PATIENCE
         while len(self._records) < at_least or (until is not None and not until(self._records)):
             assert time.monotonic() < deadline, f"{len(self._records)} records of {self._topic} came"
-            for message in self._consumer.consume(10_000, 0.2):
-                error = message.error()
-                assert error is None or error.retriable() or error.code() == KafkaError._TRANSPORT, error
-                if error is None:
-                    self._records.append(Record(message.partition(), message.key(), message.value()))
+            self.more()
         return list(self._records)
+
+    def more(self) -> list[Record]:
+        """Look once for more records; return all."""
+        for message in self._consumer.consume(10_000, 0.2):
+            error = message.error()
+            assert error is None or error.retriable() or error.code() == KafkaError._TRANSPORT, error
+            if error is None:
+                self._records.append(Record(message.partition(), message.key(), message.value()))
+        return self._records
 
     def _assign(self) -> bool:
         found = self._consumer.list_topics(self._topic, timeout=5).topics[self._topic]

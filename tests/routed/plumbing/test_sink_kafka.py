@@ -293,6 +293,20 @@ def test_a_new_producer_is_made_when_the_old_one_has_delivered(rig: Rig) -> None
     assert rig.delivered() == [1]
 
 
+def test_a_new_producer_is_made_at_once_when_the_broker_is_away(rig: Rig) -> None:
+    """What is under way would wait for ever, with a wrong password for instance."""
+    rig.turn()
+    rig.library.missing = KafkaError(KafkaError._TRANSPORT)
+    rig.library.callbacks.error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+    rig.put(b"a\n")
+    rig.now += module.PROBE
+    rig.turn()
+    rig.courier.renew()
+    rig.turn(2)
+    assert len(rig.made) == 2
+    assert rig.library.values == [b"a"]
+
+
 def test_a_broker_that_does_not_answer_is_told_with_the_complaint_of_the_library(rig: Rig) -> None:
     rig.turn()
     assert rig.told == [("up",)]
