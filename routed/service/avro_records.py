@@ -83,6 +83,7 @@ class AvroEncoding:
         self.routes = next(schema for name, schema in schemas.items() if name in _ROUTES)
         self._fields = RowFields(self.routes)
         self._protocol = self.routes.name[:3]
+        self._keys = {name: schema.key for name, schema in schemas.items()}
         self._texts = {name: AvroJson(_declared(schema.fields)) for name, schema in schemas.items()} if as_json else {}
 
     def new_rows(self) -> AvroRows:
@@ -108,7 +109,7 @@ class AvroEncoding:
     def _finish(self, octets: bytes, count: int, ends: bytes, schema: Schema) -> tuple[bytes, Framing]:
         if self._texts:
             return self._texts[schema.name].lines(octets, count), TEXT
-        return octets, Framing(ends, schema.key)
+        return octets, Framing(ends, self._keys[schema.name])
 
 
 def _facts(text: bytes) -> dict[str, Any]:
