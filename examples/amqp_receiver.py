@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -80,7 +81,7 @@ def schema(path: str) -> Any:
     """Read a schema that the daemon has written out."""
     import fastavro  # noqa: PLC0415 (as above)
 
-    return fastavro.schema.load_schema(path)
+    return fastavro.parse_schema(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
 def main(words: Sequence[str]) -> None:

@@ -1,0 +1,177 @@
+"""A real RabbitMQ gets what the file gets, in the order of each peer, whatever happens to either side."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import fastavro
+import pytest
+
+from tests.peers.collector import PATIENCE, at_work, is_pmacct
+from tests.peers.program import ROOT
+from tests.peers.rabbitmq import Message, RabbitMQ
+from tests.peers.siege import Target
+from tests.peers.test_kafka import (
+    PEERS,
+    ROUTES,
+    bare,
+    by_peer,
+    count,
+    errors_are_about,
+    first_of_each,
+    logged,
+    peers,
+    settled,
+    spooled,
+)
+from tests.peers.waiting import eventually
+from tests.ports import reserved_port
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(is_pmacct(), reason="SKIPPED: pmacct loses what it cannot deliver"),
+]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.leave()
+
+
+def keys(prefix: str, broker: RabbitMQ, home: Path, **more: object) -> dict[str, object]:
+    """Return the keys of one stream to the broker, all of whose messages survive it."""
+    settings = {
+        "amqp_host": "127.0.0.1",
+        "amqp_port": broker.port,
+        "amqp_persistent_msg": "true",
+        "amqp_retry": 1,
+        "spool_directory": home / "spool",
+        **more,
+    }
+    if "dump" in prefix:
+        del settings["amqp_retry"]
+    return {prefix + key: value for key, value in settings.items()}
+
+
+def has_all(daemon: Target, messages: Sequence[Message]) -> bool:
+    return len({message.body for message in messages}) >= count(daemon)
+
+
+def test_nothing_is_lost_when_the_broker_is_killed_and_when_both_are(tmp_path: Path, broker: RabbitMQ) -> None:
+    """The broker is killed and comes back; then it is stopped, and the daemon killed meanwhile."""
+    routing_keys = [f"log.{peer.replace('.', '_')}" for peer in PEERS]
+    broker.bind("outage", "pmacct", "direct", *routing_keys)
+    port, dumped = reserved_port(), tmp_path / "dump"
+    settings = keys("bgp_daemon_msglog_", broker, tmp_path, amqp_routing_key="log.$peer_src_ip")
+    with at_work(Target(tmp_path, port, **settings)) as daemon, peers(daemon) as both:
+        for peer in both:
+            peer.load()
+        first = broker.read("outage", lambda messages: len(messages) >= 2 * ROUTES)
+        assert {message.routing_key for message in first} == set(routing_keys)
+        assert {message.content_type for message in first} == {"application/json"}
+        broker.stop(signal.SIGKILL)
+        for peer in both:
+            peer.churn()
+        broker.start()
+        for peer in both:
+            peer.churn()
+        settled(daemon)
+        messages = broker.read("outage", lambda messages: has_all(daemon, [*first, *messages]))
+        rows = [bare(message.body) for message in (*first, *messages)]
+        assert by_peer(first_of_each(rows)) == logged(daemon)
+        broker.stop()
+        for peer in both:
+            peer.churn()
+        settled(daemon)
+        wanted = {peer: rows[-40:] for peer, rows in logged(daemon).items()}
+        octets = sum(len(row) for rows in wanted.values() for row in rows)
+        eventually(lambda: spooled(tmp_path) >= octets, PATIENCE, "the spool to hold everything")
+        daemon.kill()
+    broker.start()
+    dumped.mkdir()
+    with at_work(Target(dumped, port, **settings)):
+        messages = broker.read("outage", lambda messages: len({message.body for message in messages}) >= 80)
+        assert by_peer(first_of_each(bare(message.body) for message in messages)) == wanted
+        eventually(lambda: spooled(tmp_path) == 0, PATIENCE, "the spool to be removed")
+
+
+def test_a_wrong_password_is_told_and_heals_and_a_dump_in_avro_arrives_as_in_the_file(
+    tmp_path: Path, broker: RabbitMQ
+) -> None:
+    """The log is retried until the user exists; the dump goes by topic, with keys in turn and schemas written out."""
+    broker.bind("guarded", "pmacct", "direct", "guarded")
+    for queue in ("dump", "received"):
+        broker.bind(queue, "topics", "topic", "rib.#")
+    settings = {
+        **keys("bgp_daemon_msglog_", broker, tmp_path, amqp_routing_key="guarded", amqp_user="late", amqp_passwd="x"),
+        **keys("bgp_table_dump_", broker, tmp_path, amqp_routing_key="rib.$peer_src_ip", amqp_routing_key_rr=2),
+        "bgp_table_dump_amqp_exchange": "topics",
+        "bgp_table_dump_amqp_exchange_type": "topic",
+        "bgp_table_dump_amqp_heartbeat_interval": 10,
+        "bgp_table_dump_output": "avro",
+        "bgp_table_dump_file": tmp_path / "dump-%H%M",
+        "bgp_table_dump_avro_schema_file": tmp_path / "schema",
+    }
+    with at_work(Target(tmp_path, reserved_port(), **settings)) as daemon:
+        with peers(daemon) as both:
+            both[0].load(300)
+            daemon.wait_for_text("bgp_daemon_msglog_amqp_user or bgp_daemon_msglog_amqp_passwd: 127.0.0.1")
+            daemon.wait_for_text("ACCESS_REFUSED")
+            daemon.wait_for_routes(PEERS[0], "update", 330)
+            broker.add_user("late", "x")
+            settled(daemon)
+            messages = broker.read("guarded", lambda messages: has_all(daemon, messages))
+            assert by_peer(bare(message.body) for message in messages) == logged(daemon)
+            messages = broker.read("dump", lambda messages: whole_dump(messages, tmp_path))
+        errors_are_about(daemon, "amqp")
+    dumped = whole_dump(messages, tmp_path)
+    records = [record_of(message, tmp_path) for message in dumped]
+    when = time.localtime(float(str(records[0]["timestamp"])))
+    assert b"".join(message.body for message in dumped) == (tmp_path / time.strftime("dump-%H%M", when)).read_bytes()
+    assert {message.content_type for message in dumped} == {"avro/binary"}
+    assert {message.routing_key for message in dumped} >= {"rib.127_8_0_1_0", "rib.127_8_0_1_1"}
+    assert {record["writer_id"] for record in records} == {f"default/{daemon.pid}"}
+    rebuilt = received(broker, messages.index(dumped[-1]) + 1, tmp_path / "schema")
+    assert rebuilt == [record for record in records if record["event_type"] == "dump"]
+
+
+def whole_dump(messages: Sequence[Message], home: Path) -> list[Message]:
+    """Return the messages of the first dump of both peers that has all routes; none when there is none."""
+    by_time: dict[object, list[Message]] = defaultdict(list)
+    for message in messages:
+        by_time[record_of(message, home)["timestamp"]].append(message)
+    for dump in by_time.values():
+        closing = [record_of(message, home) for message in dump if message.schema == "bgp_dumpclose"]
+        if [record["entries"] for record in closing] == [330, 0]:
+            return dump
+    return []
+
+
+def received(broker: RabbitMQ, count: int, schemas: Path) -> list[object]:
+    """Return the routes of the tables that the example rebuilds."""
+    where = ["-e", "topics", "-k", "rib.#", "-q", "received", "-D", "-H", "127.0.0.1", "-P", str(broker.port)]
+    command = [sys.executable, "examples/amqp_receiver.py", *where, "-a", str(schemas), "-n", str(count), "--table"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr) == (0, "330 routes\n")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def record_of(message: Message, home: Path) -> dict[str, object]:
+    """Decode a message by the schema that the daemon has written out."""
+    schema = fastavro.parse_schema(json.loads((home / f"schema-{message.schema}").read_text()))
+    record = fastavro.schemaless_reader(io.BytesIO(message.body), schema, None)
+    assert isinstance(record, dict)
+    return record
