@@ -17,6 +17,7 @@ from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals
 from routed.plumbing.log import Log
 from routed.plumbing.privileges import become, give_up_future
 from routed.plumbing.process import PidFile, daemonize, raise_descriptor_limit, set_priority
+from routed.plumbing.sandbox import write_only_below
 from routed.plumbing.service_manager import ServiceManager
 from routed.plumbing.unraisable import log_unraisable
 
@@ -145,6 +146,8 @@ class Command(Generic[S]):
             end.pid_file = write_pid_file(process, log)
             if process.identity is not None:
                 become(process.identity)
+            if process.writes_below is not None:
+                write_only_below(process.writes_below)
         except (StartError, OSError) as error:
             log.error(str(error))
             return FAILED

@@ -39,6 +39,13 @@ PROCESS: Final = Group(
         ),
         _ours("proc_group", ACCOUNT, None, "group to run as, together with `proc_user` (that user's when unset)"),
         _ours(
+            "proc_sandbox",
+            BOOLEAN,
+            OFF,
+            "once everything is open, write below the folders of the configured outputs alone, and run no program",
+            source="landlock(7)",
+        ),
+        _ours(
             "proc_stop_patience",
             at_least(1, unit="seconds"),
             30,

@@ -12,6 +12,7 @@ from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
 from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
 from routed.daemon.settings_brokers import broker_settings
+from routed.daemon.written import written_folders
 from routed.plumbing.config import Configuration, configure
 from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.log import Level, LogLine, LogSettings
@@ -191,6 +192,7 @@ def process_settings(c: Configuration) -> ProcessSettings:
         umask=c.of("files_umask", int),
         owner=files_owner(c, identity),
         identity=identity,
+        writes_below=written_folders(c) if c.of("proc_sandbox", bool) else None,
         stop_patience=c.of("proc_stop_patience", int),
     )
 

@@ -61,7 +61,15 @@ def give_up_future() -> None:
         for capability in range(_MAX_CAPABILITIES):
             prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # refused for those that the kernel does not know
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # older than Linux 4.3: there are none
-    if prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+    rule_out_new_privileges()
+
+
+def rule_out_new_privileges() -> None:
+    """See to it that no program which this process runs has more privileges than it.
+
+    Raises: PrivilegeError.
+    """
+    if _prctl()(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise PrivilegeError("the system refuses to rule out new privileges (PR_SET_NO_NEW_PRIVS)")
 
 

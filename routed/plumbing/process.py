@@ -26,7 +26,8 @@ NO_ACCOUNT: Final = -1
 class ProcessSettings:
     """How the process runs, and whose the files are that it creates.
 
-    `identity` is whom it runs as once everything is open, None to stay who it is. `stop_patience`: how long the end may
+    `identity` is whom it runs as once everything is open, None to stay who it is. `writes_below`: the folders that
+    a sandbox leaves open, None for no sandbox. `stop_patience`: how long the end may
     take. Units: seconds.
     """
 
@@ -37,6 +38,7 @@ class ProcessSettings:
     umask: int
     owner: Owner
     identity: Identity | None = None
+    writes_below: tuple[Path, ...] | None = None
     stop_patience: int = 30
 
 

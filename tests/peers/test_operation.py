@@ -17,6 +17,7 @@ from typing import ClassVar, Final
 
 import pytest
 
+from routed.plumbing.sandbox import landlock_version
 from tests.peers.bird import Bird
 from tests.peers.collector import COMMAND, PATIENCE, Collector, at_work
 from tests.peers.conftest import Recruit
@@ -60,7 +61,8 @@ class Unprivileged(Collector):
         self.command, environment = command_for_others()  # type: ignore[misc]  # of its own
         words = [f"{name}={value}" for name, value in environment.items()]
         self.command = ["env", *words, *self.command]  # type: ignore[misc]  # the same
-        super().__init__(network, home, {"pidfile": home / "pid", "proc_user": "nobody", **settings})
+        keys = {"pidfile": home / "pid", "proc_user": "nobody", "proc_sandbox": str(landlock_version() > 0).lower()}
+        super().__init__(network, home, {**keys, **settings})
 
     def send(self, number: signal.Signals) -> None:
         self._program.send(number)
@@ -81,7 +83,7 @@ def home_of_nobody() -> Iterator[Path]:
 
 
 def test_root_opens_the_port_and_an_ordinary_user_serves(net: Network, recruit: Recruit, home_of_nobody: Path) -> None:
-    """Keys of TCP-MD5, log rotation and the pid file do without privileges."""
+    """Keys of TCP-MD5, log rotation and the pid file do without privileges, and in a sandbox where there is one."""
     home, keys, log = home_of_nobody, home_of_nobody / "keys", home_of_nobody / "log"
     keys.write_text(f"{PEER}, open-barley\n")
     speaker = recruit(Bird, Link(local=PEER, password="open-sesame"))
