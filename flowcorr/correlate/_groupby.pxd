@@ -55,7 +55,7 @@ cdef class Bin:
 ctypedef struct step:                    # octets of a row that become octets of the key
     uint32_t from_row
     uint32_t to_key
-    uint32_t octets                      # 1, 2, 4, 8, 16; 0: a time of which whole seconds remain
+    uint32_t octets                      # 1, 2, 4, 8, 16; 0: a time of which whole seconds remain; 3: DSCP
 
 ctypedef struct item:                    # a record on its way into a table
     const uint8_t *row

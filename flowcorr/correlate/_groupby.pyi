@@ -40,8 +40,8 @@ class GroupBy:
     Args:
         layout: of the batches that come; it has `record_type`.
         texts: where the texts of their columns are.
-        keys: for each piece of the key its octets (1, 2, 4, 8 or 16; 0: a time of which whole seconds remain), its
-            place in the key and its places in a row, one for each key that a record counts for.
+        keys: for each piece of the key its octets (1, 2, 4, 8 or 16; 0: a time of which whole seconds remain; 3: an
+            octet of which DSCP remains), its place in the key and its places in a row, one for each key that a record counts for.
         texts_at: places in the key that hold ids of texts.
         flag_at: place in the key that is 1 for a record without counters.
         key_octets: of the key, a multiple of 8.

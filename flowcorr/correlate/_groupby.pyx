@@ -29,6 +29,7 @@ cdef extern from *:
 
 cdef enum:
     BLOCK = 128                          # records whose misses overlap
+    OCTETS_OF_DSCP = 3                   # stands for one of which the highest six bits remain (RFC 2474 section 3)
     FIRST_SLOTS = 16                     # of a part
     PART_SHIFT = 58                      # the highest six bits of a hash choose the part
     FIRST_WITHOUT_COUNTERS = 100         # of the types of records
@@ -45,6 +46,8 @@ cdef enum:                               # why `add` stopped
     STOP_NO_BIN = 2
     STOP_NO_MEMORY = 3
 
+#: Steps of a key, and the octets that each takes of a row.
+STEP_OCTETS = {0: 8, 1: 1, 2: 2, OCTETS_OF_DSCP: 1, 4: 4, 8: 8, 16: 16}
 #: The one bin of all records where nothing is divided by time.
 ALL_TIME = (INT64_MIN, INT64_MAX)
 
@@ -264,7 +267,8 @@ cdef class GroupBy:
         layout: of the batches that come.
         texts: where the texts of their columns are.
         keys: for each column of the key, its octets in a row, its place in the key and the places in a row that it is
-            taken from, one for each key that a record counts for; 0 octets: a time, of which whole seconds remain.
+            taken from, one for each key that a record counts for; 0 octets: a time, of which whole seconds remain;
+            3: an octet, of which DSCP remains.
         texts_at: places in the key that hold ids of texts.
         flag_at: place in the key that is 1 for a record without counters.
         key_octets: of the key, a multiple of 8.
@@ -297,10 +301,11 @@ cdef class GroupBy:
         if self.steps == NULL or self.text_at == NULL or self.keys == NULL or self.items == NULL:
             raise MemoryError
         for i, (octets, to_key, sources) in enumerate(keys):
-            if octets not in (0, 1, 2, 4, 8, 16) or to_key + (octets or 8) > key_octets:
+            width = STEP_OCTETS.get(octets, 0)
+            if not width or to_key + width > key_octets:
                 raise ValueError(f"{octets} octets at {to_key} of a key of {key_octets}")
             for variant in range(self.variants):
-                if not 0 <= sources[variant] <= layout.stride - (octets or 8):
+                if not 0 <= sources[variant] <= layout.stride - width:
                     raise ValueError(f"{octets} octets at {sources[variant]} of a row of {layout.stride}")
                 self.steps[variant * self.step_count + i] = step(sources[variant], to_key, octets)
         for i in range(self.texts_count):
@@ -592,7 +597,9 @@ cdef inline uint64_t share(uint64_t of, int64_t passed, int64_t duration) noexce
 
 cdef void pack_one(uint8_t *to, const uint8_t *row, const step *s) noexcept nogil:
     cdef int64_t when
-    if s.octets:
+    if s.octets == OCTETS_OF_DSCP:
+        to[0] = row[s.from_row] >> 2
+    elif s.octets:
         memcpy(to, row + s.from_row, s.octets)
     else:
         memcpy(&when, row + s.from_row, 8)

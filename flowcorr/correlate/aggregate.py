@@ -29,6 +29,10 @@ DEFAULT: Final = "src_host"
 BESIDE_SUMS: Final = frozenset({"tag", "tag2", "class", FLOWS})
 #: A key is a multiple of this: it is compared eight octets at a time.
 KEY_ALIGNMENT: Final = 8
+#: Steps of a key that do not copy octets: what stands where their number does.
+WHOLE_SECONDS: Final = 0
+DSCP: Final = 3
+SERVICE_TYPES: Final = frozenset({"tos", "tunnel_tos"})
 
 _FIELDS: Final = fields_by_primitive()
 
@@ -141,8 +145,8 @@ class KeyPlan:
     """How the key of a record is put together.
 
     Attributes:
-        steps: octets, place in the key, and places in a row for each key that a record counts for; 0 octets: a time
-            of which whole seconds remain.
+        steps: octets (or `WHOLE_SECONDS`, `DSCP`), place in the key, and places in a row for each key that a record
+            counts for.
         places: where each column stands in the key.
         texts: places that hold ids of texts.
         flag: place that tells records without counters, which share no entry with others.
@@ -156,8 +160,12 @@ class KeyPlan:
     octets: int
 
 
-def plan_key(aggregate: Aggregate, layout: Layout, *, whole_seconds: bool = False) -> KeyPlan:
-    """Plan the key: columns that lie side by side in a row are copied together."""
+def plan_key(aggregate: Aggregate, layout: Layout, *, whole_seconds: bool = False, dscp: bool = False) -> KeyPlan:
+    """Plan the key: columns that lie side by side in a row are copied together.
+
+    With `whole_seconds` times lose their fraction, with `dscp` a type of service all but its six highest bits
+    (RFC 2474 section 3).
+    """
     columns = sorted(
         {field.column for field in aggregate.fields if field.column.name not in SUMMED},
         key=lambda column: layout.offset(column.name),
@@ -170,7 +178,9 @@ def plan_key(aggregate: Aggregate, layout: Layout, *, whole_seconds: bool = Fals
         width, place = column.kind.width, layout.offset(column.name)
         places[column.name] = at
         if column.kind is Kind.TIME and whole_seconds:
-            steps.append((0, at, (place,)))
+            steps.append((WHOLE_SECONDS, at, (place,)))
+        elif column.name in SERVICE_TYPES and dscp:
+            steps.append((DSCP, at, (place,)))
         elif runs and runs[-1][0] + runs[-1][2] == place and runs[-1][1] + runs[-1][2] == at:
             runs[-1][2] += width
         else:

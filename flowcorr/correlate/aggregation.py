@@ -40,6 +40,7 @@ class AggregationSettings:
     roundoff: str = ""
     zone: tzinfo | None = None
     whole_seconds: bool = False
+    dscp: bool = False
     stitching: bool = False
     pro_rating: bool = False
     most_entries: int = MOST_ENTRIES
@@ -75,7 +76,7 @@ class Aggregation:
     def __init__(
         self, layout: Layout, aggregate: Aggregate, texts: Texts, settings: AggregationSettings, now: float
     ) -> None:
-        self.plan = plan_key(aggregate, layout, whole_seconds=settings.whole_seconds)
+        self.plan = plan_key(aggregate, layout, whole_seconds=settings.whole_seconds, dscp=settings.dscp)
         self.flushed_early = 0
         self._groups = GroupBy(
             layout,

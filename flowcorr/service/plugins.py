@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from numpy import uint8
 from numpy.typing import NDArray
-from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from flowcorr.columns._batch import Batch
@@ -72,7 +72,7 @@ class Surroundings:
     log: PluginLog
     pid: int
     wall_clock: Callable[[], float] = time.time
-    after_flush: Callable[[], Deferred[None]] = lambda: succeed(None)
+    after_flush: Callable[[], str] | None = None  # blocks; says what went wrong, or nothing
 
 
 class FlowPlugin:
@@ -187,7 +187,14 @@ class FlowPlugin:
             if job.rows_lost:
                 log.warning(f"nobody reads the output: {job.rows_lost} rows lost")
             if not finished.is_early:
-                await self._around.after_flush()
+                await self._trigger()
+
+    async def _trigger(self) -> None:
+        """Run what the operator wants to be run after a flush."""
+        if self._around.after_flush is not None:
+            complaint = await self._around.in_thread(self._around.after_flush)
+            if complaint:
+                self._around.log.warning(complaint)
 
     async def _try(self, job: Job, rows: int) -> bool:
         """Try until it is written; tell whether it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from routed.daemon import keys_bgp, keys_bmp, keys_collector, keys_flow, keys_general, keys_sinks
+from routed.daemon import keys_bgp, keys_bmp, keys_collector, keys_flow, keys_general, keys_plugins, keys_sinks
 from routed.plumbing.config import Registry
 
 KEYS: Final = Registry(
@@ -32,6 +32,8 @@ KEYS: Final = Registry(
         keys_collector.SFLOW,
         keys_collector.EXPORTERS,
         keys_flow.CORRELATION,
+        keys_plugins.AGGREGATION,
+        keys_plugins.PRINT,
         keys_flow.OTHERS,
     )
 )

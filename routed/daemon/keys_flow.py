@@ -124,10 +124,6 @@ _KAFKA: Final = (
     "kafka_avro_schema_registry kafka_broker_host kafka_broker_port kafka_config_file kafka_partition "
     "kafka_partition_key kafka_topic kafka_topic_rr"
 )
-_PLUGIN: Final = (
-    "history history_offset history_roundoff max_writers num_protos preprocess preprocess_type refresh_time "
-    "startup_delay trigger_exec trigger_exec_async cache_entries"
-)
 _PROBE_PLUGIN: Final = "receiver source_ip ipprec direction ifindex ifindex_override peer_as"
 
 #: Every other name of the flow daemons, by what it begins with.
@@ -147,21 +143,17 @@ _NAMES: Final[Mapping[str, str]] = {
         giveup_proto_other giveup_proto_tcp giveup_proto_udp idle_max_time idle_scan_budget idle_scan_period
         max_flows num_roots proto_guess
     """,
-    "print_": f"""
-        {_PLUGIN} markers latest_file output output_custom_cfg_file output_custom_lib output_file
-        output_file_append output_lock_file output_separator write_empty_file
-    """,
-    "kafka_": f"""
-        {_PLUGIN} markers multi_values output topic topic_rr broker_host broker_port partition
+    "kafka_": """
+        multi_values output topic topic_rr broker_host broker_port partition
         partition_dynamic partition_key config_file avro_schema_registry
     """,
-    "amqp_": f"""
-        {_PLUGIN} markers multi_values output time_roundoff avro_schema_routing_key avro_schema_refresh_time
+    "amqp_": """
+        multi_values output avro_schema_routing_key avro_schema_refresh_time
         exchange exchange_type frame_max heartbeat_interval host passwd persistent_msg port routing_key
         routing_key_rr user vhost
     """,
-    "sql_": f"""
-        {_PLUGIN} multi_values db host port user passwd conn_ca_file table table_version table_type data
+    "sql_": """
+        multi_values db host port user passwd conn_ca_file table table_version table_type data
         table_schema dont_try_update use_copy delimiter locking_style optimize_clauses num_hosts
         recovery_backup_host backup_host trigger_time
     """,
@@ -185,11 +177,11 @@ _NAMES: Final[Mapping[str, str]] = {
     "telemetry_dump_": f"file output refresh_time time_slots workers latest_file {_AMQP} {_KAFKA}",
     "tmp_": "telemetry_decode_cisco_v1_json_string",
     "": """
-        aggregate aggregate_filter aggregate_unknown_etype avro_buffer_size
-        avro_schema_file avro_schema_output_file dtls_path fwd_status_encode_as_string geoip_ipv4_file
-        geoip_ipv6_file geoipv2_file mpls_label_stack_encode_as_array ports_file post_tag post_tag2
+        aggregate_filter aggregate_unknown_etype avro_buffer_size
+        avro_schema_file avro_schema_output_file dtls_path geoip_ipv4_file
+        geoip_ipv6_file geoipv2_file ports_file post_tag post_tag2
         pre_tag_filter pre_tag2_filter pre_tag_label_filter promisc protos_file sampling_rate
-        snaplen tcpflags_encode_as_array tos_encode_as_dscp tos_file tunnel_0
+        snaplen tos_file tunnel_0
     """,
 }
 

@@ -130,16 +130,24 @@ class Log:
             text += f" ({held_back} more like this were not logged)" if held_back else ""
             self.write(level, text, facts=facts)
 
-    def write(self, level: Level, text: str, module: str = "core", *, facts: Mapping[str, object] = NO_FACTS) -> None:
-        """Log a line."""
+    def write(
+        self,
+        level: Level,
+        text: str,
+        module: str = "core",
+        *,
+        process: str | None = None,
+        facts: Mapping[str, object] = NO_FACTS,
+    ) -> None:
+        """Log a line; a plugin is a `process` of its own."""
         if level is Level.DEBUG and not self._debug:
             return
         if self._settings.json:
-            line = Line(level, self._object(level, text, module, facts))
+            line = Line(level, self._object(level, text, module, facts, process))
             for channel in self._channels():
                 channel.write(line)
             return
-        line = self._text(level, text, module)
+        line = self._text(level, text, module, process)
         if self._system is not None:
             self._system.write(line)
         if self._file is not None:
@@ -175,19 +183,21 @@ class Log:
         line = self._text(Level.WARN, text, "core")
         return line if self._file is None else self._stamped(line)
 
-    def _text(self, level: Level, text: str, module: str) -> Line:
-        return Line(level, f"{level.name} ( {self._settings.process}/{module} ): {escape(text)}")
+    def _text(self, level: Level, text: str, module: str, process: str | None = None) -> Line:
+        return Line(level, f"{level.name} ( {process or self._settings.process}/{module} ): {escape(text)}")
 
     def _stamped(self, line: Line) -> Line:
         now = self._now()
         return Line(line.level, f"{now:%Y-%m-%dT%H:%M:%S}{format_offset(now)} {line.text}")
 
-    def _object(self, level: Level, text: str, module: str, facts: Mapping[str, object]) -> str:
+    def _object(
+        self, level: Level, text: str, module: str, facts: Mapping[str, object], process: str | None = None
+    ) -> str:
         now = self._now()
         line = {
             "time": f"{now:%Y-%m-%dT%H:%M:%S.%f}{format_offset(now)}",
             "level": level.name.lower(),
-            "process": self._settings.process,
+            "process": process or self._settings.process,
             "area": module,
             "message": escape(text),
             **{name: _plain(value) for name, value in facts.items()},

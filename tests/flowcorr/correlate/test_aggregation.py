@@ -307,7 +307,7 @@ def group_by(**changes: Any) -> GroupBy:
         {"most_entries": 0},
         {"most_entries": 2**31},
         {"texts_at": (5,)},
-        {"keys": ((3, 0, (0,)),)},
+        {"keys": ((5, 0, (0,)),)},
         {"keys": ((8, 1, (0,)),)},
         {"keys": ((4, 0, (10_000,)),)},
         {"keys": ((4, 0, (-1,)),)},

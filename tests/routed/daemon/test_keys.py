@@ -164,7 +164,15 @@ COLLECTOR_NAMES = """
     allow_file ext_sampling_rate ignore_exporter_address interface ip ipv6_only mcast_groups peer_as pipe_size port
     proc_name renormalize stitching time_new disable_sanity_checks
 """.split()  # noqa: SIM905 (a table)
-FLOW_NAMES = {
+PLUGIN_NAMES = """
+    aggregate print_refresh_time print_startup_delay print_history print_history_offset print_history_roundoff
+    print_cache_entries print_max_writers print_num_protos print_preprocess print_preprocess_type print_trigger_exec
+    print_trigger_exec_async tcpflags_encode_as_array fwd_status_encode_as_string mpls_label_stack_encode_as_array
+    tos_encode_as_dscp print_output print_output_file print_output_file_append print_output_lock_file
+    print_latest_file print_write_empty_file print_output_separator print_markers print_output_custom_lib
+    print_output_custom_cfg_file
+"""
+FLOW_NAMES = set(PLUGIN_NAMES.split()) | {
     *(f"{daemon}_{name}" for daemon in ("nfacctd", "sfacctd") for name in COLLECTOR_NAMES),
     *(
         f"nfacctd_{name}"
