@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from routed.daemon.keys_sinks import DUMP_PREFIXES, LOG_PREFIXES, SINKS
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from routed.plumbing.config import Configuration, Daemons
 
 PREFIXES: Final = (*LOG_PREFIXES, *DUMP_PREFIXES)
+#: What keys of brokers need: a module, and the extra that brings it.
+LIBRARIES: Final = {"amqp_routing_key": ("pika", "amqp"), "kafka_topic": ("confluent_kafka", "kafka")}
 
 
 def sinks_set(configuration: Configuration, prefix: str) -> list[str]:
@@ -75,6 +78,15 @@ def lines_can_be_joined(configuration: Configuration) -> Iterator[Problem]:
         key = f"{prefix}kafka_multi_values"
         if configuration.of(key, int) and configuration.of(f"{prefix}output", DumpFormat) is DumpFormat.AVRO:
             yield _conflict(configuration, key, f"{key} and {prefix}output: avro exclude each other")
+
+
+def libraries_are_there(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse a broker whose library, which not everybody needs, is not installed."""
+    for prefix in PREFIXES:
+        for key, (module, extra) in LIBRARIES.items():
+            if configuration.is_set(prefix + key) and find_spec(module) is None:
+                text = f"{module} is not installed: pip install 'routed-flowcorr[{extra}]'"
+                yield _conflict(configuration, prefix + key, text)
 
 
 def broker_tls_is_whole(configuration: Configuration) -> Iterator[Problem]:
@@ -166,6 +178,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     registry_fits,
     lines_can_be_joined,
     broker_tls_is_whole,
+    libraries_are_there,
     batch_is_whole,
     dump_has_time,
     variables_are_known,
