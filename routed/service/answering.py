@@ -16,7 +16,7 @@ import orjson
 from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.task import deferLater
 
-from routed.query.codec import QueryError
+from routed.query.codec import MAX_ROUTES, QueryError
 from routed.query.request import Match, Wanted
 from routed.rib._lookup import Lookups
 from routed.rib._search import Search
@@ -77,6 +77,7 @@ class Asked(NamedTuple):
     rd: bytes
     condition: Test | None
     buffer: Rows
+    most: int  # rows that are written; what is found beyond is counted
 
 
 class BusyError(QueryError):
@@ -119,11 +120,11 @@ class Answerer:
         tables = self.tables.tables_of(question.peer, question.port)
         if not tables:
             raise LookupFailedError("peer not found")
-        asked = Asked(rd, None, self._buffers[False])
+        asked = Asked(rd, None, self._buffers[False], MAX_ROUTES)
         for table in tables:
             for safi in VPN_SAFIS if rd else GLOBAL_SAFIS:
                 family = INDEX[Family(afi_of(question.prefix), safi)]
-                rows = self._longest([table], family, question.prefix, asked)
+                _, rows = self._longest([table], family, question.prefix, asked)
                 if rows:
                     return rows
         raise LookupFailedError("prefix not found")
@@ -172,20 +173,24 @@ class Answerer:
 
     def _longest(
         self, tables: Sequence[VisibleRib], family: int, network: IPv4Network | IPv6Network, asked: Asked
-    ) -> Frames:
-        """Return the rows of the most specific routes that cover a prefix, for each table its own."""
+    ) -> tuple[int, Frames]:
+        """Return the rows of the most specific routes that cover a prefix, for each table its own, and their number."""
         address, length, rd, condition = network.network_address.packed, network.prefixlen, asked.rd, asked.condition
         ribs = [table.rib for table in tables]
         if length == network.max_prefixlen:
             found = self._lookups.longest_match_routes(ribs, family, address, rd, condition=condition)
-            return self._rows_of(found, tables, asked.buffer)
+            return len(found), self._rows_of(found, tables, asked.buffer, asked.most)
+        count = 0
         rows: Frames = []
         for table in tables:
             found = self._lookups.less_specific_routes([table.rib], family, address, length, rd, condition=condition)
             covering = [route[3] for route in found.routes()]
             if covering:
-                rows += self._rows_of(found, [table], asked.buffer)[covering.index(max(covering)) :]
-        return rows
+                first = covering.index(max(covering))
+                count += len(covering) - first
+                if len(rows) < asked.most:
+                    rows += self._rows_of(found, [table], asked.buffer)[first:]
+        return count, rows
 
     def _tables_for(self, question: Question) -> list[VisibleRib]:
         tables = self.tables.all_tables()
@@ -196,18 +201,24 @@ class Answerer:
     def _find(self, question: Question, condition: Test | None) -> Answer:
         """Look a prefix up."""
         tables = self._tables_for(question)
-        asked = Asked(rd_of(question) or b"", condition, self._buffers[question.all_attributes])
+        most = 0 if question.wanted is Wanted.COUNT else question.limit
+        asked = Asked(rd_of(question) or b"", condition, self._buffers[question.all_attributes], most)
+        total = 0
         rows: Frames = []
         for family in families_of(question):
-            rows += self._look_around(question, tables, family, asked)
-            if rows and question.match is Match.LONGEST:
+            count, found = self._look_around(question, tables, family, asked)
+            total += count
+            rows += found
+            if count and question.match is Match.LONGEST:
                 break
         if question.wanted is Wanted.COUNT:
-            return Answer({"count": len(rows)}, [])
-        facts = {"truncated": True} if len(rows) > question.limit else {}
+            return Answer({"count": total}, [])
+        facts = {"truncated": True} if total > question.limit else {}
         return Answer(facts, project(rows[: question.limit], question.fields))
 
-    def _look_around(self, question: Question, tables: Sequence[VisibleRib], family: int, asked: Asked) -> Frames:
+    def _look_around(
+        self, question: Question, tables: Sequence[VisibleRib], family: int, asked: Asked
+    ) -> tuple[int, Frames]:
         network = question.prefix
         assert network is not None
         if question.match is Match.LONGEST:
@@ -216,7 +227,7 @@ class Answerer:
         ribs = [table.rib for table in tables]
         address, length = network.network_address.packed, network.prefixlen
         found = ask(ribs, family, address, length, asked.rd, condition=asked.condition)
-        return self._rows_of(found, tables, asked.buffer)
+        return len(found), self._rows_of(found, tables, asked.buffer, asked.most)
 
     async def _scan(self, question: Question, condition: Test | None) -> Answer:
         """Look at whole tables, in a thread."""
@@ -269,8 +280,8 @@ class Answerer:
         rows.marker = mark_keys
         return rows
 
-    def _rows_of(self, found: Found, tables: Sequence[VisibleRib], rows: Rows) -> Frames:
-        """Write found routes, a frame each; no two threads may write to the same buffer."""
+    def _rows_of(self, found: Found, tables: Sequence[VisibleRib], rows: Rows, most: int | None = None) -> Frames:
+        """Write found routes, a frame each, no buffer after there are `most`; no two threads may write to the same."""
         rows.lookup()
 
         def source(index: int) -> None:
@@ -279,7 +290,7 @@ class Answerer:
 
         frames: Frames = []
         at = 0
-        while at < len(found):
+        while at < len(found) and (most is None or len(frames) < most):
             at = found.render(rows, source, at)
             frames += rows.take().splitlines()
         return frames

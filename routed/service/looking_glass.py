@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import ensureDeferred
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from routed.service.commands import Commands
+
+#: Records of pmacct's list that are written before something else may happen: a millisecond or two.
+RECORDS_AT_ONCE: Final = 256
 
 Reply = Callable[[Frames], None]
 
@@ -63,14 +66,22 @@ class LookingGlass:
             return [header(0, kind_of(error), text=str(error))]
         if request.kind is QueryType.PEERS:
             self.counters.peer_lists += 1
-            peers = self._answerer.tables.peers()
-            return with_header(QueryType.PEERS, [json.dumps(record).encode() for record in peers])
+            return with_header(QueryType.PEERS, await self._list_peers())
         return await (self._look_all_up(request) if request.kind is QueryType.LOOKUP else self._search_all(request))
 
     def _confess(self, bug: Failure) -> Frames:
         self.counters.bugs += 1
         log_bug(bug, "a looking-glass request")
         return [header(0, 0, text="no answer because of a bug, which is in the log")]
+
+    async def _list_peers(self) -> Frames:
+        """Write pmacct's list, which has no pages: a little at a time."""
+        rows: Frames = []
+        for number, record in enumerate(self._answerer.tables.peers(), 1):
+            rows.append(json.dumps(record).encode())
+            if not number % RECORDS_AT_ONCE:
+                await self._answerer.breathe()
+        return rows
 
     async def _look_all_up(self, request: Request) -> Frames:
         frames: Frames = []

@@ -78,8 +78,8 @@ class Tables(Protocol):
     def all_tables(self) -> Sequence[VisibleRib]:
         """Return all of them, by slot."""
 
-    def peers(self) -> Sequence[PeerRecord]:
-        """Return who is connected, a record each, as pmacct does."""
+    def peers(self) -> Iterator[PeerRecord]:
+        """Iterate over who is connected at this moment, a record each, as pmacct does."""
 
     def listing(self, wanted: PeerFilter) -> Iterable[Listed]:
         """Return the peers that there are, in any order, to be described in full."""
@@ -148,18 +148,18 @@ class BgpTables:
                 vpn_keys=keys,
             )
 
-    def peers(self) -> list[PeerRecord]:
-        """Return the peers whose session is up."""
-        return [
+    def peers(self) -> Iterator[PeerRecord]:
+        """Iterate over the peers whose session is up."""
+        connected = [neighbor for neighbor in self._source.neighbors() if neighbor.peer is not None]
+        return (
             {
                 "peer_ip_src": str(neighbor.text.address),
                 "peer_id": str(neighbor.text.router_id or UNKNOWN_ID),
                 "peer_tcp_port": neighbor.text.port,
                 "peer_as": neighbor.asn,
             }
-            for neighbor in self._source.neighbors()
-            if neighbor.peer is not None
-        ]
+            for neighbor in connected
+        )
 
     def listing(self, wanted: PeerFilter) -> Iterator[Listed]:
         """Return all peers: connected, or away for a graceful restart."""
@@ -226,20 +226,20 @@ class BmpTables:
             self._tables[router] = views, tables
         return tables
 
-    def peers(self) -> list[PeerRecord]:
-        """Return the peers that routers say to be up."""
-        return [
+    def peers(self) -> Iterator[PeerRecord]:
+        """Iterate over the peers that routers say to be up."""
+        up = [(router.text, peer) for router in self._source.neighbors() for peer in router.peers]
+        return (
             {
                 "peer_ip_src": str(peer.key.address),
                 "peer_id": str(peer.bgp_id),
                 "peer_tcp_port": 0,
                 "peer_as": peer.asn,
-                "bmp_router": str(router.text.address),
-                "bmp_router_port": router.text.port,
+                "bmp_router": str(text.address),
+                "bmp_router_port": text.port,
             }
-            for router in self._source.neighbors()
-            for peer in router.peers
-        ]
+            for text, peer in up
+        )
 
     def listing(self, wanted: PeerFilter) -> Iterator[Listed]:
         """Return the peers that routers say to be up; of an RIB type, those that have such a RIB."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from routed.query.codec import QueryError
 from routed.query.request import MAX_LIMIT
 from routed.service import answering as module
+from routed.service import looking_glass as messages
 from routed.service.answering import SEARCHES, WAITING, Answerer
 from routed.service.questions import Cursors
 from routed.service.visible import BgpTables, BmpTables
@@ -329,6 +330,28 @@ ROUTER_RECORD = {
 }
 
 
+def test_the_reactor_turns_while_pmaccts_list_is_written(rig: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "RECORDS_AT_ONCE", 1)
+    rig.connect(1001, OTHER)
+    rig.glass.send({"query_type": 2})
+    assert rig.glass.answers == []
+    rig.glass.clock.advance(0)
+    assert rig.glass.answers[0][0] == b'{"results": 2, "query_type": 2}'
+
+
+def test_what_is_beyond_the_limit_is_counted() -> None:
+    rig = Asked()
+    rig.send(rig.connect(add_path=frozenset({IPV4_UNICAST})), *(update(MANDATORY, path_of(n)) for n in range(200)))
+    facts, routes = rig.glass.search(ip_prefix="10.0.0.1", limit=3)
+    assert (facts, len(routes)) == ({"truncated": True}, 3)
+    assert rig.glass.search(ip_prefix="10.0.0.1", select="count") == ({"count": 200}, [])
+
+
+def path_of(number: int) -> bytes:
+    """One path of a prefix, with its path identifier."""
+    return number.to_bytes(4, "big") + prefix(bytes([10, 0, 0, 0]), 16)
+
+
 def test_a_bgp_peer_is_described() -> None:
     rig = Asked()
     theirs = (Multiprotocol(IPV4_UNICAST), Multiprotocol(IPV6_UNICAST), FourOctetAs(65001), UnknownCapability(130, b""))
@@ -628,9 +651,9 @@ def test_searches_side_by_side_write_to_buffers_of_their_own(rig: Asked, monkeyp
     written: list[object] = []
     render = Answerer._rows_of
 
-    def watch(glass: Answerer, found: Any, tables: Any, rows: Any) -> list[bytes]:
+    def watch(glass: Answerer, found: Any, tables: Any, rows: Any, most: int | None = None) -> list[bytes]:
         written.append(rows)
-        return render(glass, found, tables, rows)
+        return render(glass, found, tables, rows, most)
 
     monkeypatch.setattr(Answerer, "_rows_of", watch)
     rig.glass.prefixes()

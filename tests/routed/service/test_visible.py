@@ -19,11 +19,11 @@ ROUTER = ip_address(bmp_rig.ADDRESS)
 def test_peers_are_those_whose_session_is_up() -> None:
     rig = Rig()
     tables = BgpTables(rig.collector, peer_id=False)
-    assert tables.peers() == []
+    assert list(tables.peers()) == []
     rig.accept(999)
     one, two = rig.connect(), rig.connect(1001, "2001:db8::1")
     record = {"peer_ip_src": ADDRESS, "peer_id": "192.0.2.1", "peer_tcp_port": 1000, "peer_as": 65001}
-    assert tables.peers() == [record, {**record, "peer_ip_src": "2001:db8::1", "peer_tcp_port": 1001}]
+    assert list(tables.peers()) == [record, {**record, "peer_ip_src": "2001:db8::1", "peer_tcp_port": 1001}]
     rig.collector.closed(one, LOST)
     rig.settle()
     assert [peer["peer_tcp_port"] for peer in tables.peers()] == [1001]
@@ -37,7 +37,7 @@ def test_a_peer_that_has_not_said_its_router_id_has_none() -> None:
     [neighbor] = rig.collector.neighbors()
     peer.router_id = None
     neighbor.text = rig.collector._text(peer)
-    assert BgpTables(rig.collector, peer_id=True).peers()[0]["peer_id"] == "0.0.0.0"
+    assert next(BgpTables(rig.collector, peer_id=True).peers())["peer_id"] == "0.0.0.0"
 
 
 def test_the_tables_of_a_peer_are_found_by_address_router_id_and_port() -> None:
@@ -60,7 +60,7 @@ def test_a_peer_that_restarts_has_tables_but_is_not_connected() -> None:
     rig.collector.closed(peer, KEPT)
     rig.settle()
     tables = BgpTables(rig.collector, peer_id=False)
-    assert (len(tables.tables_of(ip_address(ADDRESS), None)), tables.peers()) == (1, [])
+    assert (len(tables.tables_of(ip_address(ADDRESS), None)), list(tables.peers())) == (1, [])
 
 
 @pytest.mark.parametrize(("peer_id", "expected"), [(False, b""), (True, b'"peer_id": "192.0.2.1", ')])
@@ -148,6 +148,6 @@ def test_the_peers_that_routers_say_to_be_up() -> None:
         "bmp_router_port": 1000,
     }
     tables = BmpTables(rig.collector)
-    assert tables.peers() == [record]
+    assert list(tables.peers()) == [record]
     rig.up(port=1001, address="192.0.2.102")
-    assert tables.peers() == [record, {**record, "bmp_router": "192.0.2.102", "bmp_router_port": 1001}]
+    assert list(tables.peers()) == [record, {**record, "bmp_router": "192.0.2.102", "bmp_router_port": 1001}]
