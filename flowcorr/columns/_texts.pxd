@@ -28,6 +28,8 @@ cdef class Texts:
     cdef readonly uint64_t refused
 
     cdef uint32_t intern(self, const uint8_t *octets, size_t length) noexcept nogil
+    cdef void let_go(self, uint32_t id) noexcept nogil
+    cdef bint has_young_room(self) noexcept nogil
     cdef uint32_t find(self, const uint8_t *octets, size_t length, uint64_t hash) noexcept nogil
     cdef uint32_t add(self, const uint8_t *octets, size_t length, uint64_t hash) noexcept nogil
     cdef uint32_t take_id(self) noexcept nogil

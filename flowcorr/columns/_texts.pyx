@@ -92,6 +92,30 @@ cdef class Texts:
             self.refused += not id
         return id
 
+    cdef void let_go(self, uint32_t id) noexcept nogil:
+        """Hold a text no longer, but let it stand up to the next sweep: a row may have it."""
+        if not id:
+            return
+        text_of(self, id).references -= 1
+        if text_of(self, id).references:
+            return
+        if self.has_young_room():
+            self.young[self.young_count] = id
+            self.young_count += 1
+        else:
+            self.free_text(id)
+
+    cdef bint has_young_room(self) noexcept nogil:
+        """Whether one more text can be looked at in the next sweep."""
+        cdef uint32_t *wider
+        if self.young_count == self.young_room:
+            wider = <uint32_t *>realloc(self.young, 2 * self.young_room * sizeof(uint32_t))
+            if wider == NULL:
+                return False
+            self.young = wider
+            self.young_room *= 2
+        return True
+
     cdef uint32_t find(self, const uint8_t *octets, size_t length, uint64_t hash) noexcept nogil:
         cdef uint64_t at = hash & self.slot_mask
         cdef const text_entry *entry
@@ -104,7 +128,6 @@ cdef class Texts:
 
     cdef uint32_t add(self, const uint8_t *octets, size_t length, uint64_t hash) noexcept nogil:
         cdef uint32_t id
-        cdef uint32_t *wider
         cdef uint64_t at
         cdef uint8_t *copy
         cdef text_entry *entry
@@ -112,12 +135,8 @@ cdef class Texts:
             return 0
         if 2 * <uint64_t>self.count > self.slot_mask and self.widen():
             return 0
-        if self.young_count == self.young_room:
-            wider = <uint32_t *>realloc(self.young, 2 * self.young_room * sizeof(uint32_t))
-            if wider == NULL:
-                return 0
-            self.young = wider
-            self.young_room *= 2
+        if not self.has_young_room():
+            return 0
         copy = <uint8_t *>malloc(length)
         if copy == NULL:
             return 0

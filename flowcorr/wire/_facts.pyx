@@ -5,7 +5,7 @@ Kept as integers by integers, so that decoders ask in compiled code; texts are h
 entries: more are refused and counted, those that stand may still change.
 """
 
-from flowcorr.columns._texts cimport hold_text, release_text
+from flowcorr.columns._texts cimport hold_text
 from libc.stdlib cimport calloc, free
 
 import secrets
@@ -42,7 +42,7 @@ cdef class Facts:
             if map.entries != NULL and is_text(kind):
                 for i in range(map.mask + 1):
                     if map.entries[i].used:
-                        release_text(self.texts, <uint32_t>map.entries[i].value)
+                        self.texts.let_go(<uint32_t>map.entries[i].value)
             free(map.entries)
 
     def set(self, str kind not None, uint64_t key, uint64_t value):
@@ -63,7 +63,7 @@ cdef class Facts:
             entry.key, entry.used = key, True
             map.count += 1
         elif is_text(number):
-            release_text(self.texts, <uint32_t>entry.value)
+            self.texts.let_go(<uint32_t>entry.value)     # rows of the batch may have it
         entry.value = value
         if is_text(number):
             hold_text(self.texts, <uint32_t>value)

@@ -39,6 +39,7 @@ from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
 from tests.oracles.compiled import CompiledPeer
 from tests.oracles.compiled_router import CompiledRouter
+from tests.oracles.flow_reader import FlowReader
 from tests.oracles.monitored import Agreed
 from tests.oracles.nlri import ADDRESS_OCTETS
 
@@ -242,6 +243,26 @@ def read_path_expression(octets: bytes) -> object:
     return [expression.matches(text) for text in ("", "64500 3356 {200,300}", "(65001 65002) 4200000000 1")]
 
 
+def take_flows(octets: bytes) -> object:
+    """Read a datagram three times: the second time templates are known, the third time by an exporter that is new."""
+    return _take_flows(octets, is_sflow=False)
+
+
+def take_samples(octets: bytes) -> object:
+    return _take_flows(octets, is_sflow=True)
+
+
+def _take_flows(octets: bytes, *, is_sflow: bool) -> object:
+    """Read into batches that are soon full; nothing may be lost between two of them, or read from elsewhere."""
+    counts = []
+    for capacity in (3, 1000):
+        flows = FlowReader(is_sflow=is_sflow, capacity=capacity)
+        counts.append([flows.take(octets, sender=sender) for sender in (1, 1, 2)])
+        assert flows.held_texts() == 0
+    assert counts[0] == counts[1]
+    return counts
+
+
 DECODERS: Final = (
     Decoder(
         name="update path",
@@ -276,6 +297,22 @@ DECODERS: Final = (
         seeds=partial(corpus, "path_expression"),
         is_compiled=True,
         raises=(PathExpressionError,),
+    ),
+    Decoder(
+        name="flows",
+        decode=take_flows,
+        seeds=partial(corpus, "flow"),
+        mutations=2_000,
+        is_compiled=True,
+        raises=(),
+    ),
+    Decoder(
+        name="samples",
+        decode=take_samples,
+        seeds=partial(corpus, "sflow"),
+        mutations=2_000,
+        is_compiled=True,
+        raises=(),
     ),
     Decoder(name="map", decode=read_map, seeds=partial(corpus, "map"), raises=()),
 )
