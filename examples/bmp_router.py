@@ -11,8 +11,6 @@ What happens is told in JSON, one line each, on standard output.
 import argparse
 import asyncio
 import gc
-import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -35,18 +33,14 @@ from bmp_messages import (
     termination,
 )
 from bmp_ribs import Changes, Peer, Ribs, read_changes, read_peers, updates_for
+from router_session import SessionLostError, connect, report, run_until_stopped
 
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST
 
-CONNECT_PATIENCE = 30  # seconds that the collector may take to listen
 STATISTICS_EVERY = 5  # seconds
 FLAP_EVERY, DOWN_AT, UP_AT = 20, 2, 6  # seconds: a peer goes down and comes up again
 
 REJECTED, IN_ADJ_RIB_IN, IN_LOC_RIB = 0, 7, 8  # statistics (RFC 7854 section 4.8)
-
-
-class SessionLostError(Exception):
-    """The collector ended the session."""
 
 
 class Router:
@@ -60,7 +54,7 @@ class Router:
 
     async def run(self) -> None:
         """Show everything until cancelled, or until the collector closes."""
-        self._reader, self._writer = await self._connect()
+        self._reader, self._writer = await connect(self._arguments)
         listening = asyncio.create_task(self._reader.read())
         showing = asyncio.create_task(self._show())
         try:
@@ -77,17 +71,6 @@ class Router:
             self._writer.close()
             with suppress(ConnectionError):
                 await self._writer.wait_closed()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        host, _, port = self._arguments.connect.rpartition(":")
-        give_up = time.monotonic() + CONNECT_PATIENCE
-        while True:
-            try:
-                return await asyncio.open_connection(host, int(port), local_addr=(self._arguments.bind, 0))
-            except ConnectionRefusedError:
-                if time.monotonic() > give_up:
-                    raise
-                await asyncio.sleep(0.2)
 
     async def _show(self) -> None:
         self._writer.write(initiation(self._arguments.name, "an example router with recorded peers"))
@@ -166,11 +149,6 @@ class Router:
 _END_OF_RIBS = (end_of_rib(IPV4_UNICAST), end_of_rib(IPV6_UNICAST))
 
 
-def report(arguments: argparse.Namespace, event: str, **facts: object) -> None:
-    """Tell one fact on standard output."""
-    print(json.dumps({"speaker": arguments.bind, "asn": arguments.asn, "event": event, **facts}), flush=True)
-
-
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -200,20 +178,7 @@ async def main() -> int:
         post=sum(len(peer.post) for peer in ribs.peers),
         loc=len(ribs.loc),
     )
-    if arguments.wait:
-        sys.stdin.read()
-    session = asyncio.create_task(router.run())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, session.cancel)
-    try:
-        await session
-    except asyncio.CancelledError:
-        report(arguments, "stopped")
-        return 0
-    except (SessionLostError, OSError) as error:
-        report(arguments, "lost", why=str(error))
-        return 1
-    return 0
+    return await run_until_stopped(arguments, router.run)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ standard output.
 
 import argparse
 import asyncio
-import json
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +18,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from announcements import Table, announce, end_of_rib, read_table, read_updates, withdraw
+from router_session import SessionLostError, connect, report, run_until_stopped
 
 from routed.octets import Cursor, Writer
 from routed.wire.bgp.capability import FourOctetAs, Multiprotocol, RouteRefresh
@@ -30,16 +29,11 @@ from routed.wire.bgp.open import Capabilities, OpenMessage, decode_open, encode_
 from routed.wire.prefix import parse_address
 
 HOLD_TIME = 90
-CONNECT_PATIENCE = 30  # seconds that the collector may take to listen
 BULK_OCTETS = 1 << 17
 ROUTES_PER_SECOND = 5  # withdrawn and announced again, when there are no recorded updates
 
 _KEEPALIVE = encode_message(MessageType.KEEPALIVE)
 _FRAME_LENGTH = slice(16, 18)
-
-
-class SessionLostError(Exception):
-    """The collector ended the session."""
 
 
 class Speaker:
@@ -55,7 +49,7 @@ class Speaker:
 
     async def run(self) -> None:
         """Speak until cancelled, or until the collector closes."""
-        self._reader, self._writer = await self._connect()
+        self._reader, self._writer = await connect(self._arguments)
         tasks = []
         try:
             await self._open()
@@ -71,17 +65,6 @@ class Speaker:
             self._writer.close()
             with suppress(ConnectionError):
                 await self._writer.wait_closed()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        host, _, port = self._arguments.connect.rpartition(":")
-        give_up = time.monotonic() + CONNECT_PATIENCE
-        while True:
-            try:
-                return await asyncio.open_connection(host, int(port), local_addr=(self._arguments.bind, 0))
-            except ConnectionRefusedError:
-                if time.monotonic() > give_up:
-                    raise
-                await asyncio.sleep(0.2)
 
     async def _open(self) -> None:
         """Exchange OPENs and KEEPALIVEs (RFC 4271 section 8)."""
@@ -186,11 +169,6 @@ def _cease() -> bytes:
     return encode_message(MessageType.NOTIFICATION, bytes(w))
 
 
-def report(arguments: argparse.Namespace, event: str, **facts: object) -> None:
-    """Tell one fact on standard output."""
-    print(json.dumps({"speaker": arguments.bind, "asn": arguments.asn, "event": event, **facts}), flush=True)
-
-
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -214,20 +192,7 @@ async def main() -> int:
     table = read_table(arguments.table, arguments.peer, arguments.limit)
     speaker = Speaker(arguments, table)
     report(arguments, "table read", routes=table.routes, attribute_sets=len(table.groups))
-    if arguments.wait:
-        sys.stdin.read()
-    session = asyncio.create_task(speaker.run())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, session.cancel)
-    try:
-        await session
-    except asyncio.CancelledError:
-        report(arguments, "stopped")
-        return 0
-    except (SessionLostError, OSError) as error:
-        report(arguments, "lost", why=str(error))
-        return 1
-    return 0
+    return await run_until_stopped(arguments, speaker.run)
 
 
 if __name__ == "__main__":

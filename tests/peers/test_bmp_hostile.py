@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from tests.fuzz.mutate import mutate
 from tests.peers.bmp_octets import (
     INITIATION,
     LOC_RIB,
@@ -352,26 +353,6 @@ def good_stream() -> bytes:
 STREAM: Final = good_stream()
 
 
-def mutated(draw: random.Random) -> bytes:
-    """Damage a good stream: octets changed, cut out, doubled or moved."""
-    stream = bytearray(STREAM)
-    for _ in range(draw.randrange(1, 6)):
-        at = draw.randrange(len(stream))
-        span = draw.randrange(1, 12)
-        match draw.randrange(5):
-            case 0:
-                stream[at] = draw.randrange(256)
-            case 1:
-                stream[at] ^= 1 << draw.randrange(8)
-            case 2:
-                del stream[at : at + span]
-            case 3:
-                stream[at:at] = stream[at : at + span]
-            case _:
-                stream[at : at + span] = draw.randbytes(span)
-    return bytes(stream)
-
-
 def test_thousands_of_mutated_streams(siege: Siege) -> None:
     """Each is ended by one side or the other, and none leaves anything behind."""
 
@@ -380,7 +361,7 @@ def test_thousands_of_mutated_streams(siege: Siege) -> None:
         for number in range(STREAMS // 8):
             with siege.session(f"127.3.{30 + worker}.{1 + number % 250}") as session:
                 with suppress(OSError):  # it may be ended before all is sent
-                    session.send(mutated(draw))
+                    session.send(mutate(STREAM, draw.getrandbits(32), [STREAM]))
                     session.tcp.shutdown(socket.SHUT_WR)
                 session.verdict()
                 ended += 1

@@ -17,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from tests.fuzz.mutate import mutate
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
 from tests.peers.install import require
 from tests.peers.raw_speaker import (
@@ -286,19 +287,7 @@ def test_a_collector_that_never_accepts_keeps_nobody_waiting_but_its_peer(ground
     assert tmp_path.exists()
 
 
-def mutated(draw: random.Random) -> bytes:
-    """Damage a good stream: octets changed, cut out or doubled."""
-    stream = bytearray(open_message(ASN, ENEMY) + KEEPALIVE + SOME_UPDATE * 3 + KEEPALIVE)
-    for _ in range(draw.randrange(1, 5)):
-        at, span = draw.randrange(len(stream)), draw.randrange(1, 12)
-        match draw.randrange(3):
-            case 0:
-                stream[at] ^= 1 << draw.randrange(8)
-            case 1:
-                del stream[at : at + span]
-            case _:
-                stream[at:at] = stream[at : at + span]
-    return bytes(stream)
+STREAM: Final = open_message(ASN, ENEMY) + KEEPALIVE + SOME_UPDATE * 3 + KEEPALIVE
 
 
 def test_thousands_of_mutated_streams(ground: Ground) -> None:
@@ -322,7 +311,7 @@ def test_thousands_of_mutated_streams(ground: Ground) -> None:
         for number in range(STREAMS):
             session = ground.peer(f"127.6.{1 + number % 40}.7")
             with suppress(ConnectionError):
-                session.send(mutated(draw))
+                session.send(mutate(STREAM, draw.getrandbits(32), [STREAM]))
             (session.abort if number % 2 else session.close)()
             if not number % 500:
                 ground.assert_unharmed()
