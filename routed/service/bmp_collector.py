@@ -26,7 +26,8 @@ from routed.plumbing.log import Level
 from routed.rib._monitoring import MonitoringRun as Run
 from routed.rib._rib import sweep_all
 from routed.service.bmp_records import event_records
-from routed.service.bmp_session import Session, after, finish, room
+from routed.service.bmp_session import Session, after
+from routed.service.message_log import finish, room
 from routed.service.monitored import MonitoredRouter, RibKey, begin_internal
 from routed.service.records import BMP_ROUTER
 from routed.service.refusals import NO_ROOM, attribute_name

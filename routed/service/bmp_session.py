@@ -53,15 +53,3 @@ def after(over: Deferred[None]) -> Deferred[None]:
     ended: Deferred[None] = Deferred()
     over.addCallback(ended.callback)
     return ended
-
-
-def room(stream: Stream | None) -> Deferred[None] | None:
-    """Return what a producer of rows waits for before the next ones; None for nothing."""
-    return None if stream is None else stream.drained()
-
-
-def finish(stream: Stream | None) -> None:
-    """Close a router's part of the message log, and let its file go."""
-    if stream is not None:
-        stream.close()
-        stream.release()

@@ -11,22 +11,21 @@ return in time; then the stale routes are swept. `log_close` is written when the
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections import deque
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
 from routed.plumbing.log import Level
-from routed.plumbing.sink import log_bug
 from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.rib.families import FAMILIES, INDEX
+from routed.service.message_log import finish, room
+from routed.service.neighbor import Neighbor, RouteCounters, contain
 from routed.service.refusals import NO_ROOM, attribute_name
+from routed.service.restart import fell_silent, restart_families, restart_time
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.service.tidier import Tidier
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
@@ -36,74 +35,16 @@ from routed.wire.family import Family
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.internet.interfaces import IReactorTime
 
     from routed.plumbing.log import Log
-    from routed.rib._rib import PeerRib
-    from routed.rib._rows import Rows
     from routed.rib._table import Table
     from routed.service.message_log import MessageLog, Stream
+    from routed.service.neighbor import Identity
     from routed.service.peers import Peer
     from routed.service.records import PeerText
-    from routed.service.settings import RenderSettings, SpeakerSettings
+    from routed.service.settings import SpeakerSettings
     from routed.service.tagging import Tagging
-    from routed.wire.bgp.capability import PreservedFamily
-
-#: What tells one router from another: its address, and the port where many share one.
-Identity = tuple[IPv4Address | IPv6Address, int]
-
-#: Hold times that a peer has to come back after it fell silent.
-SILENT_HOLD_TIMES: Final = 2
-
-
-@dataclass(slots=True)
-class RouteCounters:
-    """What the UPDATEs of one peer came to."""
-
-    updates: int = 0
-    announced: int = 0
-    unchanged: int = 0
-    withdrawn: int = 0
-    unknown: int = 0
-    dropped: int = 0
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Neighbor:
-    """A router, over all of its sessions, from its first routes to the sweep of its last."""
-
-    identity: Identity
-    text: PeerText
-    slot: int
-    asn: int = 0
-    peer: Peer | None = None  # while connected
-    table: AdjRibIn | None = None
-    stream: Stream | None = None
-    alarm: IDelayedCall | None = None  # the end of patience with stale routes
-    sweeps: set[Deferred[None]] = field(default_factory=set)  # under way
-    runs: deque[Run] = field(default_factory=deque)  # UPDATEs that wait for their turn
-    counters: RouteCounters = field(default_factory=RouteCounters)
-    refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
-
-    def ribs(self) -> list[PeerRib]:
-        """Return what is dumped."""
-        return [] if self.table is None else [self.table.rib]
-
-    def begin_dump(self, rows: Rows, _rib: PeerRib, timestamp: bytes, render: RenderSettings) -> None:
-        """Let the rows that follow be dump rows of this router."""
-        text = self.text
-        rows.dump(timestamp, text.keys(peer_id=render.peer_id), text.dump_tag, text.dump_tagger)
-
-    def closing_facts(self, entries: int) -> bytes:
-        """Return the keys of the record that closes a dump."""
-        return b'"entries": %d, "tables": 1' % entries
-
-    def events_written(self, *, is_whole: bool) -> None:
-        """Nothing was taken."""
-
-    def take_events(self) -> tuple[()]:
-        """Return nothing: BGP has no events that dumps repeat."""
-        return ()
 
 
 class Collector:
@@ -168,7 +109,7 @@ class Collector:
         if stream is not None:
             stream.forget(peer)
         if neighbor is None or self._stopping:
-            finish_stream(stream)
+            finish(stream)
             return
         self._report_session(neighbor)
         neighbor.runs.clear()
@@ -381,13 +322,13 @@ class Collector:
         self._roll = None
         stream, neighbor.stream = neighbor.stream, None
 
-        def finish(_: object) -> None:
-            finish_stream(stream)
+        def forget(_: object) -> None:
+            finish(stream)
             if neighbor.peer is None and neighbor.table is None and not neighbor.sweeps:
                 self._neighbors.pop(neighbor.identity, None)
 
         self._sweep_out(neighbor, tables, stream)
-        gatherResults(list(neighbor.sweeps)).addBoth(finish)  # all of them: each may write to the stream
+        gatherResults(list(neighbor.sweeps)).addBoth(forget)  # all of them: each may write to the stream
 
     def _sweep_out(self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None) -> None:
         """Empty tables that were taken out, in slices; the peer is not read until that is done."""
@@ -466,49 +407,6 @@ class Collector:
             self._cancel_alarm(neighbor)
         sweeps = [walk for neighbor in self._neighbors.values() for walk in neighbor.sweeps]
         return gatherResults(sweeps).addCallback(lambda _: None)
-
-
-def contain(neighbor: Neighbor, concerned: Peer | None, bug: Failure) -> None:
-    """Let a bug in a walk cost one session, or nothing but the walk."""
-    if concerned is None or neighbor.peer is not concerned:
-        log_bug(bug, f"the routes of {neighbor.text.address}")
-        return
-    neighbor.runs.clear()
-    concerned.fail(bug)
-
-
-def restart_time(up: PeerUp, down: SessionDown) -> int:
-    """Return how long a lost peer may take to come back. Units: seconds.
-
-    Source: RFC 4724 section 4.2.
-    Departs: a peer that fell silent may not know that it was given up; whatever was agreed, it has two hold times to
-    notice and to call again.
-    """
-    agreed = 0 if up.graceful_restart is None else up.graceful_restart.restart_time
-    return max(agreed, SILENT_HOLD_TIMES * up.hold_time) if fell_silent(down) else agreed
-
-
-def fell_silent(down: SessionDown) -> bool:
-    """Tell whether a session ended because nothing was heard for the hold time."""
-    sent = down.notification_sent
-    return sent is not None and sent.code == ErrorCode.HOLD_TIMER_EXPIRED
-
-
-def restart_families(up: PeerUp) -> tuple[PreservedFamily, ...]:
-    """Return the families that a peer restarts gracefully in."""
-    return () if up.graceful_restart is None else up.graceful_restart.families
-
-
-def room(stream: Stream | None) -> Deferred[None] | None:
-    """Return what a producer of rows waits for before the next ones; None for nothing."""
-    return None if stream is None else stream.drained()
-
-
-def finish_stream(stream: Stream | None) -> None:
-    """Close a peer's part of the message log, unless that was done when its session was lost, and let its file go."""
-    if stream is not None:
-        stream.close()
-        stream.release()
 
 
 def over_limit(peer: Peer) -> Notification:

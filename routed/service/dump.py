@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from routed.rib._rib import PeerRib
     from routed.rib._rows import Rows
     from routed.service.bmp_records import EventRecord
-    from routed.service.collector import Neighbor
     from routed.service.encoding import Encoding
+    from routed.service.neighbor import Neighbor
     from routed.service.records import Counter, PeerText
     from routed.service.settings import DumpSettings, RenderSettings
 

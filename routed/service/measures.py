@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from routed.rib._rib import PeerRib, Rib
     from routed.rib._table import Table
     from routed.service.clock import DaemonReactor
-    from routed.service.collector import Neighbor
     from routed.service.monitored import MonitoredRouter
+    from routed.service.neighbor import Neighbor
     from routed.service.peers import Peer
     from routed.service.visible import NeighborSource, RouterSource, Tables
 

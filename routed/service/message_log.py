@@ -248,3 +248,15 @@ class MessageLog:
             self._closing.discard(closing)
 
         closing.addCallback(closed)
+
+
+def room(stream: Stream | None) -> Deferred[None] | None:
+    """Return what a producer of rows waits for before the next ones; None for nothing."""
+    return None if stream is None else stream.drained()
+
+
+def finish(stream: Stream | None) -> None:
+    """Close a router's part of the message log, unless that was done before, and let its file go."""
+    if stream is not None:
+        stream.close()
+        stream.release()

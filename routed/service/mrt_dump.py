@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from routed.plumbing.sink import InThread, Lane
-    from routed.service.collector import Neighbor
+    from routed.service.neighbor import Neighbor
 
 #: Routes turned into records in one go of the thread.
 ROUTES: Final = 1_024

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ipaddress import IPv6Address
 
     from routed.rib._rib import PeerRib
-    from routed.service.collector import Neighbor
     from routed.service.monitored import MonitoredRouter, View
+    from routed.service.neighbor import Neighbor
     from routed.service.peers import Peer
     from routed.session.bmp_peers import MonitoredPeer, PeerKey
 

@@ -361,3 +361,34 @@ def bugs_logged() -> Iterator[list[tuple[str, type]]]:
         yield failures
     finally:
         globalLogPublisher.removeObserver(cast("Any", observe))
+
+
+def deletes(*numbers: int, port: int = 1000) -> list[str]:
+    return [f"{port} delete {route(number)}" for number in numbers]
+
+
+def updates(*numbers: int, port: int = 1000) -> list[str]:
+    return [f"{port} update {route(number)}" for number in numbers]
+
+
+def long_run(count: int = 3000, header: bytes = P1) -> bytes:
+    """More routes than a step takes, and large attributes."""
+    many = attribute(8, b"".join(n.to_bytes(4, "big") for n in range(500)))
+    nets = [prefix(n.to_bytes(4, "big"), 32) for n in range(count)]
+    return monitoring(
+        header, *[update([*MANDATORY, many], b"".join(nets[at : at + 300])) for at in range(0, count, 300)]
+    )
+
+
+def stateless(octets: bytes, header: bytes = P1, capabilities: bytes = AS4 + ADD_PATH) -> bytes:
+    """A message of version 4 that says how its UPDATE is to be read."""
+    return frame(0, header + tlv(1, capabilities, index=0) + tlv(4, octets, index=0), 4)
+
+
+def end(rig: Rig) -> list[None]:
+    """Stop as a plane does."""
+    ended: list[None] = []
+    swept = rig.collector.stop()
+    rig.listener.stopService()
+    swept.addCallback(ended.append)
+    return ended

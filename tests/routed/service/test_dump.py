@@ -22,10 +22,10 @@ from routed.rib._rows import Rows
 from routed.rib._update import apply
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.service import dump as module
-from routed.service.collector import Neighbor
 from routed.service.dump import Dumper, render
 from routed.service.dump_schedule import slot_of
 from routed.service.encoding import Encoding
+from routed.service.neighbor import Neighbor
 from routed.service.records import Counter, PeerText
 from routed.service.settings import DumpFormat, DumpSettings, RenderSettings, TimestampLayout
 from routed.wire.bgp.context import DecodeContext

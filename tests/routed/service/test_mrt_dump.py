@@ -9,8 +9,8 @@ from routed.plumbing.dump_file import DumpFile
 from routed.rib._rib import Rib
 from routed.rib._update import apply
 from routed.rib.adj_rib_in import AdjRibIn
-from routed.service.collector import Neighbor
 from routed.service.mrt_dump import hop_attribute, write_mrt
+from routed.service.neighbor import Neighbor
 from routed.service.records import PeerText
 from routed.wire.bgp.context import DecodeContext
 from routed.wire.family import IPV4_MULTICAST, IPV4_UNICAST, IPV6_UNICAST, Family
