@@ -22,8 +22,8 @@ WRITE_OCTETS: Final = 256 << 10
 #: Modes before the process's umask.
 FILE_MODE: Final = 0o666
 DIRECTORY_MODE: Final = 0o777
-#: How long a full FIFO may stay full before its reader counts as gone.
-FIFO_PATIENCE_MS: Final = 200
+#: How long a full FIFO may stay full before its reader counts as gone: a reader on a busy machine is late now and then.
+FIFO_PATIENCE_MS: Final = 2_000
 #: A file name leaves room for what a temporary name adds (NAME_MAX is 255).
 MAX_TEMPORARY_STEM: Final = 200
 
