@@ -139,6 +139,24 @@ def one_source_of_origins(configuration: Configuration) -> Iterator[Problem]:
         yield _conflict(configuration, "rpki_rtr_cache", "rpki_roas_file and rpki_rtr_cache exclude each other")
 
 
+def cache_keys_go_together(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse half of what a TLS client needs, and tell about keys of caches without a cache."""
+    keys = ("rpki_rtr_tls_ca_file", "rpki_rtr_tls_certificate_file", "rpki_rtr_tls_key_file")
+    authorities, certificate, private_key = map(configuration.is_set, keys)
+    if certificate != private_key:
+        have, lack = (keys[1], keys[2]) if certificate else (keys[2], keys[1])
+        yield _conflict(configuration, have, f"{lack} is missing")
+    elif certificate and not authorities:
+        yield _conflict(configuration, keys[1], f"{keys[0]} is missing")
+    for key in ("rpki_rtr_cache_version", "rpki_rtr_md5_file", *keys):
+        if configuration.is_set(key) and not configuration.is_set("rpki_rtr_cache"):
+            yield _advice(configuration, key, "rpki_rtr_cache is not set. No effect.")
+    for key in ("rpki_slurm_file", "rpki_msglog_changes", "rpki_aspa"):
+        sources = ("rpki_rtr_cache", "rpki_roas_file")
+        if configuration.is_set(key) and not any(map(configuration.is_set, sources)):
+            yield _advice(configuration, key, "neither rpki_rtr_cache nor rpki_roas_file is set. No effect.")
+
+
 def clusters_have_names(configuration: Configuration) -> Iterator[Problem]:
     """Refuse to join a cluster without a name."""
     if configuration.of("bgp_daemon_ha", bool) and not configuration.is_set("bgp_daemon_ha_cluster_name"):
@@ -183,6 +201,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     dump_has_time,
     variables_are_known,
     one_source_of_origins,
+    cache_keys_go_together,
     clusters_have_names,
     tls_is_whole,
     looking_glass_is_whole,

@@ -11,10 +11,12 @@ from routed.daemon.door import ListeningSocket
 from routed.daemon.glass import Glass
 from routed.daemon.map_files import Maps
 from routed.daemon.outputs import Outputs
+from routed.daemon.rpki import Rpki
 from routed.plumbing.lifecycle import in_order
 from routed.plumbing.metrics import Registry
 from routed.service.dump import Source
 from routed.service.reports import Reporter
+from routed.service.revalidation import LoggedSource, Revalidation
 from routed.service.tagging import Tagging
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ DAEMONS: Final = {"BGP": "pmbgpd", "BMP": "pmbmpd"}
 S = TypeVar("S", bound="CommonSettings")
 
 
-class Collecting(Source, Protocol):
+class Collecting(Source, LoggedSource, Protocol):
     """Who keeps the tables."""
 
     def start(self) -> None:
@@ -69,7 +71,10 @@ class CollectingPlane(Generic[S]):
         if door is None:
             door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._door = door
-        self._outputs = Outputs(reactor, settings, log, self.metrics, door.now)
+        self._rpki = None if settings.rpki is None else Rpki(reactor, settings.rpki, log, self.metrics)
+        self._validation = None if self._rpki is None else self._rpki.validation
+        self._revalidation: Revalidation | None = None
+        self._outputs = Outputs(reactor, settings, log, self.metrics, door.now, validation=self._validation)
         self._tagging = Tagging(self._maps.tags, label_as_map=settings.render.label_as_map, label_filter=None)
         self._configure_tags(settings)
         self._message_log = self._outputs.message_log()
@@ -82,10 +87,16 @@ class CollectingPlane(Generic[S]):
 
     def show(self, rib: Rib, tables: Tables) -> None:
         """Let a looking glass answer questions about the tables, if there is to be one."""
-        self._glass.show(rib, tables)
+        self._glass.show(rib, tables, self._validation)
+        if self._rpki is not None and self._rpki.logs_changes and self._message_log is not None:
+            self._revalidation = Revalidation(self._reactor, rib, self._collector)
+            self._rpki.validation.followers.append(self._revalidation)
+            self.metrics.add("rpki_changes", self._revalidation.counters)
 
     def start(self) -> None:
         """Begin to let sessions in."""
+        if self._rpki is not None:
+            self._rpki.start()
         self._listener.startService()
         self._glass.start()
         self._collector.start()
@@ -95,6 +106,10 @@ class CollectingPlane(Generic[S]):
     async def stop(self) -> None:
         """End all sessions and write what is still to be written."""
         self._glass.stop()
+        if self._rpki is not None:
+            self._rpki.stop()
+        if self._revalidation is not None:
+            self._revalidation.stop()
         swept = self._collector.stop()
         if self._dumper is not None:
             await self._dumper.stop()
@@ -122,7 +137,8 @@ class CollectingPlane(Generic[S]):
         Raises: StartError when something cannot be had, and nothing has changed.
         """
         maps = Maps(settings.listener, settings.maps, strict=True)
-        return in_order(self._glass.prepare(), partial(self._take_over, settings, maps))
+        payloads = (lambda: None) if self._rpki is None else self._rpki.prepare()
+        return in_order(self._glass.prepare(), payloads, partial(self._take_over, settings, maps))
 
     def policy(self, settings: S) -> Policy:
         """Return who may connect."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload
+    from routed.service.validation import Validation
     from routed.service.visible import Tables
 
 
@@ -45,12 +46,13 @@ class Glass:
         self._http: HttpServer | None = None
         self._commands: Commands | None = None
 
-    def show(self, rib: Rib, tables: Tables) -> None:
-        """Let questions about tables be asked.
+    def show(self, rib: Rib, tables: Tables, validation: Validation | None = None) -> None:
+        """Let questions about tables be asked; with `validation`, answers say how origins are validated.
 
         Raises: StartError when a socket or a file that the settings name cannot be had.
         """
-        answerer = Answerer(self._reactor, rib, tables, self._settings.render, PoolThreads(self._reactor))
+        in_thread = PoolThreads(self._reactor)
+        answerer = Answerer(self._reactor, rib, tables, self._settings.render, in_thread, validation=validation)
         self._serve_zmq(answerer)
         settings = self._settings.http
         if settings is not None:

@@ -1,4 +1,4 @@
-"""Keys of the BMP side, of origin validation and of IS-IS; the latter two are known, checked, not built yet."""
+"""Keys of the BMP side, of origin validation and of IS-IS; the latter are known, checked, not built yet."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 
 from routed.daemon.keys_bgp import looking_glass
-from routed.daemon.values import ISO_NET, PRECEDENCE, SOCKET_BUFFER, TABLE_HASH
+from routed.daemon.values import CACHES, ISO_NET, PRECEDENCE, SOCKET_BUFFER, TABLE_HASH
 from routed.plumbing.config import Daemons, Group, Key, Status
-from routed.plumbing.values import ADDRESS, BOOLEAN, ENDPOINT, OFF, PATH, PORT, TEXT, at_least, between
+from routed.plumbing.values import ADDRESS, BOOLEAN, OFF, PATH, PORT, TEXT, at_least, between
 
 _ALL: Final = Daemons.PMBGPD | Daemons.PMBMPD | Daemons.FLOW
 _key = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW)
@@ -16,7 +16,8 @@ _ours = partial(_key, ours=True)
 _tls = partial(_ours, reload=True)
 _unbuilt = partial(_key, status=Status.NOT_BUILT)
 _ignored = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NO_EFFECT)
-_rpki = partial(Key, daemons=_ALL, status=Status.NOT_BUILT)
+_rpki = partial(Key, daemons=_ALL)
+_our_rpki = partial(_rpki, ours=True)
 _isis = partial(Key, daemons=Daemons.FLOW, status=Status.NOT_BUILT)
 
 LISTENER: Final = Group(
@@ -89,10 +90,26 @@ RPKI: Final = Group(
     "Where validated prefix origins come from (RFC 6811).",
     (
         _rpki("rpki_roas_file", PATH, None, "export of a validator, JSON", reload=True),
-        _rpki("rpki_rtr_cache", ENDPOINT, None, "cache to connect to", source="RFC 8210"),
-        _rpki("rpki_rtr_cache_version", between(0, 1), 0, "version of the protocol"),
+        _rpki("rpki_rtr_cache", CACHES, None, "caches to connect to, the preferred one first", source="RFC 8210"),
+        _rpki(
+            "rpki_rtr_cache_version",
+            between(0, 2),
+            None,
+            "version of the protocol; the newest that a cache speaks when unset",
+        ),
         _rpki("rpki_rtr_cache_pipe_size", SOCKET_BUFFER, None, "receive buffer of the socket, octets"),
         _rpki("rpki_rtr_cache_ipprec", PRECEDENCE, 0, "IP precedence of what we send"),
+        _our_rpki("rpki_rtr_md5_file", PATH, None, "keys of TCP-MD5 by cache address", source="RFC 2385", reload=True),
+        _our_rpki("rpki_rtr_tls_ca_file", PATH, None, "authorities of whom caches must have a certificate: TLS only"),
+        _our_rpki("rpki_rtr_tls_certificate_file", PATH, None, "our certificate for caches that ask for one, PEM"),
+        _our_rpki("rpki_rtr_tls_key_file", PATH, None, "private key of that certificate, PEM"),
+        _our_rpki(
+            "rpki_slurm_file", PATH, None, "local exceptions to what is received", source="RFC 8416", reload=True
+        ),
+        _our_rpki(
+            "rpki_msglog_changes", BOOLEAN, OFF, "log routes whose status changes because payloads do, as `roa` records"
+        ),
+        _our_rpki("rpki_aspa", BOOLEAN, OFF, "say in records whether the providers of its ASes allow a path"),
     ),
 )
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from routed.service.dump import Source
     from routed.service.encoding import Encoding
     from routed.service.settings import DumpSettings, MessageLogSettings
+    from routed.service.validation import Validation
 
 
 class Outputs:
@@ -42,9 +43,11 @@ class Outputs:
         log: Log,
         metrics: Registry,
         wall_clock: Callable[[], float] = time.time,
+        *,
+        validation: Validation | None = None,
     ) -> None:
         self._reactor, self._settings, self._log = reactor, settings, log
-        self._metrics, self._wall_clock = metrics, wall_clock
+        self._metrics, self._wall_clock, self._validation = metrics, wall_clock, validation
         self._in_thread = PoolThreads(reactor)
         self._file_options = FileOptions(owner=settings.process.owner)
         self._sequence = Counter()
@@ -76,6 +79,7 @@ class Outputs:
             encoding=self._encoding(settings, dumps=False),
             marker=mark_keys,
             skips_unchanged=settings.skips_unchanged,
+            validation=self._validation,
         )
 
     def dumper(self, settings: DumpSettings | None, source: Source, protocol: str = "BGP") -> Dumper | None:
@@ -99,6 +103,7 @@ class Outputs:
             sequence=self._sequence,
             log=self._log,
             protocol=protocol,
+            validation=self._validation,
         )
         self._metrics.add("dump", dumper.counters, {"protocol": protocol})
         return dumper

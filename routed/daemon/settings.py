@@ -12,6 +12,7 @@ from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
 from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
 from routed.daemon.settings_brokers import broker_settings
+from routed.daemon.settings_rpki import rpki_settings
 from routed.daemon.written import written_folders
 from routed.plumbing.config import Configuration, configure
 from routed.plumbing.http_settings import HttpSettings
@@ -38,6 +39,7 @@ from routed.wire.bgp.codepoints import Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from routed.daemon.rpki import RpkiSettings
     from routed.plumbing.config import Daemons
     from routed.plumbing.statements import Problem, Statements
 
@@ -83,6 +85,7 @@ class CommonSettings:
     dump: DumpSettings | None
     looking_glass: ZmqSettings | None
     http: HttpSettings | None
+    rpki: RpkiSettings | None
     folds_next_hops: bool  # an IPv4 next hop and the same one mapped into IPv6 are shown as what came first
     dry_run: str | None
 
@@ -176,6 +179,7 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "message_log": message_log_settings(configuration, protocol),
         "looking_glass": looking_glass_settings(configuration, protocol),
         "http": http_settings(configuration, protocol),
+        "rpki": rpki_settings(configuration),
         "folds_next_hops": keeps_tables(configuration, protocol),
         "dry_run": configuration.maybe("dry_run", str),
     }
@@ -310,6 +314,7 @@ def render_settings(c: Configuration) -> RenderSettings:
         extra_attributes=c.of("bgp_daemon_extra_attributes", bool),
         timestamps=_timestamps(c),
         utc=c.of("timestamps_utc", bool),
+        validates_origins=rpki_settings(c) is not None,
     )
 
 

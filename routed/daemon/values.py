@@ -17,7 +17,7 @@ from routed.plumbing.names import (
     parse_name,
 )
 from routed.plumbing.schema_registry import parse_urls
-from routed.plumbing.values import PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
+from routed.plumbing.values import ENDPOINT, PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
 from routed.service.settings import DumpFormat, SpoolPolicy
 from routed.session.negotiation import MAX_HOST_NAME
 from routed.wire.bgp.codepoints import Role
@@ -96,6 +96,9 @@ COMMUNITY: Final[Parser[str]] = Parser("a community such as 65000:666", _parse_c
 COMMUNITIES: Final = list_of(COMMUNITY, 16)
 #: As many entries as a label filter of the reference implementation may have.
 LABEL_FILTER: Final = list_of(TEXT, 96)
+
+#: As many caches as anybody prefers.
+CACHES: Final = list_of(ENDPOINT, 16)
 
 SYSLOG_FACILITY: Final = one_of(*FACILITIES)
 THREAD_STACK: Final = at_least(1, unit="octets")

@@ -129,6 +129,7 @@ def decode_question(members: Mapping[str, Any]) -> Question:
         afi=reader.maybe("afi", _between(1, 2)),
         safi=reader.maybe("safi", _between(1, 255)),
         rd=reader.maybe("rd", _text),
+        origin_as=reader.maybe("origin_as", _between(0, MAX_U32)),
         where=reader.maybe("where", lambda value: _Conditions().read(value, MAX_DEPTH)),
         fields=reader.maybe("fields", _fields),
         all_attributes=reader.maybe("all_attributes", _flag) or False,

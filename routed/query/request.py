@@ -37,6 +37,7 @@ class Wanted(Enum):
 
     ROUTES = "routes"
     COUNT = "count"
+    VALIDATION = "validation"
     PEERS = "peers"
     ROUTERS = "routers"  # that speak BMP
     RELOAD = "reload"  # nothing: maps and configuration are read again
@@ -69,6 +70,7 @@ class Question:
     afi: int | None = None
     safi: int | None = None
     rd: str | None = None  # as records write it; none: routes without one, unless there is no prefix either
+    origin_as: int | None = None  # of a route that is made up, to be validated
     where: Condition | None = None
     fields: tuple[str, ...] | None = None  # none: all
     all_attributes: bool = False  # also those that pmacct's records leave out

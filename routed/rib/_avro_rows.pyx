@@ -134,13 +134,14 @@ cdef class AvroRows(Rows):
             to = put_text(to, &self.texts[VPN_KEYS])
         to = put(to, self.tail, self.tail_split)
         to = put_long(put_some(to), path_identifier) if add_path else put_null(to)
-        return put(to, self.tail + self.tail_split, self.tail_used - self.tail_split)
+        to = put(to, self.tail + self.tail_split, self.tail_used - self.tail_split)
+        return to if self.origins is None else put_string(to, &self.settled, 1)
 
     cdef char *put_end_of_rib(self, char *to, unsigned int afi, unsigned int safi) noexcept nogil:
         to = put_long(put_long(self.put_lead(to), afi), safi)
         to = put_text(put_null(to), &self.texts[VPN_KEYS])
-        memset(to, 0, ROUTE_FIELDS)
-        return to + ROUTE_FIELDS
+        memset(to, 0, ROUTE_FIELDS + 1)  # without validation the last octet is of no field
+        return to + ROUTE_FIELDS + (self.origins is not None)
 
     cdef void close_row(self, char *to) noexcept nogil:
         """End the record that was written up to `to`."""

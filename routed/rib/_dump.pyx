@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from routed.rib._found cimport value_of
 from routed.rib._ids cimport prefetch
+from routed.rib._origins cimport MAX_LENGTHS, note_lengths, status_in_order
 from routed.rib._order cimport item, key_of, sort
 from routed.rib._paths cimport entry_of, path_view, set_of
 from routed.rib._pinned cimport Pinned
@@ -35,6 +36,7 @@ cdef class Snapshot:
     cdef item *items
     cdef size_t item_count, item_at
     cdef bint add_path
+    cdef uint8_t has_length[MAX_LENGTHS]     # of prefixes of the family
 
     def __cinit__(self, PeerRib peer not None):
         cdef int family
@@ -85,6 +87,7 @@ cdef class Snapshot:
             with nogil:
                 self.item_count = collect(&table.view, prefixes, self.items, n)
                 failed = sort(self.items, self.item_count, prefixes)
+                note_lengths(self.items, self.item_count, prefixes, self.has_length)
             if failed:
                 raise MemoryError
             return True
@@ -122,6 +125,10 @@ cdef class Snapshot:
                 prefetch(<const uint8_t *>set_of(paths, items[i + AHEAD].path) + 64)
                 prefetch(words_of(prefixes, items[i + AHEAD].prefix))
                 prefetch(length_at(prefixes, items[i + AHEAD].prefix))
+            if rows.origins is not None:
+                rows.settled = status_in_order(
+                    rows.origins, items, self.item_count, i, self.has_length, prefixes, paths, rows.own_as
+                )
             rows.route(
                 ROW_DUMP, self.family, prefixes, items[i].prefix, paths, items[i].path, self.add_path,
                 items[i].path_identifier,

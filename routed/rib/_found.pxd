@@ -32,6 +32,8 @@ cdef class Found:
     cdef void drop(self, uint32_t prefix) noexcept nogil
     cdef int order(self) noexcept nogil
     cdef size_t render_items(self, Rows rows, const stretch *of, size_t at) noexcept nogil
+    cdef bytes statuses              # of each route, when origins are validated
+    cdef const char *status_at
     cdef bint is_there(self, int family, const item *one) noexcept nogil
     cdef int check(self) except -1
 

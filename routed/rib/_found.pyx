@@ -77,6 +77,8 @@ cdef class Found:
             one = &self.items[at]
             at += 1
             if self.is_there(of.family, one):
+                if self.status_at != NULL:
+                    rows.settled = self.status_at[at - 1]
                 rows.route(
                     ROW_LGLASS, of.family, prefixes, one.prefix, self.paths, one.path, of.add_path,
                     one.path_identifier,

@@ -445,6 +445,7 @@ cdef class MonitoringRun(Intake):
             self.change(monitored, one.add_path, at, until)
         if rows is not None:
             rows.source(monitored.keys, monitored.vpn_keys, monitored.tag, monitored.tagger, monitored.end)
+            rows.own_as = monitored.own_as
             rows.stamp(u32_at(r.run + one.at + SECONDS_AT), u32_at(r.run + one.at + MICROSECONDS_AT))
         if one.marked:
             if at == one.operation:

@@ -17,6 +17,7 @@ ctypedef enum path_flag:
     HAS_LOCAL_PREF = 1
     IS_LABELLED = 2                     # labels and marks over another path: `base` names it
     HAS_NO_LLGR = 4                  # carries the community NO_LLGR (RFC 9494 section 4.2)
+    ENDS_IN_SET = 8                  # the last segment is an AS_SET: the path has no origin (RFC 6811 section 2)
 
 ctypedef struct path_entry:          # 32 octets
     uint64_t hash
@@ -55,6 +56,14 @@ cdef inline uint32_t base_of(const path_view *paths, uint32_t path) noexcept nog
     """The path that holds the attributes: the path itself, or the one below a layer."""
     cdef const path_entry *entry = entry_of(paths, path)
     return entry.base if entry.flags & IS_LABELLED else path
+
+
+cdef inline uint32_t origin_of(const path_view *paths, uint32_t path, uint32_t own_as) noexcept nogil:
+    """The AS that originated a path, 0 for none; one that did not leave our AS is `own_as` (RFC 6811 section 2)."""
+    cdef const path_entry *entry = entry_of(paths, path)
+    if entry.origin_as or entry.flags & ENDS_IN_SET:
+        return entry.origin_as
+    return own_as
 
 
 cdef inline const uint8_t *next_hop_of(const path_set *s) noexcept nogil:

@@ -103,9 +103,11 @@ cdef void learn_as_path(path_entry *entry, const uint8_t *at, const uint8_t *end
             if not length:
                 entry.neighbour_as = u32_at(at + 2)
             entry.origin_as = u32_at(at + 2 + 4 * (n - 1))
+            entry.flags &= ~<unsigned>ENDS_IN_SET
             length += n
         elif at[0] == AS_SET:
             entry.origin_as = 0
+            entry.flags |= ENDS_IN_SET
             length += 1
         at += 2 + 4 * <size_t>n
     entry.path_length = <uint16_t>length if length < 0xFFFF else 0xFFFF

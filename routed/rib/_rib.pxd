@@ -22,6 +22,7 @@ cdef class PeerRib:
     cdef readonly Rib rib
     cdef list tables                         # Table or None by family
     cdef readonly bint as4, external
+    cdef public uint32_t own_as              # of the speaker: the origin of paths that did not leave its AS
     cdef readonly unsigned int add_path      # bit by family: the peer sends path identifiers
 
     cdef Table table(self, int family)

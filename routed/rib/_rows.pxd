@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from routed.rib._paths cimport labels_of, path_set, path_view
 from routed.rib._prefixes cimport prefix_view
 from routed.rib._text cimport put
+from routed.rib._vrps cimport Vrps
 
 cdef enum:
     FULL_ROWS = 1048576              # octets of rows after which whoever fills a buffer stops to have it emptied
@@ -22,6 +23,7 @@ cdef enum:                           # kinds of rows
     ROW_END_OF_RIB = 3
     ROW_DUMP = 4
     ROW_LGLASS = 5                   # an answer: neither number nor time
+    ROW_ORIGIN = 6                   # the validation of an origin came to something else than before
 
 cdef enum:                           # what rows have in common
     KEYS = 0                         # whose they are
@@ -32,7 +34,8 @@ cdef enum:                           # what rows have in common
     END = 5                          # the last keys
     ROW_END = 6
     BEFORE = 7                       # Avro alone: between a route and the time of arrival
-    TEXTS = 8
+    VERDICT = 8                      # what `verifier` says of the last path
+    TEXTS = 9
 
 ctypedef struct text:
     const char *at
@@ -87,6 +90,11 @@ cdef class Rows:
     cdef public bint skips_unchanged # routes that are announced as they are already get no row
     cdef public object clock         # seconds since 1970 -> text before and behind the fraction
     cdef public object marker        # octets of a path's marks -> their keys, as text; None leaves them out
+    cdef public Vrps origins         # what origins are validated by; None leaves `roa` out
+    cdef public uint32_t own_as      # of the speaker whose routes follow
+    cdef char settled                # the status of the next route; 0: to be found, of the route alone
+    cdef char former                 # the status before a change
+    cdef public object verifier      # octets of a path's AS_PATH -> more keys, as text; None for none
     cdef object tagger
     cdef bint suppressed             # the label filter leaves this path out
     cdef bint numbered               # each row takes the next sequence number (a dump's rows share one)
@@ -112,6 +120,7 @@ cdef class Rows:
     cdef int need_tail(self, size_t octets) noexcept nogil
     cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept
     cdef void ask(self, const path_view *paths, uint32_t path) noexcept
+    cdef char *put_origin(self, char *to) noexcept nogil
     cdef bint other_marks(self, const path_view *paths, uint32_t path) noexcept nogil
     cdef size_t room_for_row(self, size_t tail) noexcept nogil
     cdef void close_row(self, char *to) noexcept nogil

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+from routed.rib._vrps import Vrps
+
 class Rows:
     sequence: int
     skips_unchanged: bool
@@ -17,6 +19,13 @@ class Rows:
     ) -> None: ...
     @property
     def count(self) -> int: ...
+    origins: Vrps | None
+    """What origins are validated by; None leaves `roa` out."""
+    own_as: int
+    """The AS of the speaker whose routes follow: the origin of paths that did not leave it."""
+    verifier: Callable[[bytes], bytes] | None
+    """Octets of a path's AS_PATH -> more keys, each with a comma and a blank in front; None for none."""
+
     @property
     def out_of_memory(self) -> bool: ...
     def __len__(self) -> int: ...

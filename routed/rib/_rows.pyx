@@ -17,13 +17,15 @@ from routed.rib._attribute_text cimport (
     put_columns, put_key, put_others, step,
 )
 from routed.rib._paths cimport (
-    IS_LABELLED, attributes_of, base_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, path_set,
-    path_view, set_of,
+    IS_LABELLED, attributes_of, base_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, origin_of,
+    path_set, path_view, set_of,
 )
-from routed.rib._prefixes cimport prefix_view, words_of
+from routed.rib._prefixes cimport length_of, prefix_view, words_of
 from routed.rib._text cimport put, put_char, put_ipv4, put_ipv6, put_prefix, put_rd, put_u32, put_u64, u32_at
+from routed.rib._vrps cimport Vrps, status_of
 
 cdef enum:
+    AS_PATH = 2
     NO_KIND = -1
 
 
@@ -252,23 +254,15 @@ cdef class Rows:
             self.set_text(MARKS, self.marker(marks))
         elif self.texts[MARKS].used:
             self.set_text(MARKS, b"")
+        if self.verifier is not None:
+            self.set_text(VERDICT, self.verifier(attribute_octets(paths, path, AS_PATH)))
         if self.tagger is not None:
             self.apply_tagger(paths, path)
 
     cdef void apply_tagger(self, const path_view *paths, uint32_t path) noexcept:
         """Ask for the tag of a path.  A tagger that fails is our bug; the peer's constant tag stands in."""
-        cdef const path_set *s = set_of(paths, base_of(paths, path))
-        cdef const uint8_t *at = attributes_of(s)
-        cdef const uint8_t *end = at + s.length
-        cdef attribute a
-        cdef uint8_t code = 0
-        cdef bytes communities = b""
-        while at < end:
-            at = step(at, &code, &a)
-            if code == COMMUNITIES:
-                communities = PyBytes_FromStringAndSize(<const char *>a.at, a.length)
         self.set_tag(self.peer_tag)
-        self.set_tag(self.tagger(communities))
+        self.set_tag(self.tagger(attribute_octets(paths, path, COMMUNITIES)))
 
     cdef void route(
         self, int kind, int family, const prefix_view *prefixes, uint32_t prefix, const path_view *paths,
@@ -279,18 +273,25 @@ cdef class Rows:
             if self.render_tail(paths, path):
                 return
             self.tail_path = path
-            if self.tagger is not None or self.other_marks(paths, path):
+            if self.tagger is not None or self.verifier is not None or self.other_marks(paths, path):
                 with gil:
                     self.ask(paths, path)
         if self.suppressed:
+            self.settled = 0
             return
         if (kind != self.lead_kind or family != self.lead_family) and self.make_lead(kind, family):
             return
         if self.need(self.room_for_row(self.tail_used)):
             return
+        if self.origins is not None and not self.settled:
+            self.settled = status_of(
+                self.origins.of_words(prefixes.address_words), words_of(prefixes, prefix),
+                length_of(prefixes, prefix), origin_of(paths, path, self.own_as),
+            )
         self.close_row(self.put_route(
             self.rows + self.used, prefixes, words_of(prefixes, prefix), prefix, add_path, path_identifier
         ))
+        self.settled = 0
 
     cdef char *put_route(
         self, char *to, const prefix_view *prefixes, const uint32_t *words, uint32_t prefix, bint add_path,
@@ -306,16 +307,26 @@ cdef class Rows:
         if add_path:
             to = put_u32(put(to, b', "as_path_id": ', 16), path_identifier)
         to = put(to, self.tail, self.tail_split)
+        if self.origins is not None:
+            to = self.put_origin(to)
         if prefixes.words > prefixes.address_words:
             to = put(to, b', "rd": "', 9)
             to = put_rd(to, words[prefixes.address_words], words[prefixes.address_words + 1])
             to = put(to, b'", "rd_origin": "bgp"', 21)
         return put(to, self.tail + self.tail_split, self.tail_used - self.tail_split)
 
+    cdef char *put_origin(self, char *to) noexcept nogil:
+        """Write how the origin of a route is validated."""
+        to = put_char(put_char(put(to, b', "roa": "', 10), self.settled), c'"')
+        if self.lead_kind == ROW_ORIGIN:
+            to = put_char(put_char(put(to, b', "roa_before": "', 17), self.former), c'"')
+        return to
+
     cdef void end_of_rib(self, unsigned int afi, unsigned int safi) noexcept:
         """Add the row of an End-of-RIB marker (RFC 4724 section 2), with the tag of the peer."""
         self.set_tag(self.peer_tag)
         self.set_text(MARKS, b"")
+        self.set_text(VERDICT, b"")
         self.forget_tail()
         if self.suppressed or self.make_lead(ROW_END_OF_RIB, 0) or self.need(self.room_for_row(0)):
             return
@@ -329,12 +340,13 @@ cdef class Rows:
 
     cdef inline size_t room_for_row(self, size_t tail) noexcept nogil:
         return (
-            tail + self.lead_used + self.texts[BEFORE].used + self.texts[ARRIVAL].used + self.texts[END].used
+            tail + self.lead_used + self.texts[VERDICT].used + self.texts[BEFORE].used + self.texts[ARRIVAL].used + self.texts[END].used
             + self.texts[ROW_END].used + FIXED
         )
 
     cdef void close_row(self, char *to) noexcept nogil:
         """End the row that was written up to `to`."""
+        to = put_text(to, &self.texts[VERDICT])
         to = put_text(put_text(put_text(to, &self.texts[ARRIVAL]), &self.texts[END]), &self.texts[ROW_END])
         self.used = to - self.rows
         self.count += 1
@@ -364,6 +376,20 @@ cdef class Rows:
         return 0
 
 
+cdef bytes attribute_octets(const path_view *paths, uint32_t path, uint8_t wanted):
+    """The octets of an attribute of a path; none when it has none."""
+    cdef const path_set *s = set_of(paths, base_of(paths, path))
+    cdef const uint8_t *at = attributes_of(s)
+    cdef const uint8_t *end = at + s.length
+    cdef attribute a
+    cdef uint8_t code = 0
+    while at < end:
+        at = step(at, &code, &a)
+        if code == wanted:
+            return PyBytes_FromStringAndSize(<const char *>a.at, a.length)
+    return b""
+
+
 cdef inline bint has_marks(const path_view *paths, uint32_t path) noexcept nogil:
     return (entry_of(paths, path).flags & IS_LABELLED) != 0 and mark_octets_of(set_of(paths, path)) != 0
 
@@ -384,6 +410,8 @@ cdef char *put_log_type(char *to, int kind) noexcept nogil:
         return put(to, b'withdraw', 8)
     if kind == ROW_DELETE:
         return put(to, b'delete', 6)
+    if kind == ROW_ORIGIN:
+        return put(to, b'roa', 3)
     return put(to, b'end-of-rib', 10)
 
 

@@ -19,10 +19,12 @@ from twisted.internet.task import deferLater
 from routed.query.codec import MAX_ROUTES, QueryError
 from routed.query.request import Match, Wanted
 from routed.rib._lookup import Lookups
+from routed.rib._origins import settle
 from routed.rib._search import Search
 from routed.rib.families import INDEX
 from routed.service.bmp_records import mark_keys
 from routed.service.conditions import compile_condition
+from routed.service.explaining import Explainer
 from routed.service.questions import (
     GLOBAL_SAFIS,
     VPN_SAFIS,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from routed.rib._rib import Rib
     from routed.rib._rows import Rows
     from routed.service.settings import RenderSettings
+    from routed.service.validation import Validation
     from routed.service.visible import Tables, VisibleRib
 
 #: Searches of whole tables at a time, and how many may wait for their turn.
@@ -92,13 +95,22 @@ class Answerer:
     """Answers over the tables of a daemon; to be asked in the thread that writes them."""
 
     def __init__(
-        self, reactor: IReactorTime, rib: Rib, tables: Tables, render: RenderSettings, in_thread: InThread
+        self,
+        reactor: IReactorTime,
+        rib: Rib,
+        tables: Tables,
+        render: RenderSettings,
+        in_thread: InThread,
+        *,
+        validation: Validation | None = None,
     ) -> None:
         self.tables = tables
         self._reactor, self._render, self._in_thread = reactor, render, in_thread
-        self._lookups = Lookups(rib)
+        self._lookups, self._validation = Lookups(rib), validation
         self._buffers = {full: self._new_rows(full=full) for full in (False, True)}
         self._cursors = Cursors()
+        render_found = partial(self._rows_of, rows=self._buffers[False])
+        self._explainer = Explainer(self._lookups, validation, render_found)
         self._turns = DeferredSemaphore(SEARCHES)
         self._waiting = 0
 
@@ -140,6 +152,8 @@ class Answerer:
             raise QueryError(f"select: {question.wanted.value} is no question")
         if question.wanted in {Wanted.PEERS, Wanted.ROUTERS}:
             return await self._list(question)
+        if question.wanted is Wanted.VALIDATION:
+            return Answer(*self._explainer.answer(question, self._tables_for(question)))
         is_scan = question.prefix is None or question.match is Match.MORE_SPECIFIC
         if not is_scan and question.where is None:
             return self._find(question, None)
@@ -243,35 +257,40 @@ class Answerer:
                 searches.append(Search(ribs, families=families, condition=condition, within=within, rd=rd))
             if question.wanted is Wanted.COUNT:
                 return Answer({"count": await self._in_thread(lambda: sum(sum(s.count()) for s in searches))}, [])
-            return await self._in_thread(partial(self._page, searches, question, tables, serials, after))
+            pages, after = await self._in_thread(partial(self._page, searches, question, after))
+            for found in pages:
+                self._validate(found, tables)
+            rows = await self._in_thread(partial(self._render_page, pages, question, tables))
+            facts = {} if after is None else {"cursor": self._cursors.write(after, serials)}
+            return Answer(facts, project(rows, question.fields))
         finally:
             for search in searches:
                 search.close()
 
     def _page(
-        self,
-        searches: list[Search],
-        question: Question,
-        tables: list[VisibleRib],
-        serials: list[int],
-        after: Place | None,
-    ) -> Answer:
-        """Find one page and write its rows; in a thread."""
-        buffer = self._new_rows(full=question.all_attributes)
-        rows: Frames = []
+        self, searches: list[Search], question: Question, after: Place | None
+    ) -> tuple[list[Found], Place | None]:
+        """Find one page, and where it ends; in a thread."""
+        pages: list[Found] = []
+        count = 0
         for (families, _), search in zip(parts_of(question), searches, strict=True):
             if after is not None and not families >> after[1] & 1:
                 continue
-            if len(rows) >= question.limit:  # the page ends where a search does
+            if count >= question.limit:  # the page ends where a search does
                 after = (0, families.bit_length() - 1, 0)
                 break
-            found = search.run(question.limit - len(rows), after)
-            rows += self._rows_of(found, tables, buffer)
+            found = search.run(question.limit - count, after)
+            pages.append(found)
+            count += len(found)
             after = found.after
             if after is not None:
                 break
-        facts = {} if after is None else {"cursor": self._cursors.write(after, serials)}
-        return Answer(facts, project(rows, question.fields))
+        return pages, after
+
+    def _render_page(self, pages: list[Found], question: Question, tables: list[VisibleRib]) -> Frames:
+        """Write the rows of a page; in a thread."""
+        buffer = self._new_rows(full=question.all_attributes)
+        return [row for found in pages for row in self._render_found(found, tables, buffer)]
 
     # -- rows -------------------------------------------------------------------------------------------------------
 
@@ -280,12 +299,25 @@ class Answerer:
         rows.marker = mark_keys
         return rows
 
+    def _validate(self, found: Found, tables: Sequence[VisibleRib]) -> None:
+        """Judge the origins of found routes among those of their peers."""
+        if self._validation is not None:
+            settle(found, [table.rib for table in tables], self._validation.current.vrps)
+
     def _rows_of(self, found: Found, tables: Sequence[VisibleRib], rows: Rows, most: int | None = None) -> Frames:
+        """Write routes that were found just now."""
+        self._validate(found, tables)
+        return self._render_found(found, tables, rows, most)
+
+    def _render_found(self, found: Found, tables: Sequence[VisibleRib], rows: Rows, most: int | None = None) -> Frames:
         """Write found routes, a frame each, no buffer after there are `most`; no two threads may write to the same."""
+        if self._validation is not None:
+            self._validation.prepare(rows, verifies=True)
         rows.lookup()
 
         def source(index: int) -> None:
             table = tables[index]
+            rows.own_as = table.rib.own_as
             rows.source(table.keys, table.vpn_keys, b"", None, table.end)
 
         frames: Frames = []

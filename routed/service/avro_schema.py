@@ -119,7 +119,7 @@ def _route(render: RenderSettings) -> str:
         f"afi I, safi I, ip_prefix S?, {_RD}, bgp_nexthop S?, as_path {'A' if render.as_path_as_array else 'S?'}, "
         f"as_path_id L?, comms {communities}, ecomms {communities}, lcomms {communities}, "
         f"origin {'L?' if render.origin_as_integer else 'S?'}, local_pref L?, med L?, aigp L?, psid_li L?, otc L?, "
-        "mpls_label S?"
+        f"mpls_label S?{', roa S' if render.validates_origins else ''}"
     )
 
 

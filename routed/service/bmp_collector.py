@@ -32,6 +32,7 @@ from routed.service.monitored import MonitoredRouter, RibKey, begin_internal
 from routed.service.records import BMP_ROUTER
 from routed.service.refusals import NO_ROOM, attribute_name
 from routed.service.reports import Line
+from routed.service.revalidation import Logged
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.service.tidier import Tidier
 from routed.session.bmp_peers import TooManyPeersError, key_of
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from routed.rib._rows import Rows
     from routed.service.bmp_records import EventRecord
     from routed.service.message_log import MessageLog, Stream
+    from routed.service.monitored import View
     from routed.service.reports import Reporter
     from routed.service.routers import Router
     from routed.service.settings import StationSettings
@@ -158,6 +160,27 @@ class BmpCollector:
             sessions = sorted(self._sessions.values(), key=lambda session: session.router.slot)
             self._roll = [session.monitored for session in sessions]
         return self._roll
+
+    def logged(self) -> list[Logged]:
+        """Return the RIBs whose routes are logged."""
+        return [
+            Logged(
+                rib=view.rib,
+                stream=session.stream,
+                rows=partial(self._internal_rows, session.stream, view),
+                is_there=partial(self._sessions.__contains__, router),
+            )
+            for router, session in self._sessions.items()
+            if session.stream is not None
+            for view in session.monitored.all_views()
+        ]
+
+    def _internal_rows(self, stream: Stream, view: View) -> Rows | None:
+        """Return a buffer for rows of a view that no message causes."""
+        rows = stream.monitored_rows(self._wall_clock())
+        if rows is not None:
+            begin_internal(rows, view)
+        return rows
 
     def start(self) -> None:
         """Begin to give memory back that is not in use any more."""

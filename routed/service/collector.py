@@ -11,6 +11,8 @@ return in time; then the stale routes are swept. `log_close` is written when the
 from __future__ import annotations
 
 from collections import Counter as Tally
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -26,6 +28,7 @@ from routed.service.message_log import finish, room
 from routed.service.neighbor import Neighbor, RouteCounters, contain
 from routed.service.refusals import NO_ROOM, attribute_name
 from routed.service.restart import fell_silent, restart_families, restart_time
+from routed.service.revalidation import Logged
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.service.tidier import Tidier
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
@@ -147,6 +150,7 @@ class Collector:
                 neighbor.stream.release()
                 neighbor.stream = None
             self._set_alarm(neighbor, self._settings.stale_time, lambda: self._end_patience(neighbor))
+        neighbor.table.rib.own_as = neighbor.text.own_as
 
     def _neighbor(self, peer: Peer) -> Neighbor:
         identity = (peer.address, peer.port if self._compare_ports else 0)
@@ -156,7 +160,8 @@ class Collector:
         return neighbor
 
     def _text(self, peer: Peer) -> PeerText:
-        return self._tagging.text_of(peer.address, peer.port, peer.router_id)
+        text = self._tagging.text_of(peer.address, peer.port, peer.router_id)
+        return text if peer.up is None else replace(text, own_as=peer.up.local_open.asn)
 
     def retag(self) -> None:
         """Tag everything anew, after the tag map has been read again."""
@@ -395,6 +400,16 @@ class Collector:
     def neighbor_of(self, peer: Peer) -> Neighbor | None:
         """Return whose session it is, from Established on."""
         return self._of_peer.get(peer)
+
+    def logged(self) -> list[Logged]:
+        """Return the RIBs whose routes are logged: those of established sessions."""
+        found = []
+        for peer, stream in self._streams.items():
+            neighbor = self._of_peer.get(peer)
+            if neighbor is not None and neighbor.table is not None:
+                is_there = partial(self._streams.__contains__, peer)
+                found.append(Logged(rib=neighbor.table.rib, stream=stream, rows=stream.rows, is_there=is_there))
+        return found
 
     def stop(self) -> Deferred[None]:
         """From now on sessions end with the daemon: their routes are neither swept nor kept.

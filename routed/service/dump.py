@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from routed.service.neighbor import Neighbor
     from routed.service.records import Counter, PeerText
     from routed.service.settings import DumpSettings, RenderSettings
+    from routed.service.validation import Validation
 
 #: Rows of a buffer, which stays in the processor's cache while it is filled.
 ROWS: Final = 512
@@ -117,13 +118,14 @@ class Dumper:
         log: Log,
         protocol: str = "BGP",
         wall_clock: Callable[[], float] = time.time,
+        validation: Validation | None = None,
     ) -> None:
         self.counters = DumpCounters()
         self._reactor, self._settings, self._render = reactor, settings, render
         self._source, self._open_dump, self._in_thread = source, open_dump, in_thread
         self._brokers, self._encoding = brokers, encoding or JsonEncoding(render)
         self._sequence, self._log, self._wall_clock = sequence, log, wall_clock
-        self._protocol = protocol
+        self._protocol, self._validation = protocol, validation
         self._times = TimeFormat(render)
         self._running: Deferred[None] | None = None
         self._alarm: IDelayedCall | None = None
@@ -276,6 +278,8 @@ class Dumper:
         self._write_event(file, dump_event(sequence, timestamp, text, b"dump_init", period))
         rows = self._encoding.new_rows()  # its own: one that ran out of memory is of no more use
         rows.sequence, rows.marker = sequence, mark_keys
+        if self._validation is not None:
+            self._validation.prepare(rows)
         entries = 0
         for rib in neighbor.ribs():
             neighbor.begin_dump(rows, rib, timestamp, self._render)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from routed.service.encoding import Encoding
     from routed.service.outlet import Outlet
     from routed.service.settings import RenderSettings
+    from routed.service.validation import Validation
 
 
 class Pausable(Protocol):
@@ -174,6 +175,7 @@ class MessageLog:
         encoding: Encoding | None = None,
         marker: Callable[[bytes], bytes] | None = None,
         skips_unchanged: bool = False,
+        validation: Validation | None = None,
     ) -> None:
         self.sequence, self.wall_clock = sequence, wall_clock
         self.times: Final = TimeFormat(render)
@@ -182,6 +184,7 @@ class MessageLog:
         self._rows = self.encoding.new_rows()
         self._rows.clock, self._rows.marker = self.times.second, marker
         self._rows.skips_unchanged = skips_unchanged
+        self._validation = validation
         self._channels: dict[tuple[Outlet, str], _Channel] = {}
         self._closing: set[Deferred[None]] = set()
         for outlet in outlets:
@@ -206,6 +209,8 @@ class MessageLog:
     def begin_rows(self, text: PeerText) -> Rows:
         """Return the shared buffer, ready for the rows of one run of one peer."""
         self._rows.sequence = self.sequence.next
+        self._rows.own_as = text.own_as
+        self._prepare()
         self._rows.log(
             self.times.exact(self.wall_clock()), text.keys(peer_id=self._render.peer_id), text.tag, text.tagger
         )
@@ -214,9 +219,14 @@ class MessageLog:
     def begin_monitored_rows(self, arrived: float) -> Rows:
         """Return the shared buffer, ready for rows of peers that a router monitors."""
         self._rows.sequence = self.sequence.next
+        self._prepare()
         arrival = b', "timestamp_arrival": "%s"' % self.times.exact(arrived)
         self._rows.log_monitored(self.times.exact(self.wall_clock()), arrival)
         return self._rows
+
+    def _prepare(self) -> None:
+        if self._validation is not None:
+            self._validation.prepare(self._rows)
 
     def release(self, channel: _Channel) -> None:
         """Close a sink that nobody uses any more, unless it is everybody's."""

@@ -64,6 +64,7 @@ class View:
     def describe(self, router: PeerText, *, set_pd: bool) -> None:
         """Write down how its rows show it."""
         rib, asn = self.rib, self.peer.asn
+        rib.own_as = asn
         rib.keys, rib.vpn_keys = route_keys(self.header, set_pd=set_pd)
         rib.end = route_end(router, self.header, asn, "route_monitor")
         self.internal_end = route_end(router, self.header, asn, "internal")
@@ -281,6 +282,7 @@ class MonitoredRouter:
     def begin_dump(self, rows: Rows, rib: PeerRib, timestamp: bytes, _render: RenderSettings) -> None:
         """Let the rows that follow be dump rows of one RIB."""
         assert isinstance(rib, MonitoredRib)
+        rows.own_as = rib.own_as
         rows.dump(timestamp, b"", self.text.dump_tag, self.text.dump_tagger)
         rows.source(rib.keys, rib.vpn_keys, self.text.dump_tag, self.text.dump_tagger, rib.end)
 
@@ -329,6 +331,7 @@ class MonitoredRouter:
 def begin_internal(rows: Rows, view: View) -> None:
     """Let the rows that follow be of routes that go although no message withdraws them."""
     rib = view.rib
+    rows.own_as = rib.own_as
     rows.source(rib.keys, rib.vpn_keys, rib.tag, rib.tagger, view.internal_end)
 
 

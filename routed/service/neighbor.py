@@ -64,6 +64,7 @@ class Neighbor:
     def begin_dump(self, rows: Rows, _rib: PeerRib, timestamp: bytes, render: RenderSettings) -> None:
         """Let the rows that follow be dump rows of this router."""
         text = self.text
+        rows.own_as = text.own_as
         rows.dump(timestamp, text.keys(peer_id=render.peer_id), text.dump_tag, text.dump_tagger)
 
     def closing_facts(self, entries: int) -> bytes:

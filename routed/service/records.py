@@ -43,6 +43,7 @@ class PeerText:
     tag: bytes | None = b""
     stream_tag: bytes = b""  # of the records that open and close a stream, which no filter keeps back
     tagger: Callable[[bytes], bytes | None] | None = None
+    own_as: int = 0  # of the speaker: the origin of paths that did not leave it
     dump_tag: bytes | None = b""  # of route rows in dumps, which no filter keeps back either
     dump_tagger: Callable[[bytes], bytes | None] | None = None
 

@@ -109,6 +109,7 @@ class RenderSettings:
     extra_attributes: bool
     timestamps: TimestampLayout
     utc: bool
+    validates_origins: bool = False  # records of routes say how
 
 
 class SpoolPolicy(Enum):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final
+from typing import Final, Protocol
 
 from routed.plumbing.lifecycle import StartError
 from routed.service.send_hold import MIN_SEND_HOLD_TIME
@@ -39,6 +39,18 @@ _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAI
 
 class ListenError(StartError):
     """The listening socket cannot be had; the text says which and why."""
+
+
+class Outgoing(Protocol):
+    """What is asked of the settings of connections that we open."""
+
+    @property
+    def ip_precedence(self) -> int:
+        """Return the upper three bits of the type of service (RFC 791 section 3.1)."""
+
+    @property
+    def probes_silent(self) -> bool:
+        """Tell whether TCP finds out whether somebody who says nothing is still there."""
 
 
 class _Md5Signature(ctypes.Structure):
@@ -113,7 +125,7 @@ def apply_options(sock: socket.socket, settings: ListenerSettings) -> tuple[str,
     return tuple(filter(None, warnings))
 
 
-def open_outgoing(address: IPv4Address | IPv6Address, settings: ListenerSettings, key: bytes | None) -> socket.socket:
+def open_outgoing(address: IPv4Address | IPv6Address, settings: Outgoing, key: bytes | None) -> socket.socket:
     """Make a socket for a connection to an address, signed with a TCP-MD5 key if there is one; it does not block.
 
     Raises: OSError.

@@ -22,6 +22,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "openbgpd": "/usr/sbin/bgpctl",
     "pmacct": "/usr/sbin/pmbgpd",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
+    "stayrtr": "/usr/bin/stayrtr",
 }
 
 

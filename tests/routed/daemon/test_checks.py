@@ -91,6 +91,22 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
             ["rpki_roas_file: /r", "rpki_rtr_cache: 192.0.2.1:323"],
             "[f:2] rpki_rtr_cache: rpki_roas_file and rpki_rtr_cache exclude each other",
         ),
+        (
+            ["rpki_rtr_cache: 192.0.2.1:324", "rpki_rtr_tls_ca_file: /a", "rpki_rtr_tls_certificate_file: /c"],
+            "[f:3] rpki_rtr_tls_certificate_file: rpki_rtr_tls_key_file is missing",
+        ),
+        (
+            ["rpki_rtr_cache: 192.0.2.1:324", "rpki_rtr_tls_key_file: /k"],
+            "[f:2] rpki_rtr_tls_key_file: rpki_rtr_tls_certificate_file is missing",
+        ),
+        (
+            [
+                "rpki_rtr_cache: 192.0.2.1:324",
+                "rpki_rtr_tls_certificate_file: /c",
+                "rpki_rtr_tls_key_file: /k",
+            ],
+            "[f:2] rpki_rtr_tls_certificate_file: rpki_rtr_tls_ca_file is missing",
+        ),
         (["redis_host: 192.0.2.1:6379"], "[f:1] redis_host: cluster_name is missing"),
         (
             ["bmp_dump_refresh_time: 60", "bmp_dump_time_slots: 61"],
@@ -226,7 +242,7 @@ def test_a_misspelt_key_gets_the_one_it_was_meant_to_be(key: str, meant: str) ->
 
 
 def test_problems_become_lines_of_the_log() -> None:
-    lines = list(problem_lines(read("xyz: 1", "bgp_daemon_port: 0", "rpki_roas_file: f", "broken")))
+    lines = list(problem_lines(read("xyz: 1", "bgp_daemon_port: 0", "bgp_daemon_rp_ebpf_prog: f", "broken")))
     assert [(line.level, line.text.split()[0]) for line in lines] == [
         (Level.ERROR, "[f:4]"),
         (Level.WARN, "[f:1]"),

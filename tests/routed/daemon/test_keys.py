@@ -247,7 +247,7 @@ def test_an_empty_value_is_never_valid(key: Key) -> None:
         ("debug", ["true", "False", "TRUE"], ["yes", "1", "on"]),
         ("dry_run", ["config", "setup"], ["true"]),
         ("rpki_rtr_cache", ["192.0.2.1:323", "[2001:db8::1]:323", "cache.example:323"], ["192.0.2.1", "::1:323", ":1"]),
-        ("rpki_rtr_cache_version", ["0", "1"], ["2"]),
+        ("rpki_rtr_cache_version", ["0", "2"], ["3"]),
         ("proc_priority", ["-20", "19"], ["20"]),
         ("writer_id_string", ["$proc_name/$writer_pid", "x"], ["$nobody"]),
         ("bgp_follow_nexthop", ["192.0.2.0/24", "192.0.2.0/24, 2001:db8::/32"], ["192.0.2.1/24", "x", "1.0.0.0/8,"]),
@@ -300,6 +300,6 @@ def test_maps_and_certificates_of_bmp_are_read_again(suffix: str) -> None:
     assert KEYS[f"bmp_daemon_{suffix}"].reload
 
 
-@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog", "rpki_roas_file", "isis_daemon_ip"])
+@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog", "isis_daemon_ip"])
 def test_what_is_not_built_says_so(name: str) -> None:
     assert KEYS[name].status is Status.NOT_BUILT

@@ -649,13 +649,13 @@ def test_few_searches_at_a_time_and_those_for_which_there_is_no_patience_are_ref
 
 def test_searches_side_by_side_write_to_buffers_of_their_own(rig: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[object] = []
-    render = Answerer._rows_of
+    render = Answerer._render_found
 
     def watch(glass: Answerer, found: Any, tables: Any, rows: Any, most: int | None = None) -> list[bytes]:
         written.append(rows)
         return render(glass, found, tables, rows, most)
 
-    monkeypatch.setattr(Answerer, "_rows_of", watch)
+    monkeypatch.setattr(Answerer, "_render_found", watch)
     rig.glass.prefixes()
     rig.glass.prefixes()
     rig.glass.look_up("10.1.0.1", ADDRESS)

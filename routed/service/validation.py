@@ -1,0 +1,135 @@
+"""What origins are validated by: payloads as a cache or a file has them, changed by local exceptions (RFC 8416).
+
+Whoever validates asks for `current`, a set that never changes, and keeps it for as long as his answers shall be of one
+piece. Sets are made in a thread, one after the other; the reactor only exchanges one for the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.defer import DeferredLock
+
+from routed.rib._vrps import Payloads, Vrps, difference
+from routed.rib.aspa import ases_of, verify_downstream, verify_upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from routed.plumbing.sink import InThread
+    from routed.rib._rows import Rows
+    from routed.rib.aspa import Aspas
+    from routed.service.slurm import Slurm
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadSet:
+    """Origins and providers that are valid together."""
+
+    vrps: Vrps = field(default_factory=Vrps)
+    aspas: Aspas = field(default_factory=dict)
+
+    def verdicts(self, as_path: bytes) -> Mapping[str, str]:
+        """Return what providers make of an AS_PATH, by the key of each judgement."""
+        ases = ases_of(as_path)
+        return {
+            "aspa_upstream": verify_upstream(self.aspas, ases).value,
+            "aspa_downstream": verify_downstream(self.aspas, ases).value,
+        }
+
+    def keys(self, as_path: bytes) -> bytes:
+        """Return the same as keys of a record."""
+        return "".join(f', "{key}": "{value}"' for key, value in self.verdicts(as_path).items()).encode()
+
+
+class Follower(Protocol):
+    """Who is to know that routes may have come to another status."""
+
+    def payloads_changed(self, before: Vrps, after: Vrps, changed: Vrps) -> None:
+        """Look at the routes again that `changed` covers."""
+
+
+@dataclass(slots=True)
+class ValidationCounters:
+    """What is there, and how often it changed."""
+
+    payloads_ipv4: int = 0
+    payloads_ipv6: int = 0
+    aspas: int = 0
+    changes: int = 0
+
+
+class Validation:
+    """The one place that says what origins are validated by.
+
+    Args:
+        exceptions: the local exceptions as they are now; None for none.
+        adds_aspa: records of logs and dumps say what providers make of paths.
+    """
+
+    def __init__(
+        self,
+        in_thread: InThread,
+        exceptions: Callable[[], Slurm | None] = lambda: None,
+        *,
+        adds_aspa: bool = False,
+    ) -> None:
+        self.current = PayloadSet()
+        self.counters = ValidationCounters()
+        self.followers: list[Follower] = []
+        self._in_thread, self._exceptions, self._adds_aspa = in_thread, exceptions, adds_aspa
+        self._received = PayloadSet()
+        self._turn = DeferredLock()
+
+    async def replace(self, received: PayloadSet) -> None:
+        """Validate by these payloads from now on."""
+        await self._turn.acquire()
+        try:
+            exceptions = self._exceptions()
+            before = self.current
+            has_followers = bool(self.followers)
+            after, changed = await self._in_thread(partial(derive, before, received, exceptions, has_followers))
+            self._received = received
+            self._exchange(after)
+        finally:
+            self._turn.release()
+        if changed is not None and len(changed):
+            for follower in self.followers:
+                follower.payloads_changed(before.vrps, after.vrps, changed)
+
+    def load(self, received: PayloadSet) -> None:
+        """Do the same at once, before the reactor runs."""
+        self._received = received
+        self._exchange(derive(self.current, received, self._exceptions(), has_followers=False)[0])
+
+    async def renew(self) -> None:
+        """Apply the local exceptions as they are now to what was received last."""
+        await self.replace(self._received)
+
+    def prepare(self, rows: Rows, *, verifies: bool = False) -> None:
+        """Let rows that follow say how routes are validated; with `verifies`, what providers make of paths as well."""
+        current = self.current
+        rows.origins = current.vrps
+        rows.verifier = current.keys if (verifies or self._adds_aspa) and current.aspas else None
+
+    def _exchange(self, after: PayloadSet) -> None:
+        self.current = after
+        counters = self.counters
+        counters.payloads_ipv4, counters.payloads_ipv6 = after.vrps.counts
+        counters.aspas = len(after.aspas)
+        counters.changes += 1
+
+
+def derive(
+    before: PayloadSet, received: PayloadSet, exceptions: Slurm | None, has_followers: bool
+) -> tuple[PayloadSet, Vrps | None]:
+    """Return what counts after an exchange, and, for who wants to know, what differs; in a thread."""
+    after = received if exceptions is None else exceptions.applied_to(received)
+    return after, difference(before.vrps, after.vrps) if has_followers else None
+
+
+def origins_of(payloads: Payloads, base: Vrps | None = None) -> Vrps:
+    """Return payloads of which duplicates do not matter, together with others."""
+    return payloads.applied_to(Vrps() if base is None else base, strict=False)

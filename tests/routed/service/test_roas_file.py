@@ -1,0 +1,175 @@
+"""Exports of validators and local exceptions."""
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from routed.plumbing.maps import MapError
+from routed.service.roas_file import MAX_NAMED, parse_roas, read_roas
+from routed.service.slurm import parse_slurm
+from routed.service.validation import PayloadSet
+
+RIPE = {"roas": [{"asn": "AS65001", "prefix": "192.0.2.0/24", "maxLength": 24, "ta": "ripe"}]}
+RPKI_CLIENT = {
+    "metadata": {"roas": 1, "vrps": 1},
+    "roas": [{"asn": 65001, "prefix": "192.0.2.0/24", "maxLength": 24, "ta": "ripe", "expires": 1753453058}],
+    "bgpsec_keys": [],
+    "aspas": [{"customer_asid": 65010, "expires": 1753453058, "providers": [65001, 65002]}],
+}
+ROUTINATOR = {
+    "metadata": {"generated": 0},
+    "roas": [
+        {"asn": "AS65001", "prefix": "192.0.2.0/24", "maxLength": 24, "source": [{"type": "roa", "uri": "rsync"}]}
+    ],
+    "routerKeys": [],
+    "aspas": [{"customer": "AS65010", "providers": ["AS65001", "AS65002"], "source": []}],
+}
+
+
+def payloads(found: PayloadSet) -> list[tuple[str, int, int]]:
+    """Return origins as texts."""
+    return [(f"{ip_network((a, length))}", longest, asn) for a, length, longest, asn in found.vrps.payloads()]
+
+
+@pytest.mark.parametrize("export", [RIPE, RPKI_CLIENT, ROUTINATOR])
+def test_exports_of_all_validators_say_the_same(export: Mapping[str, Any], tmp_path: Path) -> None:
+    """AS numbers as texts and as numbers; whatever else is there is ignored."""
+    path = tmp_path / "roas.json"
+    path.write_bytes(orjson.dumps(export))
+    loaded = read_roas(path)
+    assert payloads(loaded.content) == [("192.0.2.0/24", 24, 65001)]
+    assert loaded.lines == ()
+    assert loaded.content.aspas == ({65010: frozenset({65001, 65002})} if "aspas" in export else {})
+
+
+@pytest.mark.parametrize(
+    ("row", "element"),
+    [
+        ({"asn": 1, "prefix": "192.0.2.0", "maxLength": 24}, "prefix"),
+        ({"asn": 1, "prefix": "192.0.2.0/33", "maxLength": 24}, "prefix"),
+        ({"asn": 1, "prefix": "2001:db8::/x", "maxLength": 24}, "prefix"),
+        ({"asn": 1, "prefix": "192.0.2.0/24\0", "maxLength": 24}, "prefix"),
+        ({"asn": 1, "maxLength": 24}, "prefix"),
+        ({"asn": "ASX", "prefix": "192.0.2.0/24", "maxLength": 24}, "asn"),
+        ({"asn": -1, "prefix": "192.0.2.0/24", "maxLength": 24}, "asn"),
+        ({"asn": 1 << 32, "prefix": "192.0.2.0/24", "maxLength": 24}, "asn"),
+        ({"asn": True, "prefix": "192.0.2.0/24", "maxLength": 24}, "asn"),
+        ({"asn": 1, "prefix": "192.0.2.0/24", "maxLength": "24"}, "maxLength"),
+        ({"asn": 1, "prefix": "192.0.2.0/24", "maxLength": 256}, "maxLength"),
+        (7, "roa"),
+    ],
+)
+def test_a_bad_row_is_left_out_and_named(row: object, element: str) -> None:
+    """By its position, counted from 1."""
+    good = {"asn": "as64500", "prefix": "2001:db8::/32", "maxLength": 48}
+    loaded = parse_roas({"roas": [good, row, good]}, "f")
+    assert payloads(loaded.content) == [("2001:db8::/32", 48, 64500)]
+    assert [line.text for line in loaded.lines] == [f"[f] invalid '{element}' element in ROA #2. Skipped."]
+
+
+def test_a_length_that_is_absent_is_that_of_the_prefix() -> None:
+    """RFC 9582 section 4.3.2.1."""
+    assert payloads(parse_roas({"roas": [{"asn": 1, "prefix": "192.0.2.0/24"}]}, "f").content) == [
+        ("192.0.2.0/24", 24, 1)
+    ]
+
+
+def test_a_length_that_cannot_be_is_told_and_kept() -> None:
+    """As the compatible implementation does."""
+    rows = [{"asn": 1, "prefix": "192.0.2.0/24", "maxLength": longest} for longest in (23, 33)]
+    loaded = parse_roas({"roas": rows}, "f")
+    assert len(loaded.content.vrps) == 2
+    assert "'maxLength' of 2 rows" in loaded.lines[0].text
+
+
+def test_many_bad_rows_are_counted() -> None:
+    """A wrong file is no flood of lines."""
+    assert len(parse_roas({"roas": [{}] * (MAX_NAMED + 5)}, "f").lines) == MAX_NAMED + 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"roas": {}}', '{"vrps": []}'])
+def test_a_file_that_is_something_else_is_refused(text: str, tmp_path: Path) -> None:
+    """Whole or not at all."""
+    path = tmp_path / "roas.json"
+    path.write_text(text)
+    with pytest.raises(MapError):
+        read_roas(path)
+    with pytest.raises(MapError):
+        read_roas(tmp_path / "none")
+
+
+def slurm(filters: list[object], assertions: list[object], **more: object) -> str:
+    """Write a SLURM file."""
+    file = {
+        "slurmVersion": 1,
+        "validationOutputFilters": {"prefixFilters": filters, "bgpsecFilters": []},
+        "locallyAddedAssertions": {"prefixAssertions": assertions, "bgpsecAssertions": []},
+        **more,
+    }
+    return orjson.dumps(file).decode()
+
+
+def test_local_exceptions_filter_first_and_add_then() -> None:
+    """RFC 8416 section 4.2, and the examples of section 3.5."""
+    rows = [
+        {"asn": 64496, "prefix": "192.0.2.0/24", "maxLength": 24},
+        {"asn": 64496, "prefix": "198.51.100.0/24", "maxLength": 24},
+        {"asn": 64497, "prefix": "198.51.100.0/25", "maxLength": 25},
+        {"asn": 64498, "prefix": "203.0.113.0/24", "maxLength": 24},
+        {"asn": 64496, "prefix": "2001:db8::/32", "maxLength": 32},
+    ]
+    received = parse_roas({"roas": rows}, "f").content
+    text = slurm(
+        [
+            {"prefix": "192.0.2.0/24", "comment": "all of it"},
+            {"asn": 64496, "comment": "all of its"},
+            {"prefix": "198.51.100.0/24", "asn": 64497},
+        ],
+        [
+            {"asn": 64496, "prefix": "198.51.100.0/24", "comment": "mine"},
+            {"asn": 64496, "prefix": "2001:db8::/32", "maxPrefixLength": 48},
+        ],
+    )
+    applied = parse_slurm(text, "f").content.applied_to(received)
+    assert payloads(applied) == [
+        ("198.51.100.0/24", 24, 64496),
+        ("203.0.113.0/24", 24, 64498),
+        ("2001:db8::/32", 48, 64496),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("{}", "slurmVersion"),
+        ("[]", "the file is not an object"),
+        (slurm([], [], slurmVersion=3), "slurmVersion"),
+        (slurm([], [], extra=1), "unknown member extra"),
+        (slurm([{}], []), "prefixFilters #1 has neither"),
+        (slurm([{"prefix": "192.0.2.0/24"}, {"prefix": "192.0.2.1/24"}], []), "prefix of prefixFilters #2"),
+        (slurm([{"asn": "1"}], []), "asn of prefixFilters #1"),
+        (slurm([{"asn": 1, "more": 2}], []), "unknown member more of prefixFilters #1"),
+        (slurm([], [{"asn": 1}]), "prefixAssertions #1 has no prefix"),
+        (slurm([], [{"asn": 1, "prefix": "192.0.2.0/24", "maxPrefixLength": 23}]), "maxPrefixLength of prefixAsser"),
+        (slurm([], [{"asn": 1, "prefix": "192.0.2.0/24", "maxPrefixLength": 33}]), "maxPrefixLength of prefixAsser"),
+    ],
+)
+def test_local_exceptions_count_whole_or_not_at_all(text: str, place: str) -> None:
+    """RFC 8416 section 3.1: members that are not known make the file invalid; the text says where."""
+    with pytest.raises(MapError, match=place):
+        parse_slurm(text, "f")
+
+
+def test_local_exceptions_of_providers() -> None:
+    """Version 2."""
+    file = orjson.loads(slurm([], []))
+    file["slurmVersion"] = 2
+    file["validationOutputFilters"]["aspaFilters"] = [{"customerAsn": 1}]
+    file["locallyAddedAssertions"]["aspaAssertions"] = [{"customerAsn": 2, "providerAsns": [3, 4]}]
+    received = PayloadSet(aspas={1: frozenset({9}), 5: frozenset({6})})
+    applied = parse_slurm(orjson.dumps(file).decode(), "f").content.applied_to(received)
+    assert applied.aspas == {2: frozenset({3, 4}), 5: frozenset({6})}
