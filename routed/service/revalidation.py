@@ -77,6 +77,11 @@ class Revalidation:
         if len(self._changes) == 1:
             self._sweeper.walk(self._follow()).addErrback(log_bug, "routes that changed payloads are about")
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a change is being followed."""
+        return bool(self._changes)
+
     def stop(self) -> None:
         """Log nothing any more."""
         self._is_stopped = True

@@ -7,18 +7,22 @@ raise: the one of its layer, or none.
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from routed.daemon.keys import KEYS
+from routed.model.rtr_event import PrefixRun, ResponseBegun, ResponseEnded
 from routed.octets import Cursor, WireError
 from routed.plumbing.config import configure
 from routed.plumbing.maps import Limits, parse_rows
 from routed.plumbing.statements import parse_statements
 from routed.query.path_expression import PathExpressionError, compile_path_expression
 from routed.rib._condition import Condition
+from routed.rib._vrps import PayloadError, Payloads, Vrps
+from routed.session.rtr_client import RtrClient
 from routed.wire.bgp._stream import Stream
 from routed.wire.bgp.capability import decode_capability
 from routed.wire.bgp.context import DecodeContext
@@ -34,6 +38,7 @@ from routed.wire.family import STORABLE
 from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
 from routed.wire.proxy_protocol import PrefaceReader
+from routed.wire.rtr.codepoints import VERSIONS
 from tests.fuzz.mutate import mutate, mutate_update, with_true_length
 from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
@@ -61,6 +66,9 @@ ORACLE_CONTEXTS: Final = tuple(
     for external in (False, True)
     for add_path in (frozenset(), frozenset(ADDRESS_OCTETS))
 )
+
+#: What we may say to a cache because of one short input: a query for each notify, and one Error Report. Units: octets.
+MAX_ANSWER: Final = 16_384
 
 #: What the stream cutter lets through (RFC 4271 section 6.1).
 SHORTEST_UPDATE: Final = 23
@@ -263,7 +271,29 @@ def _take_flows(octets: bytes, *, is_sflow: bool) -> object:
     return counts
 
 
+def converse(octets: bytes) -> None:
+    """Let a cache say this, in pieces, and keep its payloads as the daemon does."""
+    for versions, step in ((VERSIONS, 1_000), ((1,), 13)):
+        session, vrps = RtrClient(versions), Vrps()
+        session.start(0.0)
+        payloads = Payloads()
+        for at in range(0, len(octets), step):
+            for event in session.receive(octets[at : at + step], float(at)):
+                match event:
+                    case ResponseBegun():
+                        payloads = Payloads()
+                    case PrefixRun(octets=run):
+                        payloads.add_pdus(run)
+                    case ResponseEnded():
+                        with suppress(PayloadError):
+                            vrps = payloads.applied_to(vrps, strict=True)
+            session.timeout(float(at))
+        assert len(session.take_outbox()) < MAX_ANSWER, "a cache makes us talk"
+        list(vrps.payloads())
+
+
 DECODERS: Final = (
+    Decoder(name="rtr", decode=converse, seeds=partial(corpus, "rtr"), is_compiled=True, raises=()),
     Decoder(
         name="update path",
         decode=apply_in_every_context,

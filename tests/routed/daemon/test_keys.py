@@ -158,6 +158,7 @@ OUR_PREFIXES = (
     "log_",
     "nfacctd_",
     "proc_",
+    "rpki_",
 )
 #: Keys of the reference that both flow collectors have, and those of one of them.
 COLLECTOR_NAMES = """
