@@ -17,6 +17,7 @@ from pika.adapters.twisted_connection import TwistedChannel, TwistedProtocolConn
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker, ProbableAuthenticationError
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionLost, DNSLookupError
 from twisted.internet.protocol import connectionDone
@@ -213,8 +214,11 @@ def describe(error: object, keys: str, where: str = "") -> str:
     elif isinstance(error, ProbableAuthenticationError):
         blamed, text = _BLAMED[_REFUSED], "the broker closed the connection at the login"
     elif isinstance(error, SSL.Error):
-        blamed, text = ("tls",), f"TLS: {error}"
-    elif isinstance(error, ConnectError | ConnectionLost | DNSLookupError | TimeoutError):
+        reasons = error.args[0] if error.args and isinstance(error.args[0], list) else ()
+        blamed, text = ("tls",), "TLS: " + (", ".join(reason for *_, reason in reasons) or "no reason given")
+    elif isinstance(error, DeferredTimeoutError):
+        blamed, text = ("host",), f"no answer within {PATIENCE:.0f} s"
+    elif isinstance(error, ConnectError | ConnectionLost | DNSLookupError):
         blamed = ("host",)
     elif isinstance(error, OSError):
         blamed, text = ("tls",), f"{error.filename or ''}: {error.strerror}".removeprefix(": ")

@@ -15,6 +15,7 @@ from pika.exceptions import AMQPError
 from tests.peers.install import require
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
+from tests.routed.service.tls_rig import Authority
 
 SERVER: Final = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 CONTROL: Final = "/usr/lib/rabbitmq/bin/rabbitmqctl"
@@ -43,12 +44,13 @@ class RabbitMQ:
 
     Args:
         home: where its files are.
-        configuration: lines of `rabbitmq.conf` besides those of its listeners.
+        authority: whose certificates it has and demands on its other port, that of TLS.
     """
 
-    def __init__(self, home: Path, *configuration: str) -> None:
+    def __init__(self, home: Path, authority: Authority) -> None:
         require("rabbitmq-server")
-        self.home, self.port, self._mapper = home, reserved_port(), reserved_port()
+        self.home, self._mapper, self.authority = home, reserved_port(), authority
+        self.port, self.tls_port = reserved_port(), reserved_port()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._log = home / "rabbitmq.out"
         self._environment = {
@@ -65,7 +67,17 @@ class RabbitMQ:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_CRASH_DUMP_BYTES": "0",
         }
-        lines = [f"listeners.tcp.1 = 127.0.0.1:{self.port}", "log.console = false", *configuration]
+        certificate, key = authority.issue("broker")
+        lines = [
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
+            f"ssl_options.cacertfile = {authority.path}",
+            f"ssl_options.certfile = {certificate}",
+            f"ssl_options.keyfile = {key}",
+            "ssl_options.verify = verify_peer",
+            "ssl_options.fail_if_no_peer_cert = true",
+            "log.console = false",
+        ]
         (home / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         (home / "plugins").write_text("[].\n")
 

@@ -34,6 +34,7 @@ from tests.peers.test_kafka import (
 )
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
+from tests.routed.service.tls_rig import Authority
 
 pytestmark = [
     pytest.mark.peers,
@@ -43,7 +44,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    home = tmp_path_factory.mktemp("rabbitmq")
+    broker = RabbitMQ(home, Authority(home, "authority"))
     try:
         broker.start()
         yield broker
@@ -111,13 +113,19 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_when_both_are(tmp_path: P
 def test_a_wrong_password_is_told_and_heals_and_a_dump_in_avro_arrives_as_in_the_file(
     tmp_path: Path, broker: RabbitMQ
 ) -> None:
-    """The log is retried until the user exists; the dump goes by topic, with keys in turn and schemas written out."""
+    """The log is retried until the user exists; the dump goes over TLS, by topic, with keys in turn."""
     broker.bind("guarded", "pmacct", "direct", "guarded")
     for queue in ("dump", "received"):
         broker.bind(queue, "topics", "topic", "rib.#")
+    certificate, key = broker.authority.issue("daemon")
     settings = {
         **keys("bgp_daemon_msglog_", broker, tmp_path, amqp_routing_key="guarded", amqp_user="late", amqp_passwd="x"),
         **keys("bgp_table_dump_", broker, tmp_path, amqp_routing_key="rib.$peer_src_ip", amqp_routing_key_rr=2),
+        "bgp_table_dump_amqp_port": broker.tls_port,
+        "bgp_table_dump_amqp_tls": "true",
+        "bgp_table_dump_amqp_tls_ca_file": broker.authority.path,
+        "bgp_table_dump_amqp_tls_certificate_file": certificate,
+        "bgp_table_dump_amqp_tls_key_file": key,
         "bgp_table_dump_amqp_exchange": "topics",
         "bgp_table_dump_amqp_exchange_type": "topic",
         "bgp_table_dump_amqp_heartbeat_interval": 10,
