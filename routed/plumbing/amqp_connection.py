@@ -80,7 +80,7 @@ class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]  # pika has no
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 (Twisted's)
         """Look why, before pika takes the end of the connection for the reason."""
-        self.farewell = self._impl._error  # noqa: SLF001 (it is nowhere else)
+        self.farewell = self._impl._error or reason.value  # noqa: SLF001 (it is nowhere else)
         super().connectionLost(reason)
 
 
