@@ -19,9 +19,13 @@ from routed.octets import Cursor, WireError
 from routed.plumbing.config import configure
 from routed.plumbing.maps import Limits, parse_rows
 from routed.plumbing.statements import parse_statements
+from routed.query.codec import QueryError, decode_request
 from routed.query.path_expression import PathExpressionError, compile_path_expression
+from routed.query.request import Question
 from routed.rib._condition import Condition
 from routed.rib._vrps import PayloadError, Payloads, Vrps
+from routed.service.conditions import compile_condition
+from routed.service.questions import families_of, rd_of
 from routed.session.rtr_client import RtrClient
 from routed.wire.bgp._stream import Stream
 from routed.wire.bgp.capability import decode_capability
@@ -47,6 +51,7 @@ from tests.oracles.compiled_router import CompiledRouter
 from tests.oracles.flow_reader import FlowReader
 from tests.oracles.monitored import Agreed
 from tests.oracles.nlri import ADDRESS_OCTETS
+from tests.routed.plumbing.test_http_server import Rig as HttpRig
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 
@@ -251,6 +256,31 @@ def read_path_expression(octets: bytes) -> object:
     return [expression.matches(text) for text in ("", "64500 3356 {200,300}", "(65001 65002) 4200000000 1")]
 
 
+def read_query(octets: bytes) -> object:
+    """Read a message of the looking glass, a frame a line, and compile what it asks for."""
+    request = decode_request(octets.split(b"\n"))
+    for question in request.questions:
+        if isinstance(question, Question):
+            families_of(question)
+            rd_of(question)
+            if question.where is not None:
+                compile_condition(question.where)
+    return request
+
+
+def serve_http(octets: bytes) -> object:
+    """Let a client send octets to an HTTP server, in two pieces, and leave; nothing of it may stay."""
+    rig = HttpRig()
+    client = rig.connect()
+    for part in (octets[: len(octets) // 2], octets[len(octets) // 2 :]):
+        if not client.transport.disconnecting:
+            client.channel.dataReceived(part)
+            rig.reactor.turn()
+    client.lose()
+    assert (rig.server.open, rig.server.held, rig.server.counters.bugs) == (set(), 0, 0)
+    return client.transport.value()
+
+
 def take_flows(octets: bytes) -> object:
     """Read a datagram three times: the second time templates are known, the third time by an exporter that is new."""
     return _take_flows(octets, is_sflow=False)
@@ -328,6 +358,8 @@ DECODERS: Final = (
         is_compiled=True,
         raises=(PathExpressionError,),
     ),
+    Decoder(name="query", decode=read_query, seeds=partial(corpus, "query"), raises=(QueryError,)),
+    Decoder(name="http", decode=serve_http, seeds=partial(corpus, "http"), mutations=400, raises=()),
     Decoder(
         name="flows",
         decode=take_flows,
