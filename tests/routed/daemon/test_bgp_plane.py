@@ -25,7 +25,7 @@ from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.header import encode_message
 from routed.wire.bgp.open import Capabilities, OpenMessage, encode_open
 from routed.wire.family import IPV4_UNICAST
-from tests.oracles.build import MANDATORY, NET_10, update
+from tests.oracles.build import MANDATORY, NET_10, prefix, update
 from tests.routed.daemon.plane_rig import Lines, Wire, reload
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
@@ -238,3 +238,84 @@ def test_a_message_log_that_cannot_be_opened_is_said_and_retried(tmp_path: Path)
     rig.plane.start()
     rig.connect()
     assert any(line.startswith("ERROR [") and "retrying" in line for line in rig.log.lines)
+
+
+# -- reloads of keys --------------------------------------------------------------------------------------------------
+
+
+def test_slots_and_batches_change_for_the_next_connection() -> None:
+    rig = Rig("bgp_daemon_max_peers: 1")
+    rig.plane.start()
+    rig.connect("192.0.2.1")
+    refused = rig.connect("192.0.2.2")
+    assert refused is not None
+    assert refused.sent[18] == MessageType.NOTIFICATION
+    rig.reload("bgp_daemon_max_peers: 3")
+    assert rig.establish(rig.connect("192.0.2.3")).sent[18] == MessageType.OPEN
+    rig.reload("bgp_daemon_max_peers: 9", "bgp_daemon_batch: 1", "bgp_daemon_batch_interval: 60")
+    assert rig.connect("192.0.2.4") is not None
+    assert rig.connect("192.0.2.5") is None
+    rig.reload("bgp_daemon_max_peers: 9")
+    assert rig.connect("192.0.2.5") is not None
+
+
+def test_what_we_say_of_ourselves_changes_for_sessions_that_begin_later() -> None:
+    shared = "bgp_disable_router_id_check: true"
+    rig = Rig(shared)
+    rig.plane.start()
+    first = rig.establish(rig.connect("192.0.2.1"))
+    rig.reload(shared, "bgp_daemon_hold_time: 30", "bgp_daemon_id: 192.0.2.99")
+    second = rig.establish(rig.connect("192.0.2.2"))
+    assert [int.from_bytes(wire.sent[22:24], "big") for wire in (first, second)] == [180, 30]
+    assert [wire.sent[24:28] for wire in (first, second)] == [bytes([1, 2, 3, 4]), bytes([192, 0, 2, 99])]
+
+
+def test_limits_of_routes_change_for_sessions_that_last() -> None:
+    rig = Rig()
+    rig.plane.start()
+    wire = rig.establish(rig.connect())
+    wire.protocol.dataReceived(update(MANDATORY, NET_10))
+    assert not wire.disconnecting
+    rig.reload("bgp_daemon_max_routes: 1")
+    wire.protocol.dataReceived(update(MANDATORY, prefix(bytes([20]), 8)))
+    assert wire.sent[-2:] == bytes([6, 1])  # Cease/Maximum Number of Prefixes Reached
+
+
+def test_dumps_are_switched_on_and_off_and_follow_another_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_795_186_800.0 + 59]
+    monkeypatch.setitem(cast("dict[str, Any]", Dumper.__init__.__kwdefaults__), "wall_clock", lambda: now[0])
+    names = (f"bgp_table_dump_file: {tmp_path / 'dump-%H%M%S'}", "timestamps_utc: true")
+
+    def pass_time(seconds: int) -> set[str]:
+        for _ in range(seconds):
+            now[0] += 1
+            rig.reactor.advance(1)
+        return {path.name for path in tmp_path.iterdir()}
+
+    rig = Rig(*names)
+    rig.plane.start()
+    rig.establish(rig.connect())
+    assert pass_time(120) == set()
+    rig.reload(*names, "bgp_table_dump_refresh_time: 60")
+    assert pass_time(2) == {"dump-150300"}
+    rig.reload(*names, "bgp_table_dump_refresh_time: 300")
+    assert pass_time(118) == {"dump-150300"}
+    assert pass_time(2) == {"dump-150300", "dump-150500"}
+    rig.reload(*names)
+    assert pass_time(600) == {"dump-150300", "dump-150500"}
+
+
+def test_the_label_filter_changes(tmp_path: Path) -> None:
+    tags, log = tmp_path / "tags", tmp_path / "log"
+    tags.write_text("set_label=east ip=192.0.2.1/32\n")
+    lines = (f"bgp_daemon_tag_map: {tags}", f"bgp_daemon_msglog_file: {log}")
+    rig = Rig(*lines, "bgp_daemon_msglog_label_filter: west")
+    rig.plane.start()
+    wire = rig.establish(rig.connect())
+    wire.protocol.dataReceived(update(MANDATORY, NET_10))
+    rig.reload(*lines, "bgp_daemon_msglog_label_filter: east")
+    wire.protocol.dataReceived(update(MANDATORY, prefix(bytes([20]), 8)))
+    rows = [json.loads(line) for line in log.read_bytes().splitlines()]
+    assert [row.get("ip_prefix") for row in rows] == [None, "20.0.0.0/8"]

@@ -152,3 +152,11 @@ def test_the_daemon_may_stay(daemon: Daemon, tmp_path: Path) -> None:
     lines = (f"logfile: {tmp_path / 'log'}", f"pcap_savefile: {tmp_path / 'capture'}", "pcap_savefile_wait: true")
     assert main(configured(tmp_path, *lines)) == OK
     assert "SIGINT received. Exiting ..." in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("daemon")
+def test_sessions_cannot_be_passed_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`bgp_daemon_xconnect_map` in a file that another daemon reads would be forgotten in silence."""
+    assert main(configured(tmp_path, "bgp_daemon_xconnect_map: /etc/map")) == FAILED
+    out, err = capsys.readouterr()
+    assert "daemon.conf:1] bgp_daemon_xconnect_map: only pmbgpd passes sessions on" in out + err
