@@ -4,7 +4,7 @@ Records are read by the compiled walk (`_walk.pyx`); here stand the answers to w
 forgotten, templates learnt, options kept, records without a template parked.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from flowcorr.collect import limits, told
@@ -14,6 +14,7 @@ from flowcorr.collect._walk import EVENTS, Walk
 from flowcorr.collect.exporter import Exporter, Sender
 from flowcorr.collect.parking import ParkedMessage, Parking
 from flowcorr.collect.settings import Allow, IntakeSettings, MappedRates, RateMap
+from flowcorr.collect.template_lines import TemplateLine
 from flowcorr.collect.template_store import TemplateStore, TooManyTemplates
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
@@ -84,6 +85,7 @@ class Intake:
         self.met = 0
         self.exporters_refused = 0
         self.not_allowed = 0
+        self._remembered: dict[tuple[bytes, int, int], list[Template]] = {}
         self._answers: dict[int, Callable[[], None]] = {
             EVENTS["unknown exporter"]: self._meet,
             EVENTS["templates"]: self._learn,
@@ -147,6 +149,7 @@ class Intake:
         exporter = self._add(address, port, version, domain)
         self._table.set_sender(exporter.slot, sender)
         exporter.sends = sender
+        self._recall(exporter, now)
 
     def _add(self, address: bytes, port: int, version: int, domain: int) -> Exporter:
         sender = self._senders.setdefault(address, Sender(address))
@@ -159,6 +162,27 @@ class Intake:
         self._show_address(exporter)
         self._report(model.ExporterSeen(address, version, domain))
         return exporter
+
+    def remember(self, lines: Iterable[TemplateLine]) -> None:
+        """Know templates of exporters that have not been heard yet, from an earlier run."""
+        for line in lines:
+            self._remembered.setdefault((line.address, line.version, line.domain), []).append(line.template)
+
+    def template_lines(self) -> Iterator[TemplateLine]:
+        """Iterate over all templates, those of an earlier run too whose exporters were not heard since."""
+        for (address, version, domain), templates in self._remembered.items():
+            for template in templates:
+                yield TemplateLine(address, version, domain, template)
+        for exporter in self.exporters.values():
+            for known in exporter.templates.values():
+                yield TemplateLine(exporter.address, exporter.version, exporter.domain, known.template)
+
+    def _recall(self, exporter: Exporter, now: int) -> None:
+        templates = self._remembered.pop((exporter.address, exporter.version, exporter.domain), ())
+        for template in templates:
+            self._learn_one(exporter, template, now, [])
+        if templates:
+            self._show_plans(exporter)
 
     def _show_address(self, exporter: Exporter) -> None:
         compared = exporter.compared_address
