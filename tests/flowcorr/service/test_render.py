@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from flowcorr.model.custom_primitive import CustomPrimitive, ElementField, Semantics
 from hypothesis import given
 from hypothesis import strategies as st
 
