@@ -25,6 +25,9 @@ PARTS: Final = ("routed", "flowcorr", "lg", "tests", "examples", "pyproject.toml
 #: Built elsewhere, or made by a build: the copy starts from sources alone.
 LEFT_OUT: Final = shutil.ignore_patterns("*.so", "*.c", "*.o", "__pycache__", ".hypothesis", "build")
 
+#: Properties of what is written in Python: there is nothing in them for the sanitizers.
+PURE: Final = ("test_bmp", "test_bmp_collector", "test_bmp_os_ken", "test_os_ken", "test_update_oracle")
+
 #: What the modules are compiled with in place of their usual optimisation.
 FLAGS: Final = ("-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 USUAL_FLAGS: Final = '"-O3"'
@@ -94,7 +97,8 @@ def selection(tree: Path, sources: list[str]) -> list[str]:
 
     Those are named after it; a module without any is covered by its folder.
     """
-    tests = ["tests/fuzz", "tests/properties"]
+    properties = sorted((tree / "tests/properties").glob("test_*.py"))
+    tests = ["tests/fuzz", *(str(test.relative_to(tree)) for test in properties if test.stem not in PURE)]
     for source in map(Path, sources):
         folder = Path("tests") / source.parent
         found = sorted((tree / folder).glob(f"test_{source.stem.lstrip('_')}*.py"))
