@@ -1,7 +1,8 @@
 """The log: `LEVEL ( process/module ): text`, to the terminal, a file, the system log, or the last two.
 
 Lines in a file begin with the time and its offset from UTC. As JSON, a line is one object with `time`, `level`,
-`process`, `area` and `message`, and with the facts of the message (`event`, `peer`, …) where whoever logs has them.
+`process`, `area` and `message`, with `about` where the message begins with a peer, a router or a file in brackets, and
+with the facts of the message (`event`, `peer`, …) where whoever logs has them.
 Once `begin` was called, nobody who logs waits for a destination (see `log_output`). Texts may hold what a peer said, so
 characters that could forge a line are escaped.
 """
@@ -200,6 +201,7 @@ class Log:
             "process": process or self._settings.process,
             "area": module,
             "message": escape(text),
+            **_about(text),
             **{name: _plain(value) for name, value in facts.items()},
         }
         return orjson.dumps(line).decode()
@@ -207,6 +209,12 @@ class Log:
     def _now(self) -> datetime:
         now = datetime.fromtimestamp(self._clock(), UTC)
         return now if self._settings.utc else now.astimezone()
+
+
+def _about(text: str) -> dict[str, object]:
+    """Return what a message begins with in brackets, if it does: whom or what it is about."""
+    about, bracket, _ = text[1:].partition("] ")
+    return {"about": escape(about)} if text.startswith("[") and bracket else {}
 
 
 def _plain(value: object) -> object:

@@ -253,6 +253,7 @@ def test_a_line_of_json_has_the_facts_of_its_message(tmp_path: Path) -> None:
             "process": "default",
             "area": "core",
             "message": "[192.0.2.1] a\\x0ab",
+            "about": "192.0.2.1",
             "event": "usage",
             "peer": "192.0.2.1",
             "in_use": 1,
