@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,8 +20,9 @@ from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.print_writer import PrintWriter
 from flowcorr.service.render import Output, RowSettings
 from flowcorr.service.trigger import Trigger
+from routed.plumbing.build import build
 from routed.plumbing.log import Level
-from routed.plumbing.names import FLOW_VARIABLES, NameTemplate, Variable, parse_name
+from routed.plumbing.names import FLOW_VARIABLES, WRITER_VARIABLES, NameTemplate, Variable, parse_name
 from routed.plumbing.statements import Kind, Problem
 from routed.plumbing.suggest import nearest
 from routed.plumbing.values import parse_integer
@@ -46,8 +47,9 @@ TO_COME: Final = ("memory", "mysql", "pgsql", "sqlite3", "kafka", "amqp", "tee")
 OF_PROBES: Final = ("nfprobe", "sfprobe")
 #: What a value of `print_cache_entries` stands for: pmacct's buckets have room for as many entries each.
 ENTRIES_OF_BUCKET: Final = 10
-#: Formats that there are none of yet, or will never be.
-_OUTPUTS_TO_COME: Final = frozenset({"avro", "avro_bin", "avro_json"})
+#: Formats of another name.
+_OUTPUTS: Final = {"avro_bin": "avro"}
+_WRITER_ID: Final = parse_name("$proc_name/$writer_pid", WRITER_VARIABLES)
 _SEPARATORS: Final = {"\\t": "\t", "\\s": " "}
 #: Bounds of `*_preprocess`.
 _CHECKS: Final[Mapping[str, tuple[int, bool]]] = {
@@ -82,6 +84,7 @@ class PluginSettings:
     rows: RowSettings
     output: PrintSettings
     most_waiting: int
+    writer_id: NameTemplate
     trigger: tuple[str, ...] | None
     trigger_waits: bool
 
@@ -176,7 +179,8 @@ def make_plugin(  # noqa: PLR0917 (what a daemon has)
     """Make an instance; it begins with `start`."""
     now, name = wall_clock(), settings.declared.name
     aggregation = Aggregation(layout, settings.aggregate, texts, settings.aggregation, now)
-    writer = PrintWriter(settings.output, settings.rows, settings.aggregate, aggregation.plan)
+    rows = replace(settings.rows, writer_id=_writer_id(settings))
+    writer = PrintWriter(settings.output, rows, settings.aggregate, aggregation.plan)
     trigger = None
     if settings.trigger is not None:
         trigger = Trigger(settings.trigger, name, lambda: writer.files, settings.trigger_waits).run
@@ -189,6 +193,16 @@ def make_plugin(  # noqa: PLR0917 (what a daemon has)
         after_flush=trigger,
     )
     return FlowPlugin(name, aggregation, writer, around, most_waiting=settings.most_waiting)
+
+
+def _writer_id(settings: PluginSettings) -> str:
+    """Return who writes records, now that the process is the one that will."""
+    values = {
+        Variable.PROCESS_NAME: settings.declared.name,
+        Variable.WRITER_PID: str(os.getpid()),
+        Variable.BUILD: build(),
+    }
+    return settings.writer_id.expand(values)
 
 
 class _PluginLog:
@@ -231,6 +245,7 @@ def _settings(
         rows=rows,
         output=_output(c, declared, aggregate, aggregation, rows, owner),
         most_waiting=c.of("print_max_writers", int),
+        writer_id=c.maybe("writer_id_string", NameTemplate) or _WRITER_ID,
         trigger=words or None,
         trigger_waits=not c.of("print_trigger_exec_async", bool),
     )
@@ -272,14 +287,12 @@ def _history(c: Configuration) -> Length | None:
 
 def _rows(c: Configuration, aggregation: AggregationSettings) -> RowSettings:
     output = c.of("print_output", str)
-    if output in _OUTPUTS_TO_COME:
-        raise _KeyError("print_output", f"{output} is not built yet; valid is {', '.join(one.value for one in Output)}")
     if output == "custom":
         raise _KeyError("print_output", "custom loads libraries made for another program: it is refused")
     layout = r.RFC9557 if c.of("timestamps_rfc9557", bool) else r.PLAIN
     separator = c.of("print_output_separator", str)
     return RowSettings(
-        output=Output(output),
+        output=Output(_OUTPUTS.get(output, output)),
         separator=_SEPARATORS.get(separator, separator),
         time_layout=r.SINCE_EPOCH if c.of("timestamps_since_epoch", bool) else layout,
         utc=c.of("timestamps_utc", bool),

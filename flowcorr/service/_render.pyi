@@ -63,7 +63,8 @@ class Piece(NamedTuple):
         lead, tail: what stands around it.
         width: of a formatted column, filled with blanks; 0: none.
         is_text: Avro has it as a string.
-        is_counter: left out of records without counters, and empty where rows have columns.
+        is_counter: of records without counters it is left out, and empty where rows have columns.
+        absent: what stands in JSON and Avro in its place then.
         names: of NAME, by number; a larger number has the last of them. Of TEXT, what stands for an empty one.
     """
 
@@ -76,6 +77,7 @@ class Piece(NamedTuple):
     in_key: bool = True
     is_text: bool = False
     is_counter: bool = False
+    absent: bytes = b""
     names: tuple[bytes, ...] = ()
 
 class Check(NamedTuple):

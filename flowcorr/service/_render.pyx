@@ -50,8 +50,8 @@ PACKETS, BYTES, FLOWS, BYTES_A_PACKET, PACKETS_A_FLOW = range(5)
 PACKETS_AT, BYTES_AT, FLOWS_AT, TCPFLAGS_AT, TUNNEL_TCPFLAGS_AT, FIRST_AT, LAST_AT = 0, 8, 16, 24, 26, 32, 40
 
 Piece = namedtuple(
-    "Piece", "operation at octets lead tail width in_key is_text is_counter names",
-    defaults=(0, 0, b"", b"", 0, True, False, False, ()),
+    "Piece", "operation at octets lead tail width in_key is_text is_counter absent names",
+    defaults=(0, 0, b"", b"", 0, True, False, False, b"", ()),
 )
 Check = namedtuple("Check", "what bound is_maximum", defaults=(False,))
 
@@ -82,7 +82,7 @@ ctypedef struct piece:
     uint32_t octets
     uint32_t width
     bint in_key, is_text, is_counter, may_need_quotes
-    text lead, tail
+    text lead, tail, absent
     text *names
     uint32_t names_count
 
@@ -390,7 +390,7 @@ cdef class Renderer:
             p = &self.pieces[i]
             p.operation, p.at, p.octets, p.width = made.operation, made.at, made.octets, made.width
             p.in_key, p.is_text, p.is_counter = made.in_key, made.is_text, made.is_counter
-            p.lead, p.tail = self.keep(made.lead), self.keep(made.tail)
+            p.lead, p.tail, p.absent = self.keep(made.lead), self.keep(made.tail), self.keep(made.absent)
             p.may_need_quotes = made.operation >= DO_TEXT or separator not in b",;|\t"
             p.names_count = len(made.names)
             if p.names_count:
@@ -400,7 +400,7 @@ cdef class Renderer:
                 for number, name in enumerate(made.names):
                     p.names[<uint32_t>number] = self.keep(name)
             longest = max((len(name) for name in made.names), default=0) + SHORT + FLAGS_ROOM
-            self.fixed += len(made.lead) + len(made.tail) + 2 * longest + made.width + 16
+            self.fixed += len(made.lead) + len(made.tail) + len(made.absent) + 2 * longest + made.width + 16
         for i, made in enumerate(checks):
             self.checks[i] = check(made.what, made.bound, made.is_maximum)
 
@@ -548,11 +548,9 @@ cdef class Renderer:
         return 0
 
     cdef char *no_counter(self, char *to, const piece *p) noexcept nogil:
-        """What stands for a counter where there is none: a column keeps its place, an Avro union is null."""
-        if self.style == AS_JSON:
-            return to
-        if self.style == AS_AVRO:
-            return put_char(to, 0)
+        """What stands for a counter where there is none; a column keeps its place."""
+        if self.style == AS_JSON or self.style == AS_AVRO:
+            return put_text(to, &p.absent)
         to = put_text(to, &p.lead)
         memset(to, c" ", p.width)
         return put_text(to + p.width, &p.tail)

@@ -20,9 +20,11 @@ from typing import Final
 
 from flowcorr.correlate.aggregate import Aggregate, KeyPlan
 from flowcorr.correlate.aggregation import Finished
+from flowcorr.service.avro_container import begin_container, block, new_sync, sync_of
+from flowcorr.service.formats import header, make_renderer, schema_of
 from flowcorr.service.print_names import Names, Share
 from flowcorr.service.print_settings import PrintSettings
-from flowcorr.service.render import Output, RowSettings, header, make_renderer
+from flowcorr.service.render import Output, RowSettings
 from routed.plumbing.output_file import OutputFile, RegularFile, open_output, open_replacement, point_latest
 
 #: Names that are remembered as written, the latest: as many as hours have minutes, for some days.
@@ -52,12 +54,14 @@ class PrintWriter:
     ) -> None:
         self.settings = settings
         self.renderer = make_renderer(aggregate, plan, rows)
-        self.header = header(aggregate, plan, rows) if rows.output.has_header else b""
+        self.schema = schema_of(aggregate, plan, rows) if rows.output is Output.AVRO else None
+        self._header = header(aggregate, plan, rows) if rows.output.has_header else b""
         self.names = Names(settings, plan)
         self.pid = os.getpid() if pid is None else pid
         self.files: tuple[str, ...] = ()  # that the last flush went to, for triggers
         self._written: OrderedDict[str, None] = OrderedDict()
         self._stdout_begun = False
+        self._stdout_sync = b""
 
     def job(self, finished: Finished, now: float) -> "PrintJob":
         """Prepare the writing of a flush; does not block."""
@@ -75,6 +79,20 @@ class PrintWriter:
         if file is None or self.settings.append:
             return True
         return file.follows_time and name in self._written
+
+    def opening(self, name: str, *, is_new: bool) -> tuple[bytes, bytes]:
+        """Return what stands in front of rows, and what the blocks of a container end with.
+
+        Raises: OSError when a container has records of another schema.
+        """
+        if self.schema is None:
+            return (self._header if is_new else b""), b""
+        if not is_new:
+            return b"", sync_of(Path(name), self.schema) if name else self._stdout_sync
+        sync = new_sync()
+        if not name:
+            self._stdout_sync = sync
+        return begin_container(self.schema, sync), sync
 
     def remember(self, name: str) -> None:
         """Take note that a name has been written."""
@@ -169,11 +187,11 @@ class PrintJob:
         if not continues:
             part.done, part.at, part.rows, part.begun = 0, 0, 0, False
         with self._writer.open(part.name) as (output, is_new):
-            if not part.begun:
-                self._append(output, self._opening(is_new=is_new), 0)
-                part.begun = True
+            head, sync = self._writer.opening(part.name, is_new=is_new)
+            self._append(output, (b"" if part.begun else self._opening()) + head, 0)
+            part.begun = True
             while part.done < len(part.shares):
-                self._write_some(output, part)
+                self._write_some(output, part, sync)
             self._append(output, self._closing(self.rows + part.rows), 0)
         self.rows += part.rows
         if part.name:
@@ -181,12 +199,13 @@ class PrintJob:
         if part.link is not None and part.name and not self._finished.is_early:
             point_latest(Path(part.link), Path(part.name))
 
-    def _write_some(self, output: OutputFile, part: Part) -> None:
-        """Write one buffer of rows."""
+    def _write_some(self, output: OutputFile, part: Part, sync: bytes) -> None:
+        """Write one buffer of rows, as a block where blocks end with `sync`."""
         share, renderer = part.shares[part.done], self._writer.renderer
         at = renderer.render(share.bin, part.at, int(self._now), order=share.order)
         rows = renderer.rows
-        lost = self._append(output, renderer.take(), rows)
+        octets = renderer.take()
+        lost = self._append(output, block(octets, rows, sync) if sync else octets, rows)
         part.rows += rows - lost
         part.at = at
         if at == (len(share.bin) if share.order is None else len(share.order)):
@@ -206,17 +225,21 @@ class PrintJob:
         self.rows_lost += lost
         return lost
 
-    def _opening(self, *, is_new: bool) -> bytes:
-        """Return what stands in front of rows: a marker, and the header of a new file."""
-        head = self._writer.header if is_new else b""
-        if not self._writer.settings.markers:
-            return head
+    @property
+    def _has_markers(self) -> bool:
+        return self._writer.settings.markers and not self._writer.settings.output.is_avro
+
+    def _opening(self) -> bytes:
+        """Return the line that begins what a flush writes."""
+        if not self._has_markers:
+            return b""
         if self._writer.settings.output is Output.JSON:
             return b'{"event_type": "purge_init", "writer_id": "%s"}\n' % self._writer_id()
-        return b"--START (%d)--\n" % self._writer.pid + head
+        return b"--START (%d)--\n" % self._writer.pid
 
     def _closing(self, purged: int) -> bytes:
-        if not self._writer.settings.markers:
+        """Return the line that ends it."""
+        if not self._has_markers:
             return b""
         if self._writer.settings.output is Output.JSON:
             seconds = round(time.monotonic() - self._began)

@@ -10,7 +10,7 @@ from flowcorr.correlate.aggregate import Aggregate, KeyPlan
 from flowcorr.correlate.primitives import CSV_ORDER, FIRST_BEHIND_CUSTOM, JSON_ORDER, SUMMED, Field, Form
 from flowcorr.correlate.protocols import NAMES as PROTOCOL_NAMES
 from flowcorr.service import _render as r
-from flowcorr.service._render import Check, Piece, Renderer
+from flowcorr.service._render import Check, Piece
 
 
 class Output(Enum):
@@ -21,6 +21,8 @@ class Output(Enum):
     JSON = "json"
     EVENT_FORMATTED = "event_formatted"
     EVENT_CSV = "event_csv"
+    AVRO = "avro"
+    AVRO_JSON = "avro_json"
 
     @property
     def style(self) -> int:
@@ -35,7 +37,12 @@ class Output(Enum):
     @property
     def has_header(self) -> bool:
         """Tell whether rows are columns under a header."""
-        return self is not Output.JSON
+        return self.style in {r.CSV, r.FORMATTED}
+
+    @property
+    def is_avro(self) -> bool:
+        """Tell whether rows have a schema."""
+        return self in {Output.AVRO, Output.AVRO_JSON}
 
 
 _STYLES: Final[Mapping[Output, int]] = {
@@ -44,6 +51,8 @@ _STYLES: Final[Mapping[Output, int]] = {
     Output.EVENT_CSV: r.CSV,
     Output.FORMATTED: r.FORMATTED,
     Output.EVENT_FORMATTED: r.FORMATTED,
+    Output.AVRO: r.AVRO,
+    Output.AVRO_JSON: r.JSON,
 }
 
 
@@ -65,6 +74,7 @@ class RowSettings:
     label_as_map: bool = False
     has_history: bool = False
     has_spell: bool = False  # records are stitched
+    writer_id: str = ""  # of Avro records
     checks: tuple[Check, ...] = ()
     all_checks: bool = False
 
@@ -130,7 +140,7 @@ _OPERATIONS: Final[Mapping[Form, int]] = {
     Form.OCTETS: r.OCTETS,
 }
 #: Forms that JSON has as numbers.
-_NUMBERS: Final = frozenset({Form.NUMBER, Form.TCPFLAGS})
+NUMBERS: Final = frozenset({Form.NUMBER, Form.TCPFLAGS})
 #: Where columns that are no part of the key stand in an entry, and the octets they have there.
 _SUMMED_AT: Final[Mapping[str, int]] = {"tcpflags": r.TCPFLAGS_AT, "tunnel_tcpflags": r.TUNNEL_TCPFLAGS_AT}
 _COUNTERS: Final[Mapping[str, int]] = {"packets": r.PACKETS_AT, "bytes": r.BYTES_AT, "flows": r.FLOWS_AT}
@@ -140,96 +150,69 @@ _COUNTER_WIDTH: Final = 22
 _TIME_WIDTH: Final = 31
 
 
-def make_renderer(aggregate: Aggregate, plan: KeyPlan, settings: RowSettings) -> Renderer:
-    """Make what writes the rows of a plugin."""
-    rows = _Rows(aggregate, plan, settings)
-    pieces = rows.json() if settings.output is Output.JSON else rows.columns()
-    return Renderer(
-        tuple(pieces),
-        style=settings.output.style,
-        separator=settings.separator.encode(),
-        layout=settings.time_layout,
-        utc=settings.utc,
-        whole_seconds=settings.whole_seconds,
-        flag_at=plan.flag,
-        checks=settings.checks,
-        all_checks=settings.all_checks,
-    )
-
-
-def header(aggregate: Aggregate, plan: KeyPlan, settings: RowSettings) -> bytes:
-    """Return the line above the columns."""
-    columns = _Rows(aggregate, plan, settings).named_columns()
-    if settings.output.style == r.CSV:
-        line = settings.separator.join(name for name, _ in columns)
-    else:
-        line = "".join(name.ljust(piece.width) if piece.width else name for name, piece in columns)
-    return line.encode() + b"\n"
-
-
-class _Rows:
+class RowPieces:
     """The pieces of the rows of one plugin."""
 
     def __init__(self, aggregate: Aggregate, plan: KeyPlan, settings: RowSettings) -> None:
-        self._aggregate, self._plan, self._settings = aggregate, plan, settings
-        self._by_primitive: dict[str, list[Field]] = {}
+        self.aggregate, self.plan, self.settings = aggregate, plan, settings
+        self.by_primitive: dict[str, list[Field]] = {}
         for field in aggregate.fields:
             if not field.is_custom:
-                self._by_primitive.setdefault(field.primitive, []).append(field)
-        self._custom = [field for field in aggregate.fields if field.is_custom]
+                self.by_primitive.setdefault(field.primitive, []).append(field)
+        self.custom = [field for field in aggregate.fields if field.is_custom]
 
     def json(self) -> list[Piece]:
         """Return the pieces of JSON rows."""
         pieces = [Piece(r.LITERAL, lead=b'{"event_type": "purge"')]
         for primitive in JSON_ORDER:
             if primitive == FIRST_BEHIND_CUSTOM:
-                pieces += [self._json_field(field) for field in self._custom]
+                pieces += [self._json_field(field) for field in self.custom]
                 pieces += self._stamps()
-                pieces += self._counters("flows") if self._aggregate.has_flows else []
-            pieces += [self._json_field(field) for field in self._by_primitive.get(primitive, ())]
+                pieces += self._counters("flows") if self.aggregate.has_flows else []
+            pieces += [self._json_field(field) for field in self.by_primitive.get(primitive, ())]
             if primitive == "timestamp_arrival":
-                pieces += [self._json_text(name, piece) for name, piece in self._spell()]
+                pieces += [self._json_text(name, piece) for name, piece in self.spell()]
         return [*pieces, *self._counters("packets", "bytes"), Piece(r.LITERAL, lead=b"}\n")]
 
     def columns(self) -> list[Piece]:
         """Return the pieces of rows of columns."""
         pieces = [piece for _, piece in self.named_columns()]
-        if self._settings.output.style == r.FORMATTED:
+        if self.settings.output.style == r.FORMATTED:
             return pieces
-        separator = self._settings.separator.encode()
+        separator = self.settings.separator.encode()
         return [piece._replace(lead=separator if number else b"", width=0) for number, piece in enumerate(pieces)]
 
     def named_columns(self) -> list[tuple[str, Piece]]:
         """Return the columns with their headers."""
         columns = []
         for primitive in CSV_ORDER:
-            fields = self._by_primitive.get(primitive, ())
-            columns += [(field.header, self._piece(field)) for field in fields if field.header is not None]
+            fields = self.by_primitive.get(primitive, ())
+            columns += [(field.header, self.piece(field)) for field in fields if field.header is not None]
             if primitive == "timestamp_export":
-                columns += [(name.upper(), piece) for name, piece in self._spell()]
-        columns += [(field.header or field.key, self._piece(field)) for field in self._custom]
-        if self._settings.output.has_counters:
-            names = ("packets", "flows", "bytes") if self._aggregate.has_flows else ("packets", "bytes")
-            columns += [(name.upper(), self._counter(name)) for name in names]
-        if self._settings.output.style == r.CSV or not columns:
+                columns += [(name.upper(), piece) for name, piece in self.spell()]
+        columns += [(field.header or field.key, self.piece(field)) for field in self.custom]
+        if self.settings.output.has_counters:
+            names = ("packets", "flows", "bytes") if self.aggregate.has_flows else ("packets", "bytes")
+            columns += [(name.upper(), self.counter(name)) for name in names]
+        if self.settings.output.style == r.CSV or not columns:
             return columns
         name, last = columns[-1]
         return [*columns[:-1], (name, last._replace(width=0))]
 
-    def _piece(self, field: Field) -> Piece:
+    def piece(self, field: Field) -> Piece:
         """Return a field with nothing around it."""
         name = field.column.name
         if name in SUMMED:
             at, octets, in_key = _SUMMED_AT[name], _FLAGS_OCTETS, False
         else:
-            at, octets, in_key = self._plan.places[name], field.column.kind.width, True
+            at, octets, in_key = self.plan.places[name], field.column.kind.width, True
         operation = _OPERATIONS[field.form]
         names: tuple[bytes, ...] = ()
         if field.form is Form.PROTOCOL:
-            names = tuple(str(n).encode() for n in range(256)) if self._settings.protocols_numeric else PROTOCOLS
+            names = tuple(str(n).encode() for n in range(256)) if self.settings.protocols_numeric else PROTOCOLS
         elif field.form is Form.ORIGIN:
             names = ORIGINS
-        elif field.form is Form.FWD_STATUS and self._settings.status_as_text:
+        elif field.form is Form.FWD_STATUS and self.settings.status_as_text:
             operation, names = r.NAME, STATUS_NAMES
         elif field.primitive == "class" and not field.is_custom:
             names = (UNKNOWN_CLASS,)
@@ -238,34 +221,40 @@ class _Rows:
     def _json_field(self, field: Field) -> Piece:
         """Return a field with its key; lists and maps where they are asked for."""
         key = json.dumps(field.key).encode()
-        piece = self._piece(field)
-        listed = _LISTED.get(field.form)
-        if listed is not None and listed[0](field, self._settings):
-            opening, closing = listed[2]
-            return piece._replace(operation=listed[1], lead=b", " + key + b": " + opening, tail=closing)
-        if field.form in _NUMBERS:
+        piece = self.piece(field)
+        listed = self.listed(field)
+        if listed is not None:
+            opening, closing = _AROUND[listed]
+            return piece._replace(operation=listed, lead=b", " + key + b": " + opening, tail=closing)
+        if field.form in NUMBERS:
             return piece._replace(lead=b", " + key + b": ")
         return self._json_text(field.key, piece)
+
+    def listed(self, field: Field) -> int | None:
+        """Return the operation of a field that is a list or a map, None when it is neither."""
+        operation, is_asked_for = _LISTED.get(field.form, (None, None))
+        return operation if is_asked_for is not None and is_asked_for(field, self.settings) else None
 
     def _json_text(self, key: str, piece: Piece) -> Piece:
         return piece._replace(lead=f", {json.dumps(key)}: ".encode() + b'"', tail=b'"')
 
     def _stamps(self) -> list[Piece]:
-        if not self._settings.has_history:
+        if not self.settings.has_history:
             return []
         return [self._json_text("stamp_inserted", Piece(r.STAMP)), self._json_text("stamp_updated", Piece(r.NOW))]
 
-    def _spell(self) -> list[tuple[str, Piece]]:
+    def spell(self) -> list[tuple[str, Piece]]:
         """Return the times of stitched records."""
-        if not self._settings.has_spell:
+        if not self.settings.has_spell:
             return []
         times = {"timestamp_min": r.FIRST_AT, "timestamp_max": r.LAST_AT}
         return [(name, Piece(r.TIME, at, 8, width=_TIME_WIDTH, in_key=False)) for name, at in times.items()]
 
     def _counters(self, *names: str) -> list[Piece]:
-        return [self._counter(name)._replace(lead=f", {json.dumps(name)}: ".encode()) for name in names]
+        return [self.counter(name)._replace(lead=f", {json.dumps(name)}: ".encode()) for name in names]
 
-    def _counter(self, name: str) -> Piece:
+    def counter(self, name: str) -> Piece:
+        """Return packets, bytes or flows with nothing around them."""
         at = _COUNTERS[name]
         return Piece(r.NUMBER, at, _COUNTER_OCTETS, width=_COUNTER_WIDTH, in_key=False, is_counter=True)
 
@@ -274,14 +263,20 @@ def _is_array(field: Field, settings: RowSettings) -> bool:
     return settings.as_path_as_array if "as_path" in field.primitive else settings.communities_as_array
 
 
-_ARRAY: Final = (b"[", b"]")
-_MAP: Final = (b"{", b"}")
-#: When a form is a list or a map, how it is written then, and what stands around it.
-_LISTED: Final[Mapping[Form, tuple[Callable[[Field, RowSettings], bool], int, tuple[bytes, bytes]]]] = {
-    Form.TCPFLAGS: (lambda _, settings: settings.flags_as_array, r.FLAGS, _ARRAY),
-    Form.TCPFLAGS_TEXT: (lambda _, settings: settings.flags_as_array, r.FLAGS, _ARRAY),
-    Form.LABEL: (lambda _, settings: settings.label_as_map, r.LABELS, _MAP),
-    Form.LABEL_STACK: (lambda _, settings: settings.stack_as_array, r.STACK_LIST, _ARRAY),
-    Form.SEGMENTS: (lambda *_: True, r.SEGMENTS_LIST, _ARRAY),
-    Form.LIST: (_is_array, r.LIST, _ARRAY),
+#: What stands around lists and maps.
+_AROUND: Final = {
+    r.FLAGS: (b"[", b"]"),
+    r.LIST: (b"[", b"]"),
+    r.STACK_LIST: (b"[", b"]"),
+    r.SEGMENTS_LIST: (b"[", b"]"),
+    r.LABELS: (b"{", b"}"),
+}
+#: Forms that are lists or maps where that is asked for, and when it is.
+_LISTED: Final[Mapping[Form, tuple[int, Callable[[Field, RowSettings], bool]]]] = {
+    Form.TCPFLAGS: (r.FLAGS, lambda _, settings: settings.flags_as_array),
+    Form.TCPFLAGS_TEXT: (r.FLAGS, lambda _, settings: settings.flags_as_array),
+    Form.LABEL: (r.LABELS, lambda _, settings: settings.label_as_map),
+    Form.LABEL_STACK: (r.STACK_LIST, lambda _, settings: settings.stack_as_array),
+    Form.SEGMENTS: (r.SEGMENTS_LIST, lambda *_: True),
+    Form.LIST: (r.LIST, _is_array),
 }

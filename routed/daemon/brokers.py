@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from routed.daemon.build import build
 from routed.daemon.encodings import schemas_of
 from routed.plumbing.amqp_settings import AmqpSettings
+from routed.plumbing.build import build
 from routed.plumbing.names import Variable
 from routed.plumbing.queue import Bounds
 from routed.plumbing.registered import RegisteredCarrier

@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from routed.daemon.build import build
 from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
+from routed.plumbing.build import build
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
 from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals
 from routed.plumbing.log import Log

@@ -16,7 +16,8 @@ from flowcorr.columns.layout import Layout
 from flowcorr.correlate.aggregate import parse_aggregate
 from flowcorr.correlate.aggregation import Aggregation, AggregationSettings
 from flowcorr.correlate.bins import Length
-from flowcorr.service.render import Output, RowSettings, make_renderer
+from flowcorr.service.formats import make_renderer
+from flowcorr.service.render import Output, RowSettings
 from tests.bench.bench_aggregation import BATCH, KEYS, fill
 
 NOW: Final = 1_790_000_000

@@ -78,7 +78,6 @@ def test_any_prefix_sets_what_all_plugins_have_and_the_last_one_wins() -> None:
         ("plugins: print[x]\naggregate: src_host_country", "[c:2] aggregate[x]: primitive 'src_host_country': GeoIP"),
         ("plugins: print[x]\nprint_history: 500d", "[c:2] print_history[x]: 500d is longer than a year"),
         ("plugins: print[x]\nprint_history: 1m\nprint_history_offset: 60", "60 is not below the length of a bin"),
-        ("plugins: print[x]\nprint_output: avro", "avro is not built yet; valid is formatted, csv, json"),
         ("plugins: print[x]\nprint_output: custom", "refused"),
         ("plugins: print[x]\nprint_latest_file: x%H", "takes no % of strftime"),
         ("plugins: print[x]\nprint_output_file: x-$tag2", "$tag2 needs tag2 in aggregate"),

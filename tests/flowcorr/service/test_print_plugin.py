@@ -8,6 +8,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, TypeVar
 
+import fastavro
 import pytest
 from twisted.internet.defer import Deferred, ensureDeferred, execute
 from twisted.internet.task import Clock
@@ -358,3 +359,27 @@ def test_entries_are_let_go_in_slices(tmp_path: Path, monkeypatch: pytest.Monkey
     daemon.until(START + 60)
     assert [entries for entries in turns if entries] == [3, 1]
     assert daemon.aggregation.entries == 0
+
+
+def test_containers_are_whole_and_take_more_records(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, "out.avro", output=Output.AVRO, append=True, markers=True)
+    for tag in (1, 2):
+        daemon.take({"tag": tag})
+        daemon.until(START + 60 * tag)
+    with (tmp_path / "out.avro").open("rb") as file:
+        assert [row["tag"] for row in fastavro.reader(file)] == [1, 2]
+
+
+@pytest.mark.parametrize("content", [b"no container", b"Obj\1\2\x80\x80\x80", None])
+def test_what_is_no_container_of_these_records_is_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    if content is None:
+        other = Daemon(tmp_path, "out.avro", aggregate="tos", output=Output.AVRO)
+        other.take({"tos": 1})
+        other.stop()
+        content = (tmp_path / "out.avro").read_bytes()
+    (tmp_path / "out.avro").write_bytes(content)
+    daemon = Daemon(tmp_path, "out.avro", output=Output.AVRO, append=True)
+    daemon.take({"tag": 1})
+    daemon.until(START + 61)
+    assert "container" in daemon.log.lines[-1]
+    assert (tmp_path / "out.avro").read_bytes() == content
