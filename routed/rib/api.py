@@ -1,18 +1,21 @@
 """What other packages and the edges of this one may ask of the RIB, as values.
 
-Bulk questions stay with `Lookups`, whose answers are arrays of ids; here an answer is for a person or an API.
+Bulk questions stay with `Lookups`, whose answers are arrays of ids, and `origin_statuses`, which validates such ids by
+the payloads of a `Vrps`; here an answer is for a person or an API.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from routed.rib._lookup import Lookups
+from routed.rib._origins import statuses as origin_statuses
 from routed.rib._rib import PeerRib, Rib
+from routed.rib._vrps import Vrps
 from routed.rib.families import INDEX
 from routed.wire.family import Family
 from routed.wire.prefix import Prefix
 
-__all__ = ["Lookups", "Route", "Routes"]
+__all__ = ["Lookups", "Route", "Routes", "Vrps", "origin_statuses"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet.defer import ensureDeferred
 
 from routed.model.event import SessionDown
@@ -26,6 +28,7 @@ from routed.rib._vrps import PayloadError, Payloads
 from routed.service.dial import Dialler
 from routed.service.pump import SessionProtocol
 from routed.service.socket_options import open_outgoing
+from routed.service.tls import explain_tls
 from routed.service.validation import PayloadSet
 from routed.session.rtr_client import DEFAULT_INTERVALS, Resumption, RtrClient
 from routed.wire.rtr.codepoints import VERSIONS, ErrorCode, PduType
@@ -258,7 +261,7 @@ class RtrConnector:
             return
         if connection.lasted >= LASTING:
             cache.delay = FIRST_DELAY
-        older = older_versions(cache, session)
+        older = older_versions(cache, session) if connection.tls_failure is None else ()
         cache.next_versions = older or cache.versions
         if older:
             self.say(cache, Level.INFO, f"version {session.version} is refused, trying {older[0]}")
@@ -336,6 +339,14 @@ class Connection:
         """Seconds since the connection was made."""
         return 0.0 if self._began is None else self._connector.reactor.seconds() - self._began
 
+    @property
+    def tls_failure(self) -> str | None:
+        """Why TLS failed, if that is what ended the connection."""
+        loss = self.protocol.loss
+        if loss is None or not isinstance(loss.value, SSL.Error | VerificationError):
+            return None
+        return f"TLS: {explain_tls(loss.value)}" if isinstance(loss.value, SSL.Error) else f"TLS: {loss.value}"
+
     def stop(self) -> None:
         """End it: somebody else is preferred, or we stop."""
         self.is_let_go = True
@@ -363,7 +374,7 @@ class Connection:
                 self._connector.say(self.cache, Level.WARN, f"Error Report: {text}")
             case SessionDown(reason=reason):
                 if not self.is_let_go:
-                    self._connector.say(self.cache, Level.WARN, f"session ended: {reason}")
+                    self._connector.say(self.cache, Level.WARN, f"session ended: {self.tls_failure or reason}")
 
     def caught(self, bug: Failure) -> None:
         """Take note of an exception from our own code."""

@@ -143,7 +143,7 @@ class _Waiting(Handover):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session, or say why there is none."""
         if self.is_waiting and isinstance(reason.value, SSL.Error):
-            self.room.on_refused(self.host, f"TLS handshake failed: {_explain(reason.value)}")
+            self.room.on_refused(self.host, f"TLS handshake failed: {explain_tls(reason.value)}")
         super().connectionLost(reason)
 
 
@@ -242,10 +242,10 @@ def _load(path: Path, what: str, load: Callable[[str], None]) -> None:
     except OSError as error:
         raise TlsError(f"[{path}] cannot be read: {error.strerror}") from error
     except SSL.Error as error:
-        raise TlsError(f"[{path}] no {what}: {_explain(error)}") from error
+        raise TlsError(f"[{path}] no {what}: {explain_tls(error)}") from error
 
 
-def _explain(error: SSL.Error) -> str:
+def explain_tls(error: SSL.Error) -> str:
     """Return OpenSSL's words for what went wrong."""
     reasons = error.args[0] if error.args and isinstance(error.args[0], list) else ()
     return ", ".join(reason for _, _, reason in reasons) or "unexpected end"

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import random
 import signal
 import sys
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST
 from tests.oracles.origins import inside, status_alone, status_among
 from tests.peers.bird import Bird
 from tests.peers.collector import PATIENCE
 from tests.peers.install import require
+from tests.peers.program import Program
 from tests.peers.speaker import Link
 from tests.peers.stayrtr import StayRtr
 from tests.peers.waiting import eventually
@@ -269,3 +274,63 @@ def test_a_file_is_read_again_and_local_exceptions_apply(
         slurm.write_text(json.dumps(exceptions))
         os.kill(daemon.pid, signal.SIGUSR2)
         daemon.wait_for(PEER, log_type="roa", roa="u", roa_before="v")
+        daemon.kill()  # a reload that is refused is an error in its log, as it should be
+
+
+def issue(folder: Path, name: str, authority: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None = None) -> Any:
+    """Write `name`.crt and `name`.key of an authority, or of a server at 127.0.0.1; return the authority's half."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    own_name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer, signer = authority or (own_name, key)
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder(issuer, own_name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(names, critical=False).sign(signer, hashes.SHA256())
+    encoding = serialization.Encoding.PEM
+    (folder / f"{name}.crt").write_bytes(certificate.public_bytes(encoding))
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / f"{name}.key").write_bytes(private)
+    return own_name, key
+
+
+@pytest.mark.parametrize("authority", ["ours", "other"])
+def test_a_cache_over_tls_is_who_it_says(
+    authority: str,
+    collect: Collect,
+    cache: MakeCache,
+    tmp_path: Path,
+    not_pmacct: None,  # noqa: ARG001
+) -> None:
+    """RFC 8210 section 9.2: by an authority that we trust, at the address that its certificate names."""
+    issue(tmp_path, "cache", issue(tmp_path, "ours"))
+    issue(tmp_path, "other")
+    files = ("-tls.cert", str(tmp_path / "cache.crt"), "-tls.key", str(tmp_path / "cache.key"))
+    source = cache(8282, "-tls.bind", "127.0.0.1:8283", *files)
+    source.serve([(ip_network("192.0.2.0/24"), 24, 65001)])
+    source.start()
+    keys = {"rpki_rtr_cache": "127.0.0.1:8283", "rpki_rtr_tls_ca_file": tmp_path / f"{authority}.crt"}
+    with collect(**keys) as daemon:
+        daemon.wait_for_text(
+            "1 IPv4 and 0 IPv6 payloads" if authority == "ours" else "session ended: TLS: certificate verify failed"
+        )
+        assert ("payloads" in daemon.text) == (authority == "ours")
+
+
+def test_a_cache_that_wants_signatures_gets_them(
+    net: Network,
+    collect: Collect,
+    tmp_path: Path,
+    not_pmacct: None,  # noqa: ARG001
+) -> None:
+    """RFC 8210 section 9.3: TCP-MD5."""
+    keys = tmp_path / "md5"
+    keys.write_text("127.0.0.1, secret\n")
+    command = [sys.executable, "-m", "tests.peers.signed_cache", "8282", "secret"]
+    program = Program(net, command, tmp_path / "signed.out")
+    try:
+        with collect(rpki_rtr_cache="127.0.0.1:8282", rpki_rtr_md5_file=keys) as daemon:
+            daemon.wait_for_text("1 IPv4 and 0 IPv6 payloads")
+    finally:
+        program.kill()
