@@ -137,6 +137,8 @@ cdef class Walk:
             raise ValueError("nothing to walk")
         if batch.stride != self.exporters.stride:
             raise ValueError("the batch has another layout")
+        if batch.capacity < 2:
+            raise ValueError("a record may become two rows")
         with nogil:
             what = self.go(batch)
         if what == DONE:
@@ -457,13 +459,12 @@ cdef class Walk:
 
     cdef event read_set(self, const datagram *d, const plan *p, size_t end, Batch batch) noexcept nogil:
         """Rows of the records from where the walk is up to the end of their set."""
-        cdef size_t taken = 0, rows
+        cdef size_t taken = 0, before = batch.count
         cdef bint broken = False
-        rows = read_records(
+        self.records += read_records(
             p, d.octets + self.record_at, end - self.record_at, batch, self.texts, &self.context, &taken, &broken)
         self.record_at += taken
-        self.records += rows
-        self.rows += rows
+        self.rows += batch.count - before
         if broken:
             self.count_refusal(RECORD_LENGTH)
         elif end - self.record_at >= p.octets:

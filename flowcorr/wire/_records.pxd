@@ -47,6 +47,7 @@ ctypedef struct plan:
     uint16_t version_field, ipv4_field, ipv6_field, vlan_field, post_vlan_field
     uint16_t outer_protocol_field    # first of several; NO_FIELD: no tunnel of SRv6 is possible
     bint has_inner_ip
+    plan *reverse                    # of what records count of the other direction; NULL: nothing
     packet_targets frame
     packet_value *packet_values      # custom primitives of the frame
     uint32_t packet_value_count
@@ -74,6 +75,7 @@ ctypedef struct record_context:      # of the datagram that is read
 cdef class Plan:
     cdef plan c
     cdef readonly object template
+    cdef readonly Plan reverse
     cdef object __weakref__
 
 

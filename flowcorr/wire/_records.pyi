@@ -11,6 +11,7 @@ class Plan:
     template: Template
     octets: int
     is_options: bool
+    reverse: Plan | None
     def __init__(
         self,
         template: Template,
@@ -21,4 +22,5 @@ class Plan:
         frame: dict[str, int],
         packet_values: list[PacketValue],
         traits: dict[str, int | bool],
+        reverse: Plan | None = None,
     ) -> None: ...

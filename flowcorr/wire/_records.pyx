@@ -97,12 +97,14 @@ cdef int64_t SECOND = 1000000
 
 cdef class Plan:
     def __cinit__(self, object template not None, list lengths not None, list steps not None, list extras not None,
-                  dict places not None, dict frame not None, list packet_values not None, dict traits not None):
+                  dict places not None, dict frame not None, list packet_values not None, dict traits not None, Plan reverse=None):
         cdef size_t i
         cdef uint32_t offset = 0
         cdef field_place *place
         cdef step *s
-        self.template = template
+        self.template, self.reverse = template, reverse
+        if reverse is not None:
+            self.c.reverse = &reverse.c
         if not 0 < len(lengths) <= MOST_FIELDS:
             raise ValueError(f"a plan for {len(lengths)} fields")
         self.c.field_count, self.c.step_count = len(lengths), len(steps)
@@ -590,31 +592,47 @@ cdef void read_record(const record *r, uint8_t *row, Texts texts, const record_c
     apply_rate(&p.places, row, rate if not context.rate_is_given else context.rate, context)
 
 
+cdef inline uint8_t *stamped_row(Batch batch, const record_context *context) noexcept nogil:
+    cdef uint8_t *row = batch.data + batch.count * batch.stride
+    memcpy(row, context.stamp, batch.stride)
+    return row
+
+
+cdef void read_reverse(
+    record *r, const plan *p, Batch batch, Texts texts, const record_context *context,
+) noexcept nogil:
+    """A row of what a record counts of the other direction, if it counts anything (RFC 5103)."""
+    cdef uint8_t *row = stamped_row(batch, context)
+    r.plan = p.reverse
+    read_record(r, row, texts, context)
+    if (<uint64_t *>(row + p.places.packets))[0] or (<uint64_t *>(row + p.places.bytes))[0]:
+        batch.count += 1
+
+
 cdef size_t read_records(
     const plan *p, const uint8_t *at, size_t length, Batch batch, Texts texts, const record_context *context,
     size_t *taken, bint *broken,
 ) noexcept nogil:
-    """Rows of the records of a set, while there are octets and room; how many.
+    """Rows of the records of a set, while there are octets and room; how many records.
 
     `taken`: octets of them; `broken`: the next record passes the end.
     """
     cdef value_span values[MOST_FIELDS]
     cdef record r
-    cdef size_t done = 0, count = 0, octets = p.octets
-    cdef uint8_t *row
-    r.plan, r.values = p, values if p.is_variable else NULL
+    cdef size_t done = 0, count = 0, octets = p.octets, room = 1 if p.reverse == NULL else 2
+    r.values = values if p.is_variable else NULL
     broken[0] = False
-    while length - done >= p.octets and batch.count < batch.capacity:
-        r.at = at + done
+    while length - done >= p.octets and batch.capacity - batch.count >= room:
+        r.plan, r.at = p, at + done
         if p.is_variable:
             octets = find_values(p, r.at, length - done, values)
             if not octets:
                 broken[0] = True
                 break
-        row = batch.data + batch.count * batch.stride
-        memcpy(row, context.stamp, batch.stride)
-        read_record(&r, row, texts, context)
+        read_record(&r, stamped_row(batch, context), texts, context)
         batch.count += 1
+        if p.reverse != NULL:
+            read_reverse(&r, p, batch, texts, context)
         count += 1
         done += octets
     taken[0] = done

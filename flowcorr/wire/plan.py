@@ -18,6 +18,7 @@ from flowcorr.wire.custom_primitive import CustomPrimitive, Semantics
 from flowcorr.wire.decode_settings import DecodeSettings
 from flowcorr.wire.elements import DELAY_MEAN, DELAY_SUM, IE, Key
 from flowcorr.wire.packet_columns import PLACES, packet_columns, packet_values
+from flowcorr.wire.reverse import counts_reverse, reverse_keys
 from flowcorr.wire.sources import Family, Moment, Source
 from flowcorr.wire.template import VARIABLE_LENGTH, Template
 
@@ -48,13 +49,25 @@ class PlanMaker:
 
     def plan(self, template: Template, *, is_v5: bool = False) -> Plan:
         """Return how to read the records of a template."""
-        return _Builder(self._layout, self._settings, template, is_v5=is_v5).build()
+        reverse = None
+        if self._settings.split_biflows and counts_reverse(template):
+            reverse = _Builder(self._layout, self._settings, template, reverse_keys(template)).build()
+        keys = [field.key for field in template.fields]
+        return _Builder(self._layout, self._settings, template, keys, is_v5=is_v5).build(reverse)
 
 
 class _Builder:
     """Collects the steps of one plan."""
 
-    def __init__(self, layout: Layout, settings: DecodeSettings, template: Template, *, is_v5: bool) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        settings: DecodeSettings,
+        template: Template,
+        keys: Sequence[Key | None],
+        *,
+        is_v5: bool = False,
+    ) -> None:
         self._layout = layout
         self._settings = settings
         self._template = template
@@ -65,11 +78,11 @@ class _Builder:
         self._fields: dict[Key, list[int]] = {}
         # scope fields of NetFlow v9 are no elements
         first = template.scope if template.is_v9 else 0
-        for index, field in enumerate(template.fields[first:], first):
-            if field.length:
-                self._fields.setdefault(field.key, []).append(index)
+        for index, (key, field) in enumerate(zip(keys, template.fields, strict=True)):
+            if key is not None and field.length and index >= first:
+                self._fields.setdefault(key, []).append(index)
 
-    def build(self) -> Plan:
+    def build(self, reverse: Plan | None = None) -> Plan:
         frame_field = self._field((IE.DATA_LINK_FRAME_SECTION, IE.LAYER2_PACKET_SECTION_DATA))
         record_type = self._record_type(frame_field)
         has_counters = record_type < RecordType.EVENT
@@ -119,6 +132,7 @@ class _Builder:
                 "outer_protocol_field": self._outer,
                 "has_inner_ip": self._has_inner_ip,
             },
+            reverse,
         )
 
     # what the template has

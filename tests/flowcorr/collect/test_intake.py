@@ -58,12 +58,17 @@ def test_a_full_batch_stops_the_walk_between_two_records() -> None:
 
 
 def test_other_datagrams_wait_for_the_end_of_the_walk() -> None:
-    i = Input(capacity=1)
+    i = Input(capacity=2)
     vector = Datagrams(1)
-    vector.append(v5(v5_record(), v5_record()), packed(ROUTER), 1, NOW)
+    vector.append(v5(v5_record(), v5_record(), v5_record()), packed(ROUTER), 1, NOW)
     assert not i.intake.take(vector, i.batch)
     with pytest.raises(ValueError, match="not walked"):
         i.intake.take(Datagrams(1), i.batch)
+
+
+def test_a_batch_has_room_for_both_directions_of_a_record() -> None:
+    with pytest.raises(ValueError, match="two rows"):
+        Input(capacity=1).take(v5(v5_record()))
 
 
 def test_a_batch_of_another_layout_is_refused() -> None:
