@@ -69,6 +69,7 @@ def intake_settings(c: Configuration, daemon: str, custom: Sequence[CustomPrimit
     """Tell how datagrams are read."""
     is_netflow = daemon == "nfacctd"
     return IntakeSettings(
+        is_sflow=not is_netflow,
         decode=DecodeSettings(
             use_ip_next_hop=c.of("use_ip_next_hop", bool),
             asa_bi_flow=c.of("tmp_asa_bi_flow", bool),
