@@ -30,7 +30,7 @@ _PAIRS: Final = (
     (IE.DOT1Q_VLAN_ID, IE.POST_DOT1Q_VLAN_ID),
     (IE.DOT1Q_CUSTOMER_VLAN_ID, IE.POST_DOT1Q_CUSTOMER_VLAN_ID),
 )
-_EXCHANGED: Final = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
+_EXCHANGED: Final[dict[int, int]] = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
 
 _COUNTERS: Final = (
     IE.OCTET_DELTA_COUNT,
