@@ -126,7 +126,8 @@ class Brokers:
         from routed.plumbing.sink_kafka import KafkaCarrier  # noqa: PLC0415 (a library that no other part needs)
 
         say: Callable[[Level, str], None] = self._log.write
-        carrier = KafkaCarrier(transport, self._reactor, say)
+        reactor = self._reactor
+        carrier = KafkaCarrier(transport, begin=reactor.callWhenRunning, post=reactor.callFromThread, say=say)
         self._metrics.add("kafka", carrier.counters, {"sink": settings.label})
         return carrier
 

@@ -19,7 +19,6 @@ import sys
 import time
 import zlib
 from collections import deque
-from functools import partial
 from itertools import cycle, islice
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from confluent_kafka import Message, Producer
-    from twisted.internet.interfaces import IReactorFromThreads
 
     from routed.plumbing.carrier import Reports
     from routed.plumbing.kafka_settings import KafkaSettings
@@ -105,7 +103,7 @@ class Courier:
         self,
         settings: KafkaSettings,
         counters: KafkaCounters,
-        post: Callable[..., None],
+        post: Callable[..., object],
         reports: Reports,
         say: Callable[[Level, str], None],
     ) -> None:
@@ -384,26 +382,30 @@ class KafkaCarrier:
 
     Args:
         settings: where to.
-        reactor: to come back to.
+        begin: calls a function as soon as the reactor runs, when privileges have been given up.
+        post: calls a function in the reactor's thread.
         say: the log; called in the reactor's thread.
     """
 
     def __init__(
-        self, settings: KafkaSettings, reactor: IReactorFromThreads, say: Callable[[Level, str], None]
+        self,
+        settings: KafkaSettings,
+        *,
+        begin: Callable[..., object],
+        post: Callable[..., object],
+        say: Callable[[Level, str], None],
     ) -> None:
         self.counters = KafkaCounters()
-        self._settings, self._reactor, self._say = settings, reactor, say
+        self._settings, self._begin, self._post, self._say = settings, begin, post, say
         self._orders: SimpleQueue[Callable[[Courier], None] | None] = SimpleQueue()
         self._over: Deferred[None] = Deferred()
-        self._thread: Thread | None = None
 
     def start(self, reports: Reports) -> None:
         """Begin to connect."""
-        post = self._reactor.callFromThread
         sys.setswitchinterval(SWITCH_INTERVAL)
-        courier = Courier(self._settings, self.counters, post, reports, partial(post, self._say))
-        self._thread = Thread(target=self._run, args=(courier,), name=self._settings.keys, daemon=True)
-        self._thread.start()
+        courier = Courier(self._settings, self.counters, self._post, reports, self._tell)
+        thread = Thread(target=self._run, args=(courier,), name=self._settings.keys, daemon=True)
+        self._begin(thread.start)
 
     def send(self, parcels: Sequence[Parcel]) -> None:
         """Take parcels."""
@@ -418,16 +420,19 @@ class KafkaCarrier:
         self._orders.put(None)
         return self._over
 
+    def _tell(self, level: Level, text: str) -> None:
+        self._post(self._say, level, text)
+
     def _run(self, courier: Courier) -> None:
         while self._obey(courier):
             try:
                 courier.turn()
             except Exception as bug:  # noqa: BLE001 (none may end the thread: nothing would be delivered any more)
-                self._reactor.callFromThread(log_bug, bug, f"the thread of {self._settings.keys}")
+                self._post(log_bug, bug, f"the thread of {self._settings.keys}")
                 courier.recover(str(bug))
                 time.sleep(BUG_PAUSE)
         courier.close()
-        self._reactor.callFromThread(self._over.callback, None)
+        self._post(self._over.callback, None)
 
     def _obey(self, courier: Courier) -> bool:
         """Take all orders, wait for one when there is nothing else to do; false when it was the last."""
