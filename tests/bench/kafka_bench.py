@@ -49,6 +49,7 @@ class Dumped:
     wall: float
     broker_cpu: float
     pause_ms: float | None
+    busy_ms: float | None
 
 
 class Topic:
@@ -109,7 +110,8 @@ def dump(ground: Ground, kind: Kind, load: Load, broker: Broker, topic: str) -> 
         wall = max(0.001, sizes[-1][0] - begin)
         cpu, broker_cpu = meter.seconds() - before, broker_meter.seconds() - broker_before
         player.close()
-    return Dumped(rows=load.routes, cpu=cpu, wall=wall, broker_cpu=broker_cpu, pause_ms=cases.longest_pause(daemon)[0])
+    pause_ms, busy_ms = cases.longest_pause(daemon)
+    return Dumped(rows=load.routes, cpu=cpu, wall=wall, broker_cpu=broker_cpu, pause_ms=pause_ms, busy_ms=busy_ms)
 
 
 def alone(broker: Broker, topic: str, rows: int) -> Dumped:
@@ -133,6 +135,7 @@ def alone(broker: Broker, topic: str, rows: int) -> Dumped:
         wall=time.monotonic() - begin,
         broker_cpu=broker_meter.seconds(),
         pause_ms=None,
+        busy_ms=None,
     )
 
 
@@ -161,9 +164,9 @@ def table(figures: Mapping[str, Dumped]) -> str:
     rows = []
     for name, one in figures.items():
         ratio = f"{one.wall / figures[OURS.name].wall:.1f}" if OURS.name in figures and name != OURS.name else ""
-        pause = "" if one.pause_ms is None else f"{one.pause_ms:.0f}"
+        pauses = ["" if figure is None else f"{figure:.0f}" for figure in (one.pause_ms, one.busy_ms)]
         speeds = (report.per_second(one.rows / one.wall), report.per_second(one.rows / one.cpu))
-        rows.append((name, f"{one.rows:,}", *speeds, f"{one.broker_cpu:.1f}", pause, ratio))
+        rows.append((name, f"{one.rows:,}", *speeds, f"{one.broker_cpu:.1f}", *pauses, ratio))
     head = (
         "daemon",
         "rows",
@@ -171,6 +174,7 @@ def table(figures: Mapping[str, Dumped]) -> str:
         "rows/CPU s",
         "CPU s of the broker",
         "longest pause, ms",
+        "busiest turn, ms",
         "ours is faster by",
     )
     return report.table(head, rows)
