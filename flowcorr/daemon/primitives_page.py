@@ -49,7 +49,7 @@ DIFFERENCES: Final = """\
 |---|---|
 | `tcpflags_encode_as_array`: no flag at all when ECE or CWR is set | all flags, `CWR` and `ECE` among them |
 | `as_path_encode_as_array`: AS numbers of one digit are left out | all of them |
-| `pre_tag_label_encode_as_map`: every `%` divides, so a label without one takes the next key | each label is divided at its first `%`; one without has an empty value |
+| `pre_tag_label_encode_as_map`: a label without `%` takes the key of the next one | it has an empty value |
 | a text that is no UTF-8 is missing in JSON | what is no UTF-8 is U+FFFD |
 | CSV is not quoted: a separator in a label or an AS set breaks the row | quoted as RFC 4180 says, where it must be |
 | counters of events are missing in CSV: rows are shorter than the header | empty columns |
@@ -84,8 +84,8 @@ def page() -> str:
 
 def _row(field: Field) -> str:
     daemons = " ".join(name for name, letter in DAEMONS.items() if letter in field.daemons)
-    header = "–" if field.header is None else f"`{field.header}`"
-    width = "–" if field.header is None else str(field.width)
+    header = "-" if field.header is None else f"`{field.header}`"
+    width = "-" if field.header is None else str(field.width)
     return f"| `{field.primitive}` | `{field.key}` {_type(field)} | {header} | {width} | {daemons} | {field.meaning} |"
 
 
