@@ -202,8 +202,11 @@ cdef char *put_list(char *to, const uint8_t *at, const uint8_t *end, int style) 
     """A text of parts with `_` between them as a list."""
     cdef const uint8_t *stop
     cdef bint first = True
-    if style == AS_AVRO and at < end:
-        to = put_long(to, count_parts(at, end, c"_"))
+    cdef int64_t n
+    if style == AS_AVRO:
+        n = count_parts(at, end, c"_")
+        if n:                            # a block of none is the end of them
+            to = put_long(to, n)
     while at < end:
         stop = part_end(at, end, c"_")
         if stop > at:

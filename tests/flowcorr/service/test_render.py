@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import fastavro
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowcorr.columns._batch import Batch
@@ -535,6 +535,7 @@ def test_numbers_beyond_those_of_avro_are_the_largest_one() -> None:
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(FIRST_OF_TEXTS, TEXTS)))
+@example(dict.fromkeys(FIRST_OF_TEXTS, b"_,_"))
 def test_whatever_a_text_holds_avro_is_read_back(values: dict[str, bytes]) -> None:
     rows = Rows(", ".join(FIRST_OF_TEXTS))
     rows.add(**values)
