@@ -57,6 +57,9 @@ LASTING: Final = 60.0
 #: ASPAs that are kept: more than there are ASes that have customers.
 MAX_ASPAS: Final = 1 << 18
 
+#: Where every answer of everything starts from.
+NOTHING: Final = PayloadSet()
+
 #: What the codes of RFC 8210 section 12 are for a payload that a cache may not send.
 CODES: Final = {
     "duplicate": ErrorCode.DUPLICATE_ANNOUNCEMENT,
@@ -325,7 +328,7 @@ class Connection:
         self._began: float | None = None
         self._is_full = False
         self._payloads = Payloads()
-        self._base = PayloadSet()  # what the answer is about
+        self._base = NOTHING  # what the answer is about
         self._aspas: dict[int, frozenset[int]] = {}
         self.protocol = _Protocol(self, connector)
 
@@ -360,7 +363,7 @@ class Connection:
             case ResponseBegun(is_full=is_full):
                 self._is_full = is_full
                 self._payloads = Payloads()
-                self._base = PayloadSet() if is_full else self._connector.received
+                self._base = NOTHING if is_full else self._connector.received
                 self._aspas = dict(self._base.aspas)
             case PrefixRun(octets=octets, count=count):
                 self._take_prefixes(octets, count)
@@ -416,20 +419,21 @@ class Connection:
         self.protocol.end(lambda _: self.session.refuse(code, reason, pdu))
 
     async def _finish(self, ended: ResponseEnded) -> None:
-        connector, payloads = self._connector, self._payloads
-        if not self._is_full and not connector.has_of(self.cache, self._base):
+        connector, payloads, base, aspas = self._connector, self._payloads, self._base, self._aspas
+        self._payloads, self._base, self._aspas = Payloads(), NOTHING, {}  # an idle session holds nothing
+        if not self._is_full and not connector.has_of(self.cache, base):
             self.session.resumes = False
             self.protocol.end(self.session.stop)
             return
         try:
-            vrps = await connector.in_thread(partial(payloads.applied_to, self._base.vrps, strict=True))
+            vrps = await connector.in_thread(partial(payloads.applied_to, base.vrps, strict=True))
         except PayloadError as error:
             version = self.session.version
             pdu = b"" if error.payload is None else prefix_pdu(version, *error.payload, kind=error.kind)
             self._refuse(CODES[error.kind], f"payload {error.kind}", pdu)
             return
         if not self.is_let_go:
-            await connector.take(self.cache, PayloadSet(vrps, self._aspas), ended, is_full=self._is_full)
+            await connector.take(self.cache, PayloadSet(vrps, aspas), ended, is_full=self._is_full)
 
     def _confess(self, bug: Failure) -> None:
         self.protocol.fail(bug)
