@@ -125,7 +125,7 @@ class BrokerSink:
         self._read = 0  # while spooling: the number up to which nothing has to be read from disk
         self._is_reading = False
         self._is_up: bool | None = None  # not known yet
-        self._failing = self._full = self._closing = self._losing = False
+        self._failing = self._full = self._closing = self._losing = self._pause_told = False
         self._quiet_since = clock.seconds()  # when the broker last confirmed something, or had nothing to confirm
         self._alarm: IDelayedCall | None = None
         self._reasons: set[str] = set()  # why it is failing, told already
@@ -303,6 +303,7 @@ class BrokerSink:
         self._alarm = self._clock.callLater(SPILL_AFTER, self._tick)
         if not self._flying and not self._waiting:
             self._quiet_since = self._clock.seconds()
+            self._pause_told = False
         elif self._clock.seconds() - self._quiet_since >= SPILL_AFTER:
             self._spill()
         if self.spooler is not None:
@@ -325,6 +326,7 @@ class BrokerSink:
             self._full = True
             self.counters.pauses += 1
             if not self._options.drops:
+                self._tell_pause()
                 self._watch.on_full()
         if spooler is not None and spooler.is_full:
             spooler.forget(self._confirmed())
@@ -334,6 +336,12 @@ class BrokerSink:
             and (self._is_up is False or not (self._flying or self._waiting))
         ):
             self._idle.callback(None)
+
+    def _tell_pause(self) -> None:
+        """Say once, until the broker has caught up, that producers wait; patient ones do so all the time."""
+        if not self._pause_told and not self._options.patient:
+            self._pause_told = True
+            self._report_reason("no room: whoever writes here waits")
 
     async def _close(self) -> None:
         """Wait for confirmations while they come, put the rest on disk, let go of everything."""

@@ -1,0 +1,58 @@
+"""What the library itself takes of a file of properties; it connects to nobody here."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaException
+
+from routed.plumbing.kafka_producer import Callbacks, make_producer
+from routed.plumbing.kafka_settings import KafkaSettings
+
+
+class Silent:
+    def log(self, *_: Any) -> None:
+        pass
+
+
+CALLBACKS = Callbacks(error=lambda _: None, statistics=lambda _: None, logger=Silent())
+
+
+def settings(tmp_path: Path, text: str) -> KafkaSettings:
+    path = tmp_path / "librdkafka.conf"
+    path.write_text(text)
+    return KafkaSettings(servers="127.0.0.1:1", keys="k_", config_file=path)
+
+
+def test_without_a_file_all_is_ours() -> None:
+    made = make_producer(KafkaSettings(servers="127.0.0.1:1", keys="k_"), CALLBACKS)
+    assert (made.problems, made.logs_statistics) == ((), False)
+
+
+def test_what_the_library_does_not_take_is_left_out_and_told_with_its_line(tmp_path: Path) -> None:
+    text = "global, linger.ms, 50\nglobal, lingr.ms, 50\ntopic, request.required.acks, 1\nglobal, log_level, loud\n"
+    made = make_producer(settings(tmp_path, text), CALLBACKS)
+    where = f"k_config_file: {tmp_path}/librdkafka.conf"
+    assert [problem[: len(where) + 4] for problem in made.problems] == [f"{where}:2: ", f"{where}:4: "]
+    assert made.problems[0].endswith("did you mean linger.ms?: left out")
+
+
+def test_what_excludes_the_idempotent_producer_takes_its_place(tmp_path: Path) -> None:
+    for line in ("topic, request.required.acks, 1", "global, enable.idempotence, false", "global, retries, 3"):
+        assert make_producer(settings(tmp_path, line), CALLBACKS).problems == ()
+
+
+def test_properties_that_are_good_each_alone_and_not_together_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KafkaException, match=r"k_config_file: Failed to create producer: .*GSSAPI"):
+        make_producer(settings(tmp_path, "global, security.protocol, sasl_plaintext\n"), CALLBACKS)
+
+
+def test_statistics_that_the_file_asks_for_are_for_the_log(tmp_path: Path) -> None:
+    assert make_producer(settings(tmp_path, "global, statistics.interval.ms, 1000"), CALLBACKS).logs_statistics
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """A connection without what it says might be one in the clear."""
+    missing = KafkaSettings(servers="127.0.0.1:1", keys="k_", config_file=tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        make_producer(missing, CALLBACKS)
