@@ -1,355 +1,88 @@
-"""The Kafka courier with a library that does what a test says; the real one is in tests/peers."""
+"""The thread of the Kafka carrier, without a library."""
 
-import zlib
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from threading import Event
+from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from twisted.internet.defer import Deferred
 
 from routed.plumbing import sink_kafka as module
 from routed.plumbing.carrier import Reports
-from routed.plumbing.kafka_producer import Callbacks, Made
 from routed.plumbing.kafka_settings import KafkaSettings
-from routed.plumbing.kafka_statistics import KafkaCounters
-from routed.plumbing.log import Level
 from routed.plumbing.parcel import Address, Parcel
-from routed.plumbing.sink_kafka import Courier
+from routed.plumbing.sink_kafka import KafkaCarrier
 
-SETTINGS = KafkaSettings(servers="h:1", keys="k_", partition=0, retry=60)
-
-
-class Message:
-    """What a delivery report is about."""
-
-    def __init__(self, topic: str, value: bytes | None) -> None:
-        self._topic, self._value = topic, value
-
-    def topic(self) -> str:
-        return self._topic
-
-    def value(self) -> bytes | None:
-        return self._value
+#: For what another thread does. Units: seconds.
+PATIENCE = 60.0
+PARCEL = Parcel(1, Address("t"), b"{}\n", 1)
 
 
-class Library:
-    """A producer that keeps messages until a test decides."""
+class Courier:
+    """Takes orders, and fails when it is told to."""
 
-    def __init__(self, callbacks: Callbacks) -> None:
-        self.callbacks = callbacks
-        self.messages: list[tuple[str, int, dict[str, Any], Callable[..., None]]] = []
-        self.room = 1_000_000
-        self.partitions = 4
-        self.missing: KafkaError | None = None
-        self.asked: list[str | None] = []
-        self.due: list[Callable[[], None]] = []
-        self.is_purged = False
+    is_idle = True
 
-    def produce_batch(self, topic: str, messages: list[dict[str, Any]], *, partition: int, on_delivery: Any) -> int:
-        taken = messages[: self.room]
-        self.messages += [(topic, partition, message, on_delivery) for message in taken]
-        self.room -= len(taken)
-        for message in messages[len(taken) :]:
-            message["_error"] = KafkaError(KafkaError._QUEUE_FULL)
-        return len(taken)
+    def __init__(self, *_: Any) -> None:
+        self.put_, self.turned, self.renewed, self.closed, self.recovered = (Event() for _ in range(5))
+        self.bugs = 0
 
-    def poll(self, _timeout: float) -> None:
-        due, self.due = self.due, []
-        for one in due:
-            one()
+    def put(self, parcels: list[Parcel]) -> None:
+        assert parcels == [PARCEL]
+        self.put_.set()
 
-    def list_topics(self, topic: str | None = None, *, timeout: float) -> Any:
-        assert timeout
-        self.asked.append(topic)
-        if self.missing is not None and topic is None:
-            raise KafkaException(self.missing)
-        found = SimpleNamespace(error=self.missing, partitions=dict.fromkeys(range(self.partitions)))
-        return SimpleNamespace(topics={topic: found})
+    def renew(self) -> None:
+        self.renewed.set()
 
-    def purge(self) -> None:
-        self.is_purged = True
+    def turn(self) -> None:
+        if self.bugs:
+            self.bugs -= 1
+            raise RuntimeError("a bug")
+        self.turned.set()
 
-    def flush(self, _timeout: float) -> None:
-        pass
+    def recover(self, reason: str) -> None:
+        assert reason == "a bug"
+        self.recovered.set()
 
-    def answer(self, count: int = 1_000_000, error: KafkaError | None = None) -> None:
-        """Let the next messages be confirmed, or refused."""
-        for topic, _, message, report in self.messages[:count]:
-            self.due.append(lambda t=topic, m=message, r=report: r(error, Message(t, m["value"])))
-        del self.messages[:count]
-        self.room = 1_000_000
-
-    @property
-    def values(self) -> list[bytes | None]:
-        return [message["value"] for _, _, message, _ in self.messages]
+    def close(self) -> None:
+        self.closed.set()
 
 
-class Rig:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, settings: KafkaSettings = SETTINGS) -> None:
-        self.made: list[Library] = []
-        self.problems: tuple[str, ...] = ()
-        self.refuses: Exception | None = None
-        self.told: list[tuple[Any, ...]] = []
-        self.said: list[tuple[Level, str]] = []
-        self.now = 100.0
-        self.counters = KafkaCounters()
-
-        def make(_: KafkaSettings, callbacks: Callbacks) -> Made:
-            if self.refuses is not None:
-                raise self.refuses
-            self.made.append(Library(callbacks))
-            return Made(cast("Any", self.made[-1]), self.problems, logs_statistics=True)
-
-        monkeypatch.setattr(module, "make_producer", make)
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
-        reports = Reports(
-            delivered=lambda numbers: self.told.append(("delivered", *numbers)),
-            refused=lambda *facts: self.told.append(("refused", *facts)),
-            up=lambda: self.told.append(("up",)),
-            down=lambda reason: self.told.append(("down", reason)),
-        )
-        self.courier = Courier(
-            settings,
-            self.counters,
-            lambda call, *arguments: call(*arguments),
-            reports,
-            lambda level, text: self.said.append((level, text)),
-        )
-
-    @property
-    def library(self) -> Library:
-        return self.made[-1]
-
-    def put(self, *rows: bytes, number: int = 1, key: bytes = b"") -> None:
-        address = Address("topic", key, b"192.0.2.1 179")
-        self.courier.put([Parcel(number, address, b"".join(rows), len(rows))])
-
-    def turn(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.courier.turn()
-
-    def delivered(self) -> list[int]:
-        return [number for what, *numbers in self.told if what == "delivered" for number in numbers]
+def ignore(*_: object) -> None:
+    pass
 
 
-@pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
-    return Rig(monkeypatch)
+def test_the_thread_takes_orders_outlives_a_bug_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    courier = Courier()
+    made: list[Any] = []
+    posted: list[Any] = []
 
+    def make(*arguments: Any) -> Courier:
+        made.extend(arguments)
+        return courier
 
-def test_a_parcel_is_delivered_when_its_last_row_is(rig: Rig) -> None:
-    rig.put(b"a\n", b"b\n")
-    rig.turn()
-    assert rig.library.values == [b"a", b"b"]
-    rig.library.answer(1)
-    rig.turn(2)
-    assert rig.delivered() == []
-    rig.library.answer(1)
-    rig.turn(2)
-    assert rig.delivered() == [1]
+    monkeypatch.setattr(module, "Courier", make)
+    monkeypatch.setattr(make, "renew", lambda its: its.renew(), raising=False)
+    monkeypatch.setattr(module, "BUG_PAUSE", 0.0)
+    over = Event()
 
+    def post(call: Any, *arguments: Any) -> None:
+        posted.append(call)
+        if call is not module.log_bug:
+            call(*arguments)
+            over.set()
 
-def test_a_full_queue_of_the_library_is_waited_for(rig: Rig) -> None:
-    rig.turn()
-    rig.library.room = 1
-    rig.put(b"a\n", b"b\n", b"c\n")
-    rig.library.due.append(lambda: rig.library.answer(1))
-    rig.turn(3)
-    rig.library.answer()
-    rig.turn(2)
-    assert rig.delivered() == [1]
-
-
-@pytest.mark.parametrize("count", [1, 4, 7])
-def test_without_a_key_a_source_stays_in_one_partition(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_"))
-    rig.turn()
-    rig.library.partitions = count
-    for number in range(3):
-        rig.put(b"a\n", number=number)
-    rig.turn(2)
-    assert {partition for _, partition, *_ in rig.library.messages} == {zlib.crc32(b"192.0.2.1 179") % count}
-    assert rig.library.asked.count("topic") == 1
-
-
-def test_with_a_key_the_library_chooses_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_"))
-    rig.put(b"a\n", key=b"192_0_2_1")
-    rig.turn(2)
-    [(_, partition, message, _)] = rig.library.messages
-    assert (partition, message["key"]) == (-1, b"192_0_2_1")
-
-
-def test_a_topic_that_is_being_made_is_asked_for_again_before_anybody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_"))
-    rig.turn()
-    rig.library.missing = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
-    rig.put(b"a\n")
-    rig.told.clear()
-    while not rig.told:
-        rig.turn()
-        rig.now += module.TOPIC_PAUSE
-    assert rig.now - 100 > module.TOPIC_PATIENCE
-    assert rig.told[0][0] == "down"
-    assert "topic: " in rig.told[0][1]
-    rig.library.missing = None
-    rig.now += module.PROBE
-    rig.turn(2)
-    assert rig.library.values == [b"a"]
-
-
-def test_topics_take_turns_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_", partition=0, topics=2))
-    rig.put(b"a\n", b"b\n", b"c\n")
-    rig.put(b"d\n", number=2)
-    rig.turn()
-    topics = {message["value"]: topic for topic, _, message, _ in rig.library.messages}
-    assert topics == {b"a": "topic_0", b"b": "topic_1", b"c": "topic_0", b"d": "topic_1"}
-    rig.library.answer()
-    rig.turn(2)
-    assert rig.delivered() == [1, 2]
-
-
-def test_a_row_that_no_broker_takes_is_refused_and_the_others_go_on(rig: Rig) -> None:
-    rig.put(b"a\n", b"b\n")
-    rig.turn()
-    rig.library.answer(1, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-    rig.library.answer()
-    rig.turn(2)
-    assert [told[:3] for told in rig.told if told[0] == "refused"] == [("refused", 1, 1)]
-    assert rig.delivered() == [1]
-    assert len(rig.made) == 1
-
-
-def test_a_failure_for_good_makes_a_new_producer_that_begins_where_the_last_one_ended(rig: Rig) -> None:
-    rig.put(b"a\n")
-    rig.put(b"b\n", number=2)
-    rig.put(b"c\n", number=3)
-    rig.turn()
-    first = rig.library
-    first.answer(1)
-    rig.turn(2)
-    first.callbacks.error(KafkaError(KafkaError._FATAL, "out of order", fatal=True))
-    rig.turn(2)
-    assert first.is_purged
-    assert rig.told[-1] == ("down", "out of order")
-    rig.now += SETTINGS.retry  # not sooner than that after the first was made
-    rig.turn(2)
-    assert len(rig.made) == 2
-    assert rig.library.values == [b"b", b"c"]
-    first.answer()
-    first.poll(0)  # late reports of the old one count for nothing
-    rig.turn(2)
-    assert rig.delivered() == [1]
-    rig.library.answer()
-    rig.turn(2)
-    assert rig.delivered() == [1, 2, 3]
-
-
-def test_a_message_that_is_given_up_is_produced_again(rig: Rig) -> None:
-    rig.now += 1000
-    rig.put(b"a\n", b"b\n")
-    rig.turn()
-    rig.now += SETTINGS.retry
-    rig.library.answer(1, KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
-    rig.turn(3)
-    assert len(rig.made) == 2
-    assert rig.library.values == [b"a", b"b"]
-
-
-def test_a_producer_that_cannot_be_made_is_tried_again(rig: Rig) -> None:
-    rig.refuses = FileNotFoundError(2, "No such file", "/x")
-    rig.put(b"a\n")
-    rig.turn(3)
-    assert rig.told == [("down", "k_config_file: [Errno 2] No such file: '/x'")]
-    rig.refuses = None
-    rig.now += SETTINGS.retry
-    rig.turn()
-    assert rig.library.values == [b"a"]
-
-
-def test_problems_of_the_properties_are_told_once(rig: Rig) -> None:
-    rig.problems = ("k_config_file: f:1: no such property",)
-    rig.turn()
-    rig.courier.renew()
-    rig.now += SETTINGS.retry
-    rig.turn(3)
-    assert len(rig.made) == 2
-    assert rig.said == [(Level.WARN, "k_config_file: f:1: no such property")]
-
-
-def test_a_new_producer_is_made_when_the_old_one_has_delivered(rig: Rig) -> None:
-    rig.put(b"a\n")
-    rig.turn()
-    rig.courier.renew()
-    rig.put(b"b\n", number=2)
-    rig.turn(2)
-    assert len(rig.made) == 1
-    rig.library.answer()
-    rig.turn(3)
-    assert len(rig.made) == 2
-    assert rig.library.values == [b"b"]
-    assert rig.delivered() == [1]
-
-
-def test_a_new_producer_is_made_at_once_when_the_broker_is_away(rig: Rig) -> None:
-    """What is under way would wait for ever, with a wrong password for instance."""
-    rig.turn()
-    rig.library.missing = KafkaError(KafkaError._TRANSPORT)
-    rig.library.callbacks.error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
-    rig.put(b"a\n")
-    rig.now += module.PROBE
-    rig.turn()
-    rig.courier.renew()
-    rig.turn(2)
-    assert len(rig.made) == 2
-    assert rig.library.values == [b"a"]
-
-
-def test_a_broker_that_does_not_answer_is_told_with_the_complaint_of_the_library(rig: Rig) -> None:
-    rig.turn()
-    assert rig.told == [("up",)]
-    rig.library.missing = KafkaError(KafkaError._TRANSPORT)
-    rig.library.callbacks.error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
-    rig.library.callbacks.error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
-    rig.now += module.PROBE
-    rig.turn()
-    assert rig.told[-1] == ("down", "wrong password")
-    rig.library.missing = None
-    rig.now += module.PROBE
-    rig.turn()
-    assert rig.told[-1] == ("up",)
-
-
-def test_a_complaint_that_was_nothing_is_not_told(rig: Rig) -> None:
-    rig.turn()
-    rig.library.callbacks.error(KafkaError(KafkaError._ALL_BROKERS_DOWN))  # an idle connection was closed
-    rig.now += module.PROBE
-    rig.turn(2)
-    assert rig.told == [("up",)]
-
-
-def test_statistics_become_counters_and_go_on_with_the_next_producer(rig: Rig) -> None:
-    def statistics(sent: int) -> str:
-        broker = (
-            '{"nodeid": 1, "state": "UP", "tx": 3, "txerrs": 1, "txretries": 0, "req_timeouts": 2, "rtt": {"avg": 700}}'
-        )
-        return f'{{"txmsgs": {sent}, "txmsg_bytes": 9, "msg_cnt": 5, "msg_size": 6, "brokers": {{"h:1/1": {broker}}}}}'
-
-    rig.turn()
-    rig.library.callbacks.statistics(statistics(10))
-    rig.library.callbacks.statistics(statistics(15))
-    rig.courier.renew()
-    rig.turn(2)
-    rig.library.callbacks.statistics(statistics(4))
-    counters = rig.counters
-    assert (counters.messages_sent, counters.producers, counters.request_timeouts) == (19, 2, 4)
-    assert (counters.messages_queued, counters.brokers_connected, counters.round_trip_us) == (5, 1, 700)
-    assert rig.said[0] == (Level.INFO, statistics(10))
-
-
-def test_an_empty_parcel_is_delivered(rig: Rig) -> None:
-    rig.put()
-    rig.turn(2)
-    assert rig.delivered() == [1]
+    carrier = KafkaCarrier(KafkaSettings(servers="h:1", keys="k_"), begin=lambda call: call(), post=post, say=ignore)
+    carrier.start(Reports(delivered=ignore, refused=ignore, up=ignore, down=ignore))
+    carrier.send([PARCEL])
+    carrier.reopen()
+    assert courier.put_.wait(PATIENCE)
+    assert courier.renewed.wait(PATIENCE)
+    courier.bugs = 1
+    assert courier.recovered.wait(PATIENCE)
+    assert module.log_bug in posted
+    courier.turned.clear()
+    assert courier.turned.wait(PATIENCE)
+    ended: Deferred[None] = carrier.close()
+    assert over.wait(PATIENCE)
+    assert courier.closed.is_set()
+    assert ended.called
