@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import resource
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from routed.plumbing.metrics import Kind, Metric, Reading
+from routed.plumbing.metrics import MAX_READINGS, Kind, Metric, Reading
 from routed.rib.families import FAMILIES
 from routed.service.peer_records import RESTARTING, STATES
 from routed.session.bgp_passive import State
@@ -19,6 +20,7 @@ from routed.wire.rd import format_rd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from ipaddress import IPv4Address, IPv6Address
 
     from routed.plumbing.metrics import Labels, Registry
     from routed.rib._rib import PeerRib, Rib
@@ -99,6 +101,10 @@ RESIDENT: Final = Metric("process_resident_memory_bytes", Kind.GAUGE, "Memory th
 DESCRIPTORS: Final = Metric("process_open_fds", Kind.GAUGE, "Open descriptors")
 MAX_DESCRIPTORS: Final = Metric("process_max_fds", Kind.GAUGE, "Descriptors that may be open")
 
+#: What names a family, by its index.
+FAMILY_LABELS: Final = tuple((("afi", str(int(afi))), ("safi", str(int(safi)))) for afi, safi in FAMILIES)
+#: RIBs whose labels are kept: they are written anew for every scrape, and more of them are not listed.
+REMEMBERED_RIBS: Final = MAX_READINGS
 OWN_DESCRIPTORS: Final = Path("/proc/self/fd")
 OWN_MEMORY: Final = Path("/proc/self/statm")
 
@@ -164,7 +170,7 @@ def measure_bmp(registry: Registry, source: RouterSource, wall_clock: Callable[[
 def measure_stores(registry: Registry, rib: Rib, tables: Tables) -> None:
     """Measure what is held for all peers together."""
     registry.measure(
-        PREFIXES, lambda: (Reading(family_labels(at), len(rib.prefixes[at])) for at in range(len(FAMILIES)))
+        PREFIXES, lambda: (Reading(FAMILY_LABELS[at], len(rib.prefixes[at])) for at in range(len(FAMILIES)))
     )
     registry.measure(PATHS, lambda: [Reading((), len(rib.paths))])
     registry.measure(MEMORY, lambda: memory_of(rib, tables))
@@ -238,23 +244,35 @@ def tables_in(rib: PeerRib | None) -> Iterator[tuple[int, Table]]:
 
 def routes_of(labels: Labels, rib: PeerRib | None) -> Iterator[Reading]:
     """Say how many routes of each family there are."""
-    return (Reading((*labels, *family_labels(family)), len(table)) for family, table in tables_in(rib))
+    return (Reading((*labels, *FAMILY_LABELS[family]), len(table)) for family, table in tables_in(rib))
 
 
 def stale_of(labels: Labels, rib: PeerRib | None) -> Iterator[Reading]:
     """Say how many of them are stale."""
-    return (Reading((*labels, *family_labels(family)), table.stale) for family, table in tables_in(rib))
+    return (Reading((*labels, *FAMILY_LABELS[family]), table.stale) for family, table in tables_in(rib))
 
 
 def rib_routes(router: MonitoredRouter) -> Iterator[Reading]:
     """Say how many routes of each RIB and family a router shows."""
     of_router = router_labels(router)
     for view in router.all_views():
-        header = view.header
-        rd = "" if header.distinguisher == NO_DISTINGUISHER else format_rd(header.distinguisher)
-        peer = (("peer", str(header.address)), ("peer_type", str(int(header.peer_type))), ("rd", rd))
-        rib = (("rib", header.rib_type), ("filtered", str(int(header.is_filtered))))
-        yield from routes_of((*of_router, *peer, *rib), view.rib)
+        h = view.header
+        of_rib = rib_labels(h.address, int(h.peer_type), h.distinguisher, h.rib_type, h.is_filtered)
+        yield from routes_of((*of_router, *of_rib), view.rib)
+
+
+@lru_cache(maxsize=REMEMBERED_RIBS)
+def rib_labels(
+    address: IPv4Address | IPv6Address, peer_type: int, distinguisher: bytes, rib_type: str, is_filtered: bool
+) -> Labels:
+    """Return what names a RIB of a router."""
+    return (
+        ("peer", str(address)),
+        ("peer_type", str(peer_type)),
+        ("rd", "" if distinguisher == NO_DISTINGUISHER else format_rd(distinguisher)),
+        ("rib", rib_type),
+        ("filtered", str(int(is_filtered))),
+    )
 
 
 def memory_of(rib: Rib, tables: Tables) -> Iterator[Reading]:
@@ -275,12 +293,6 @@ def neighbor_labels(neighbor: Neighbor) -> Labels:
 def router_labels(router: MonitoredRouter) -> Labels:
     """Return what names a router: its port too, because one address may have several sessions."""
     return ("router", str(router.text.address)), ("router_port", str(router.text.port))
-
-
-def family_labels(family: int) -> Labels:
-    """Return what names a family."""
-    afi, safi = FAMILIES[family]
-    return ("afi", str(int(afi))), ("safi", str(int(safi)))
 
 
 def cpu_seconds() -> float:
