@@ -37,7 +37,8 @@ AGGREGATE = """
     tcpflags, proto, tos, in_iface, out_iface, peer_src_ip, post_nat_src_host, timestamp_start, timestamp_end,
     export_proto_version, flows
 """
-#: Seconds that either of them has for the capture.
+OUTPUTS = ("csv", "formatted", "event_csv", "json")
+#: Seconds that nfacctd has for the capture.
 PATIENCE = 60
 
 
@@ -57,23 +58,30 @@ def capture(path: Path) -> None:
     path.write_bytes(pcap([(NOW + n, ethernet(ipv4(udp(octets), protocol=17))) for n, octets in enumerate(payloads)]))
 
 
-def configuration(folder: Path, output: str, name: str) -> str:
+def configuration(folder: Path, *outputs: str) -> str:
+    """Configure an instance of the plugin for each format, called after it."""
+    names = (f"print_output[{name}]: {name}\nprint_output_file[{name}]: {folder / name}\n" for name in outputs)
     return (
-        f"plugins: print[p]\naggregate[p]: {' '.join(AGGREGATE.split())}\nprint_output[p]: {output}\n"
-        f"print_output_file[p]: {folder / name}\nprint_refresh_time[p]: 3600\ntimestamps_utc: true\n"
+        f"plugins: {', '.join(f'print[{name}]' for name in outputs)}\naggregate: {' '.join(AGGREGATE.split())}\n"
+        f"print_refresh_time: 3600\ntimestamps_utc: true\n{''.join(names)}"
     )
 
 
-def print_theirs(folder: Path, output: str) -> list[str]:
-    text = configuration(folder, output, "theirs") + f"pcap_savefile: {folder / 'flows.pcap'}\nlogfile: {folder}/log\n"
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what nfacctd prints, and of the capture."""
+    require("pmacct")
+    folder = tmp_path_factory.mktemp("theirs")
+    capture(folder / "flows.pcap")
+    text = configuration(folder, *OUTPUTS) + f"pcap_savefile: {folder / 'flows.pcap'}\nlogfile: {folder}/log\n"
     (folder / "nfacctd.conf").write_text(text)
     command = ["/usr/sbin/nfacctd", "-f", str(folder / "nfacctd.conf")]
     subprocess.run(command, check=False, timeout=PATIENCE, capture_output=True)
-    return (folder / "theirs").read_text().splitlines()
+    return folder
 
 
-def print_ours(folder: Path, output: str) -> list[str]:
-    understood = configure(KEYS, parse_statements(configuration(folder, output, "ours"), "ours").statements)
+def print_ours(folder: Path, output: str, capture_file: Path) -> list[str]:
+    understood = configure(KEYS, parse_statements(configuration(folder, output), "ours").statements)
     [settings] = plugin_settings(understood, "nfacctd", {}, Owner()).plugins
     layout, texts, clock = Layout([*ALWAYS, *settings.columns]), Texts(), Clock()
     clock.advance(NOW)
@@ -99,7 +107,7 @@ def print_ours(folder: Path, output: str) -> list[str]:
 
     replay = ReplayInput(
         clock,
-        folder / "flows.pcap",
+        capture_file,
         FlowInput(intake, batch, run),
         on_end=lambda _error: None,
         now=clock.seconds,
@@ -109,7 +117,7 @@ def print_ours(folder: Path, output: str) -> list[str]:
     clock.pump([0.0] * 20)
     ensureDeferred(plugin.stop())
     clock.pump([0.1] * 20)
-    return (folder / "ours").read_text().splitlines()
+    return (folder / output).read_text().splitlines()
 
 
 def parsed(lines: list[str]) -> list[str]:
@@ -118,13 +126,11 @@ def parsed(lines: list[str]) -> list[str]:
     return sorted(json.dumps({**row, "tcp_flags": int(row["tcp_flags"])}) for row in rows)
 
 
-@pytest.mark.parametrize("output", ["csv", "formatted", "event_csv", "json"])
-def test_the_same_rows_are_printed(tmp_path: Path, output: str) -> None:
-    require("pmacct")
-    capture(tmp_path / "flows.pcap")
-    theirs, ours = print_theirs(tmp_path, output), print_ours(tmp_path, output)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_same_rows_are_printed(theirs: Path, tmp_path: Path, output: str) -> None:
+    ours, expected = print_ours(tmp_path, output, theirs / "flows.pcap"), (theirs / output).read_text().splitlines()
     if output == "json":
-        assert parsed(ours) == parsed(theirs)
+        assert parsed(ours) == parsed(expected)
         return
-    assert ours[0] == theirs[0]
-    assert sorted(ours) == sorted(theirs)
+    assert ours[0] == expected[0]
+    assert sorted(ours) == sorted(expected)
