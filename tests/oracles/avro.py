@@ -39,9 +39,11 @@ def decoded_lines(text: bytes, schema: Schema) -> list[dict[str, Any]]:
 
 
 def as_json_shows(record: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what JSON leaves out; an array that cannot be null is empty instead."""
-    lists = {"comms", "ecomms", "lcomms"} | ({"as_path"} if record.get("log_type") == "end-of-rib" else set())
-    shown = {key: value for key, value in record.items() if value is not None and not (key in lists and value == [])}
+    """Leave out what JSON leaves out; what cannot be null is empty instead."""
+    empty = [("comms", []), ("ecomms", []), ("lcomms", [])]
+    if record.get("log_type") == "end-of-rib":
+        empty += [("as_path", []), ("roa", [])]
+    shown = {key: value for key, value in record.items() if value is not None and (key, value or []) not in empty}
     del shown["writer_id"]
     return shown
 

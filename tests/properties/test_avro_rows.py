@@ -9,6 +9,7 @@ from routed.rib._dump import Snapshot
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._rows import Rows
 from routed.rib._update import apply
+from routed.rib._vrps import Vrps
 from routed.service.avro_records import AvroEncoding
 from routed.service.avro_schema import bgp_dump_schemas, bgp_log_schemas, bmp_dump_schemas, bmp_log_schemas
 from routed.service.records import new_rows
@@ -37,6 +38,7 @@ renders = st.builds(
     extra_attributes=st.just(False),
     timestamps=st.just(TimestampLayout.PLAIN),
     utc=st.just(True),
+    validates_origins=st.booleans(),
 )
 
 
@@ -96,6 +98,7 @@ def log(rows: Rows, case: Case) -> None:
 
 def begin(rows: Rows, case: Case) -> None:
     shown = case.shown
+    rows.origins = Vrps() if case.render.validates_origins else None
     if case.monitored:
         rows.log_monitored(NOW, shown.arrival)
         rows.source(shown.keys, shown.vpn_keys, shown.tag, None, shown.end)
@@ -108,6 +111,7 @@ def dump(rows: Rows, case: Case) -> None:
     context, updates = case.session
     peer = fresh(context)
     apply(peer, b"".join(updates))
+    rows.origins = Vrps() if case.render.validates_origins else None
     rows.dump(NOW, case.shown.keys, case.shown.tag)
     rows.source(case.shown.keys, case.shown.vpn_keys, case.shown.tag, None, case.shown.end)
     snapshot = Snapshot(peer)

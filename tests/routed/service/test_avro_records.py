@@ -2,6 +2,7 @@
 
 import json
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from routed.service.bmp_records import event_records
 from routed.service.records import BMP_ROUTER, PeerText, TimeFormat, dump_event, log_event
 from routed.service.settings import RenderSettings, TimestampLayout
 from routed.wire.bmp.message import decode_message
-from tests.fuzz.decoders import bmp_messages
 from tests.oracles.avro import MOST, decoded, decoded_lines
 
 RENDER = RenderSettings(
@@ -35,6 +35,7 @@ PEER = PeerText(address=IPv4Address("192.0.2.9"), port=179, tag=TAG, stream_tag=
 ROUTER = PeerText(
     address=IPv4Address("192.0.2.61"), port=48521, names=BMP_ROUTER, tag=TAG, stream_tag=TAG, dump_tag=TAG
 )
+CORPUS = Path(__file__).parents[2] / "fuzz" / "corpus" / "bmp"
 #: What the schemas of pmacct have no field for.
 JSON_ALONE = ("bmp_peer_down_info_", "bmp_init_info_", "bmp_term_info_", "bmp_peer_up_info_")
 
@@ -74,9 +75,9 @@ def test_every_event_of_a_router_says_in_avro_what_it_says_in_json(set_pd: bool)
     logs = bmp_log_schemas(RENDER, tags=True, set_pd=set_pd)
     dumps = bmp_dump_schemas(RENDER, tags=True, set_pd=set_pd)
     seen = set()
-    for octets in bmp_messages():
+    for path in sorted(CORPUS.iterdir()):
         try:
-            message = decode_message(octets)
+            message = decode_message(path.read_bytes())
         except WireError:
             continue
         for record in event_records(message, set_pd=set_pd):
