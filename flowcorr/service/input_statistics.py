@@ -1,0 +1,98 @@
+"""What the input counts: for the metrics of the daemon, and as lines of its log when somebody asks (SIGUSR1)."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from ipaddress import IPv6Address
+from typing import Final
+
+from flowcorr.collect.intake import Intake
+from routed.plumbing.metrics import Kind, Metric, Reading, Registry, labels_of
+
+#: Name, kind, meaning, and what of an intake it is.
+_NUMBERS: Final[tuple[tuple[str, Kind, str, Callable[[Intake], float]], ...]] = (
+    ("datagrams", Kind.COUNTER, "datagrams that were read", lambda intake: intake.walked),
+    ("bytes", Kind.COUNTER, "octets of them", lambda intake: intake.walked_octets),
+    ("flows", Kind.COUNTER, "records and samples that became flows", lambda intake: intake.rows),
+    ("sets_without_template", Kind.COUNTER, "sets that came before their template", lambda i: i.unknown_sets),
+    ("exporters", Kind.GAUGE, "exporters that are known", lambda intake: len(intake.exporters)),
+    ("exporters_met", Kind.COUNTER, "exporters that were ever met", lambda intake: intake.met),
+    ("templates", Kind.GAUGE, "templates that are known", lambda intake: intake.templates.count),
+    ("template_fields", Kind.GAUGE, "fields of them", lambda intake: intake.templates.fields),
+    ("parked_bytes", Kind.GAUGE, "octets that wait for a template", lambda intake: intake.parking.octets),
+    ("parked", Kind.COUNTER, "sets that waited for a template", lambda intake: intake.parking.parked),
+    ("parked_read", Kind.COUNTER, "sets whose template came", lambda intake: intake.parking.read),
+    ("parked_expired", Kind.COUNTER, "sets that waited in vain", lambda intake: intake.parking.expired),
+)
+#: Name, meaning, and which counter of an exporter it is.
+_OF_EXPORTERS: Final = (
+    ("exporter_datagrams", "datagrams of an exporter", "datagrams"),
+    ("exporter_flows", "records and samples of an exporter", "records"),
+    ("exporter_missing", "datagrams (v9, sFlow) or records (v5, IPFIX) that its sequence numbers miss", "missing"),
+    ("exporter_jumps_forward", "times that its sequence numbers left something out", "jumps_forward"),
+    ("exporter_jumps_backward", "times that its sequence numbers went back", "jumps_backward"),
+    ("exporter_unknown_template", "sets of an exporter that came before their template", "unknown_template"),
+    ("exporter_refused", "datagrams, sets and records of an exporter that were refused", "refused"),
+)
+#: Versions of sFlow are that much more, in an exporter.
+_SFLOW: Final = 100
+
+
+def register(registry: Registry, intake: Intake, dropped: Callable[[], int]) -> None:
+    """Let a registry ask for all numbers of an input; `dropped` tells the datagrams that the system dropped."""
+    for name, kind, meaning, read in _NUMBERS:
+        _measure(registry, name, kind, meaning, partial(_one, partial(read, intake)))
+    _measure(
+        registry,
+        "dropped",
+        Kind.COUNTER,
+        "datagrams that the system dropped because they were not fetched in time",
+        partial(_one, dropped),
+    )
+    _measure(
+        registry,
+        "refused",
+        Kind.COUNTER,
+        "datagrams, sets, records and samples that were refused, by reason",
+        lambda: (Reading(labels_of({"reason": why}), count) for why, count in intake.refused.items()),
+    )
+    for name, meaning, counter in _OF_EXPORTERS:
+        _measure(registry, name, Kind.COUNTER, meaning, partial(_by_exporter, intake, counter))
+
+
+def status_lines(intake: Intake, collector: str, now: float) -> Iterator[str]:
+    """Iterate over the lines that tell the state of each exporter; `collector` is where they send to."""
+    yield "+++"
+    for slot, exporter in intake.exporters.items():
+        counted = intake.statistics(slot)
+        good = counted["datagrams"] - counted["jumps_forward"] - counted["jumps_backward"]
+        yield (
+            f"stats [{collector}] agent={_text(exporter.address)}:{exporter.domain} time={int(now)} "
+            f"packets={counted['datagrams']} bytes={counted['octets']} seq_good={good} "
+            f"seq_jmp_fwd={counted['jumps_forward']} seq_jmp_bck={counted['jumps_backward']}"
+        )
+    yield f"stats [{collector}] time={int(now)} discarded_packets={sum(intake.refused.values())}"
+    yield "---"
+
+
+def _measure(registry: Registry, name: str, kind: Kind, meaning: str, read: Callable[[], Iterator[Reading]]) -> None:
+    ending = "_total" if kind is Kind.COUNTER else ""
+    registry.measure(Metric(f"flowcorr_input_{name}{ending}", kind, meaning), read)
+
+
+def _one(read: Callable[[], float]) -> Iterator[Reading]:
+    yield Reading((), read())
+
+
+def _by_exporter(intake: Intake, counter: str) -> Iterator[Reading]:
+    for slot, exporter in list(intake.exporters.items()):
+        labels = {
+            "exporter": _text(exporter.address),
+            "protocol": f"sflow{exporter.version - _SFLOW}" if exporter.version > _SFLOW else f"v{exporter.version}",
+            "domain": str(exporter.domain),
+        }
+        yield Reading(labels_of(labels), intake.statistics(slot)[counter])
+
+
+def _text(address: bytes) -> str:
+    full = IPv6Address(address)
+    return str(full.ipv4_mapped or full)
