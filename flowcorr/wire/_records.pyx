@@ -93,6 +93,7 @@ cdef enum:
     V5_PROTOCOL = 38
 
 cdef int64_t SECOND = 1000000
+cdef uint64_t LATEST = <uint64_t>1 << 60    # microseconds: further than any clock goes, and sums of two do not overflow
 
 
 cdef class Plan:
@@ -258,15 +259,22 @@ cdef inline int64_t uptime_time(const record_context *context, uint32_t uptime, 
     return (<int64_t>context.export_seconds - before / per_second) * SECOND
 
 
-cdef int64_t time_of(const record *r, const step *s, const uint8_t *at, size_t n, const record_context *context) noexcept nogil:
-    cdef uint64_t value
+cdef inline int64_t microseconds(uint64_t value, uint64_t each) noexcept nogil:
+    """A time in other units as microseconds; 0, which is "unknown", for one that no clock shows."""
+    return <int64_t>(value * each) if value <= LATEST / each else 0
+
+
+cdef int64_t time_of(
+    const record *r, const step *s, const uint8_t *at, size_t n, const record_context *context,
+) noexcept nogil:
+    cdef uint64_t value, since
     if s.code == SECONDS_AND_MICROSECONDS:
-        return <int64_t>load64(at) * SECOND + <int64_t>load64(at + 8) if n == 16 else 0
+        return microseconds(load64(at), 1000000) + microseconds(load64(at + 8), 1) if n == 16 else 0
     value = load_unsigned(at, n)
     if s.code == SECONDS:
-        return <int64_t>value * SECOND
+        return microseconds(value, 1000000)
     if s.code == MILLISECONDS:
-        return <int64_t>value * 1000
+        return microseconds(value, 1000)
     if s.code == NTP:
         return ntp_time(value) if n == 8 else 0
     if s.code == UPTIME:
@@ -274,8 +282,9 @@ cdef int64_t time_of(const record *r, const step *s, const uint8_t *at, size_t n
     if s.code == UPTIME_SECONDS:
         return uptime_time(context, <uint32_t>value, 1)
     if s.code == UPTIME_SINCE:
-        return <int64_t>(number_of(r, s.aux) + value) * 1000
-    return context.export_time - <int64_t>value
+        since = number_of(r, s.aux)
+        return microseconds(since, 1000) + microseconds(value, 1000)
+    return context.export_time - microseconds(value, 1)
 
 
 cdef uint32_t label_stack(const record *r, const uint32_t *extra, uint32_t *labels) noexcept nogil:

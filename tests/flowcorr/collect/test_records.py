@@ -175,6 +175,12 @@ def test_bin_time_prefers_microseconds_where_the_primitive_prefers_the_observati
     assert (row["timestamp_start"], row["bin_time"]) == ((NOW - 5) * US, NOW * US)
 
 
+@pytest.mark.parametrize("element", [150, 152, 154, 156, 158, 323])
+def test_times_that_no_clock_shows_are_unknown(element: int) -> None:
+    row = row_of([(8, a("10.0.0.1"), 4), (1, 5, 4), (element, 2**64 - 1, 8)])
+    assert -(2**61) < row.get("timestamp_start", 0) < 2**61
+
+
 def test_uptimes_wrap() -> None:
     row = row_of([(8, a("10.0.0.1"), 4), (1, 5, 4), (22, 2**32 - 3000, 4)], version=9, header={"uptime": 2000})
     assert row["timestamp_start"] == (NOW - 5) * US
