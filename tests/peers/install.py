@@ -21,6 +21,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "openjdk-17-jre-headless": "java",
     "openbgpd": "/usr/sbin/bgpctl",
     "pmacct": "/usr/sbin/pmbgpd",
+    "nfdump": "/usr/bin/nfreplay",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "stayrtr": "/usr/bin/stayrtr",
 }
