@@ -1,6 +1,7 @@
 """The pages of a daemon: questions by GET and POST, metrics, health."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from routed.plumbing.metrics import Registry
 from routed.query.codec import MAX_QUESTIONS
 from routed.service.answering import SEARCHES, WAITING
 from routed.service.http_pages import QueryPages, Readiness, StatusPages
-from routed.service.measures import measure_bgp, measure_bmp, measure_stores
+from routed.service.measures import ROUTER_COUNTERS, measure_bgp, measure_bmp, measure_stores
+from routed.service.monitored import RouterCounters
 from routed.service.visible import BgpTables, BmpTables
 from routed.wire.family import IPV4_UNICAST
 from tests.oracles.build import MANDATORY, prefix, update
@@ -308,6 +310,9 @@ def test_routers_are_measured() -> None:
     assert metrics["routed_bmp_routers"] == {(): 1}
     assert metrics["routed_bmp_router_peers"] == {router: 1}
     assert metrics["routed_bmp_router_monitoring_messages_total"] == {router: 1}
+    assert metrics["routed_bmp_router_routes_announced_total"] == {router: 2}
+    assert metrics["routed_bmp_router_routes_dropped_total"] == {router: 0}
+    assert ROUTER_COUNTERS.keys() == {field.name for field in fields(RouterCounters)}
     [(labels, routes)] = metrics["routed_bmp_rib_routes"].items()
     assert routes == 2
     assert dict(labels) == {
