@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from routed.daemon.reload import Reload
-    from routed.daemon.settings import DaemonSettings
+    from routed.daemon.settings import Check, DaemonSettings
     from routed.plumbing.config import Configuration, Daemons
     from routed.plumbing.process import Detached, ProcessSettings
     from routed.service.clock import DaemonReactor
@@ -74,6 +74,7 @@ class Command(Generic[S]):
     kind: Daemons
     settings: Callable[[Configuration], S]
     make_plane: Callable[[DaemonReactor, S, Log, int, Callable[[], None]], Plane[S]]
+    checks: tuple[Check, ...] = ()  # of keys that do not go together, beside those of all daemons
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Run the command; return its exit status."""
@@ -102,7 +103,7 @@ class Command(Generic[S]):
 
         Raises: OSError when the configuration cannot be read or the log not be written.
         """
-        configuration = read_configuration(command_line.all_statements(), self.kind)
+        configuration = read_configuration(command_line.all_statements(), self.kind, self.checks)
         process = process_settings(configuration)
         os.umask(process.umask)
         checks_only = configuration.maybe("dry_run", str) == "config"
@@ -116,7 +117,12 @@ class Command(Generic[S]):
 
     def run(self, command_line: CommandLine, configuration: Configuration, log: Log) -> int:
         """Run the daemon until a signal ends it; return the exit status."""
-        settings = self.settings(configuration)
+        try:
+            settings = self.settings(configuration)
+        except StartError as error:
+            for problem in error.args:
+                log.error(str(problem))
+            return FAILED
         process = settings.process
         detached = daemonize() if process.daemonize else None
         wanted = settings.connections + SPARE_DESCRIPTORS
@@ -152,7 +158,10 @@ class Command(Generic[S]):
             log.error(str(error))
             return FAILED
         log.begin()
-        source, target = Source(command_line, configuration), Target(self.kind, self.settings, plane.prepare)
+        source, target = (
+            Source(command_line, configuration),
+            Target(self.kind, self.settings, plane.prepare, self.checks),
+        )
         reload = Reload(source, target, log, manager, PoolThreads(reactor))
         plane.serve_reload(reload.ask)
         serve(reactor, plane, Life(log, end, manager, detached, reload))

@@ -9,11 +9,13 @@ from routed.daemon.command import Command
 from routed.daemon.settings import (
     BgpSettings,
     BmpSettings,
+    log_settings,
     pmbgpd_settings,
     pmbmpd_settings,
     problem_lines,
     process_settings,
 )
+from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
 
 if TYPE_CHECKING:
@@ -26,9 +28,20 @@ if TYPE_CHECKING:
     from routed.plumbing.metrics import Registry
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
+    from routed.service.commands import Reload as AskReload
     from routed.service.flow_tables import FlowTables
 
-__all__ = ["Command", "RoutingPlanes", "RoutingSettings", "problem_lines", "process_settings", "routing_settings"]
+__all__ = [
+    "NFACCTD",
+    "SFACCTD",
+    "Command",
+    "RoutingPlanes",
+    "RoutingSettings",
+    "log_settings",
+    "problem_lines",
+    "process_settings",
+    "routing_settings",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +104,11 @@ class RoutingPlanes:
         """Go on in new files of the same names."""
         for plane in self._planes:
             plane.reopen()
+
+    def serve_reload(self, reload: AskReload) -> None:
+        """Let looking glasses ask for a reload."""
+        for plane in self._planes:
+            plane.serve_reload(reload)
 
     def prepare(self, settings: RoutingSettings) -> Callable[[], None]:
         """Read again what belongs to the settings, in any thread; return what takes it over, in the reactor's.

@@ -23,7 +23,7 @@ from routed.service.settings import Change, Reloaded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from routed.daemon.settings import DaemonSettings
+    from routed.daemon.settings import Check, DaemonSettings
     from routed.plumbing.cli import CommandLine
     from routed.plumbing.config import Daemons, Key
     from routed.plumbing.log import Log, LogLine
@@ -48,6 +48,7 @@ class Target(Generic[S]):
     kind: Daemons
     settings: Callable[[Configuration], S]
     prepare: Callable[[S], Callable[[], None]]
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,11 @@ class Reload(Generic[S]):
 
         Raises: RefusedError.
         """
-        before = self._source.configuration
+        before, checks = self._source.configuration, self._target.checks
         try:
-            after = read_configuration(self._source.command_line.all_statements(), self._target.kind)
+            after = read_configuration(self._source.command_line.all_statements(), self._target.kind, checks)
             _demand_usable(after)
-            merged = with_checks(before.with_live(after))
+            merged = with_checks(before.with_live(after), checks)
             _demand_usable(merged)
             settings = self._target.settings(merged)
             take_over = self._target.prepare(settings)

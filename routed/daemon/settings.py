@@ -122,16 +122,19 @@ class BmpSettings(CommonSettings):
     replay: ReplaySettings | None
 
 
-def read_configuration(statements: Statements, kind: Daemons | None = None) -> Configuration:
+def read_configuration(
+    statements: Statements, kind: Daemons | None = None, checks: Iterable[Check] = ()
+) -> Configuration:
     """Understand the statements of a daemon, each alone and then together."""
     passes_on: Check = partial(daemon_passes_on, kind=kind)
-    return configure(KEYS, statements.statements, statements.problems, (*CHECKS, *ACCOUNT_CHECKS, passes_on))
+    together = (*CHECKS, *ACCOUNT_CHECKS, passes_on, *checks)
+    return configure(KEYS, statements.statements, statements.problems, together)
 
 
-def with_checks(configuration: Configuration) -> Configuration:
+def with_checks(configuration: Configuration, checks: Iterable[Check] = ()) -> Configuration:
     """Return the configuration with what is wrong with keys together, once it has been put together of two."""
-    checks = (*CHECKS, *ACCOUNT_CHECKS)
-    return configuration.with_problems(problem for check in checks for problem in check(configuration))
+    together = (*CHECKS, *ACCOUNT_CHECKS, *checks)
+    return configuration.with_problems(problem for check in together for problem in check(configuration))
 
 
 def problem_lines(configuration: Configuration) -> Iterator[LogLine]:

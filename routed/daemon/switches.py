@@ -40,5 +40,37 @@ PMBMPD: Final = Program(
     ),
 )
 
+
+def _flow_collector(name: str, summary: str) -> Program:
+    """Make the command line of a flow collector, whose name begins those of its keys."""
+    return Program(
+        name,
+        summary,
+        f"hVL:l:f:dDS:F:P:c:RI:Z:WY:r:O:o:MAE:uT:",
+        (
+            Switch("L", f"{name}_ip", "address that exporters send to", "ADDRESS"),
+            Switch("l", f"{name}_port", "UDP port that exporters send to", "PORT"),
+            Switch("P", "plugins", "outputs", "PLUGIN[NAME],..."),
+            Switch("c", "aggregate", "primitives that flows are summed by", "PRIMITIVE,..."),
+            Switch("R", f"{name}_renormalize", "multiply counters by the sampling rate"),
+            Switch("I", "pcap_savefile", "play this capture instead of listening", "FILE"),
+            Switch("Z", "pcap_savefile_delay", "seconds to wait before the capture is played", "SECONDS"),
+            Switch("W", "pcap_savefile_wait", "do not end with the capture"),
+            Switch("Y", "pcap_savefile_replay", "how often to play it; 0 is for ever", "TIMES"),
+            Switch("r", "print_refresh_time", "seconds between outputs", "SECONDS"),
+            Switch("O", "print_output", "form of the output", "formatted|csv|json|..."),
+            Switch("o", "print_output_file", "write to this file", "FILE"),
+            Switch("M", "print_markers", "mark beginning and end of each output"),
+            Switch("A", "print_output_file_append", "append to the file"),
+            Switch("E", "print_output_separator", "what divides columns of CSV", "CHARACTER"),
+            Switch("u", "print_num_protos", "protocols as numbers"),
+            *COMMON,
+        ),
+    )
+
+
+NFACCTD: Final = _flow_collector("nfacctd", "NetFlow and IPFIX collector")
+SFACCTD: Final = _flow_collector("sfacctd", "sFlow collector")
+
 #: The daemons that are built.
-PROGRAMS: Final = (PMBGPD, PMBMPD)
+PROGRAMS: Final = (PMBGPD, PMBMPD, NFACCTD, SFACCTD)

@@ -178,9 +178,21 @@ class Configuration:
 
         The problems of both are left out.
         """
-        live = {name: setting for name, setting in later.settings.items() if self.registry[name].live}
-        rest = {name: setting for name, setting in self.settings.items() if not self.registry[name].live}
-        return Configuration(self.registry, {**rest, **live}, ())
+        plugins = self.of_plugins.keys() | later.of_plugins.keys()
+        nothing: Mapping[str, Setting] = {}
+        return Configuration(
+            self.registry,
+            self._live(self.settings, later.settings),
+            (),
+            {
+                name: self._live(self.of_plugins.get(name, nothing), later.of_plugins.get(name, nothing))
+                for name in plugins
+            },
+        )
+
+    def _live(self, settings: Mapping[str, Setting], later: Mapping[str, Setting]) -> dict[str, Setting]:
+        live = {name: setting for name, setting in later.items() if self.registry[name].live}
+        return {name: setting for name, setting in settings.items() if not self.registry[name].live} | live
 
 
 def configure(

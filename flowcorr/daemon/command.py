@@ -1,0 +1,34 @@
+"""A flow daemon as a command."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flowcorr.daemon.correlation_settings import correlation_is_whole
+from flowcorr.daemon.input_settings import input_is_built
+from flowcorr.daemon.plugins import plugins_are_built
+from flowcorr.daemon.settings import FlowSettings, flow_settings
+from routed.daemon.plane import Command
+from routed.plumbing.config import Daemons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowcorr.daemon.flow_plane import FlowPlane
+    from routed.plumbing.cli import Program
+    from routed.plumbing.log import Log
+
+
+def flow_command(program: Program) -> Command[FlowSettings]:
+    """Make the command of a daemon whose name begins those of its keys."""
+    daemon = program.name
+    checks = tuple(partial(check, daemon=daemon) for check in (correlation_is_whole, input_is_built, plugins_are_built))
+    return Command(program, Daemons.FLOW, partial(flow_settings, daemon=daemon), make_plane, checks)
+
+
+def make_plane(reactor: Any, settings: FlowSettings, log: Log, seed: int, on_end: Callable[[], None]) -> FlowPlane:
+    """Make the plane of a flow daemon, which ends with the capture that it plays."""
+    from flowcorr.daemon.flow_plane import FlowPlane  # noqa: PLC0415 (imports the reactor)
+
+    return FlowPlane(reactor, settings, log, seed, on_end)

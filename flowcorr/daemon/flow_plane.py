@@ -1,0 +1,246 @@
+"""A flow daemon put together: routing planes, look-ups, maps, plugins, and the intake that feeds them."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.task import LoopingCall
+
+from flowcorr.collect.intake import Intake
+from flowcorr.columns._batch import Batch
+from flowcorr.columns._texts import Texts
+from flowcorr.columns.builtin import ALWAYS, BUILTIN
+from flowcorr.columns.layout import Layout
+from flowcorr.correlate._enrich import Enricher, Source
+from flowcorr.correlate._facts import Facts
+from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
+from flowcorr.correlate.maps import tagger
+from flowcorr.correlate.views import Exporter, Views
+from flowcorr.daemon.flow_maps import FlowMaps
+from flowcorr.daemon.inputs import Inputs
+from flowcorr.daemon.plugins import plugin_surroundings
+from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
+from flowcorr.service.pipeline import Outlet, Pipeline
+from flowcorr.service.reports import ExporterReports, address_of
+from routed.daemon.plane import RoutingPlanes
+from routed.plumbing.lifecycle import StartError, in_order
+from routed.plumbing.metrics import Registry
+from routed.rib._resolve import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowcorr.correlate._match import Tagger
+    from flowcorr.correlate.correlation import Correlation
+    from flowcorr.daemon.settings import FlowSettings
+    from routed.plumbing.log import Log
+
+#: Between two looks at exporters that are silent and records that wait for templates. Units: seconds.
+AGEING: Final = 10.0
+MICROSECONDS: Final = 1_000_000
+#: How often paths that no table has any more are let go, and how many are looked at each time. Units: seconds.
+TIDYING: Final = 1.0
+TIDY_PATHS: Final = 20_000
+
+
+class FlowPlane:
+    """A flow daemon as the settings want it.
+
+    Raises: StartError when something that the settings name cannot be had.
+    """
+
+    def __init__(self, reactor: Any, settings: FlowSettings, log: Log, seed: int, on_end: Callable[[], None]) -> None:
+        self.metrics = Registry()
+        self._reactor, self._settings, self._log = reactor, settings, log
+        self._maps = FlowMaps(settings.files)
+        log.write_all(self._maps.lines)
+        self._routing = RoutingPlanes(reactor, settings.routing, log, seed=seed)
+        self._texts = Texts()
+        planes = [plane.name for plane in self._routing]
+        asked = self._asked()
+        self._layout = Layout(
+            [
+                *ALWAYS,
+                BUILTIN["exporter_address"],
+                *(column for plan in settings.plugins for column in plan.columns),
+                *(BUILTIN[name] for name in asked | settings.correlation.reads(asked, planes)),
+            ]
+        )
+        for text in settings.correlation.unfilled(asked, planes):
+            log.warning(text)
+        self._plugins = [
+            plan.make(self._layout, self._texts, plugin_surroundings(reactor, log, plan.name))
+            for plan in settings.plugins
+        ]
+        intake = Intake(
+            self._layout,
+            self._texts,
+            settings.intake,
+            allow=self._allows,
+            rates=self._rates,
+            report=ExporterReports(log, reactor.seconds),
+        )
+        self._views: list[Views] = []
+        self._sources: list[Source] = []
+        self._facts: list[Facts] = []
+        self._enricher = self._make_enricher(settings.correlation, asked, planes)
+        self._pipeline = Pipeline(self._texts, self._prepare, [], [])
+        self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, reactor)
+        self._taggers: list[Tagger] = []
+        self._install_maps()
+        self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
+        self._every: list[LoopingCall] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._routing.start()
+        for plugin in self._plugins:
+            plugin.start()
+        for seconds, work in ((TIDYING, self._tidy), (AGEING, self._age)):
+            call = LoopingCall(work)
+            call.clock = self._reactor
+            call.start(seconds, now=False)
+            self._every.append(call)
+        self._inputs.start()
+
+    async def stop(self) -> None:
+        """Stop reading, let plugins write all that they have, and end all sessions."""
+        await self._inputs.stop()
+        for call in self._every:
+            call.stop()
+        for plugin in self._plugins:
+            await plugin.stop()
+        await self._routing.stop()
+
+    def reopen(self) -> None:
+        """Go on in new files of the same names."""
+        self._routing.reopen()
+        for plugin in self._plugins:
+            plugin.reopen()
+
+    def serve_reload(self, reload: Any) -> None:
+        """Let others than signals ask for a reload."""
+        self._routing.serve_reload(reload)
+
+    def prepare(self, settings: FlowSettings) -> Callable[[], None]:
+        """Read the maps again, in any thread; return what takes them over, in the reactor's.
+
+        Raises: StartError when something cannot be had, and nothing has changed.
+        """
+        maps = FlowMaps(settings.files, strict=True)
+        unknown = sorted(name for name in maps.columns if name not in self._layout)
+        if unknown:
+            raise StartError(
+                f"rows of maps compare {', '.join(unknown)}, which nothing read before: that takes a restart"
+            )
+        return in_order(self._routing.prepare(settings.routing), partial(self._take_over, maps))
+
+    def _take_over(self, maps: FlowMaps) -> None:
+        self._flows.finish()
+        self._log.write_all(maps.lines)
+        self._maps = maps
+        self._install_maps()
+        self._flows.intake.set_allow(self._allows)
+        self._flows.intake.set_rates(self._rates)
+        for views, source in zip(self._views, self._sources, strict=True):
+            views.replace_agents(maps.agent_rows)
+            source.forget_views()
+
+    def _install_maps(self) -> None:
+        """Put the stages of maps around the look-ups."""
+        for one in self._taggers:
+            one.close()
+        maps, layout, texts = self._maps, self._layout, self._texts
+        stages: list[Any] = []
+        if maps.rds is not None:
+            stages.append(RdStage(maps.rds, layout, texts))
+        if maps.next_hops is not None and "bgp_next_hop" in layout:
+            stages.append(NextHopStage(maps.next_hops, layout, texts))
+        stages.append(self._enricher)
+        stages += [
+            SourceSideStage(column, numbers, layout, texts)
+            for column, numbers in maps.source_side.items()
+            if column in layout
+        ]
+        self._taggers = []
+        if maps.tags is not None:
+            self._taggers.append(tagger(maps.tags, layout, texts))
+            stages += self._taggers
+        outlets = []
+        for plan, plugin in zip(self._settings.plugins, self._plugins, strict=True):
+            tags = maps.tags_of_plugins.get(plan.name)
+            own = None if tags is None else tagger(tags, layout, texts)
+            if own is not None:
+                self._taggers.append(own)
+            outlets.append(Outlet(plugin, plan.filters(texts), own))
+        self._pipeline.stages, self._pipeline.outlets = stages, outlets
+
+    def _make_enricher(self, correlation: Correlation, asked: frozenset[str], planes: list[str]) -> Enricher:
+        for plane in self._routing:
+            resolver = Resolver(plane.rib)
+            facts = Facts(
+                resolver,
+                self._texts,
+                correlation.texts(asked),
+                radius=correlation.radius,
+                outside=correlation.skips_confederations,
+                numeric=correlation.numeric,
+                amend=correlation.amend(),
+            )
+            views = Views(
+                resolver,
+                plane.tables,
+                self._exporter_of,
+                self._maps.agent_rows,
+                falls_back=correlation.falls_back,
+            )
+            self._facts.append(facts)
+            self._views.append(views)
+            self._sources.append(Source(resolver, facts, views.choose, views.explain))
+        interfaces = any(row.reads_interfaces for row in self._maps.agent_rows)
+        groups = correlation.groups(planes)
+        return Enricher(self._layout, self._texts, self._sources, groups, interfaces=interfaces)
+
+    def _asked(self) -> frozenset[str]:
+        """Return the names of built-in columns that plugins and maps ask for."""
+        of_plugins = {column.name for plan in self._settings.plugins for column in plan.columns}
+        names = (of_plugins | self._maps.columns) & BUILTIN.keys()
+        if self._maps.source_side:
+            names |= {"source_next_hop", "source_neighbour_as"}
+        return frozenset(names)
+
+    # what changes while flows come
+
+    def _prepare(self) -> None:
+        """Forget what was chosen for exporters and peers that have changed."""
+        intake = self._flows.intake
+        if intake.changed:
+            intake.changed.clear()
+            self._forget()
+        for views, source in zip(self._views, self._sources, strict=True):
+            if views.changed():
+                source.forget_views()
+
+    def _forget(self) -> None:
+        for views, source in zip(self._views, self._sources, strict=True):
+            views.forget()
+            source.forget_views()
+
+    def _tidy(self) -> None:
+        for facts in self._facts:
+            facts.sweep(TIDY_PATHS)
+
+    def _age(self) -> None:
+        self._flows.intake.age(int(time.time() * MICROSECONDS))
+
+    def _exporter_of(self, slot: int) -> Exporter:
+        exporter = self._flows.intake.exporters[slot]
+        return Exporter(address_of(exporter.address), address_of(exporter.compared_address))
+
+    def _allows(self, address: bytes) -> bool:
+        return self._maps.allow is None or self._maps.allow.permits(address_of(address))
+
+    def _rates(self, address: bytes) -> Any:
+        return self._maps.rates_of(address)

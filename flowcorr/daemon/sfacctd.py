@@ -1,0 +1,15 @@
+"""`sfacctd`: the collector of sFlow as a command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from flowcorr.daemon.command import flow_command
+from routed.daemon.plane import SFACCTD
+
+COMMAND: Final = flow_command(SFACCTD)
+main = COMMAND.main
+
+if __name__ == "__main__":
+    sys.exit(main())
