@@ -32,7 +32,9 @@ class FilterError(ValueError):
 class Filter(Protocol):
     """What decides about the flows of a batch."""
 
-    column: str
+    @property
+    def column(self) -> str:
+        """Return the column that it reads."""
 
     def passes(self, batch: Batch) -> NDArray[np.bool_]:
         """Tell for each flow whether it passes."""

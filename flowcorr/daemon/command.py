@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowcorr.daemon.correlation_settings import correlation_is_whole
+from flowcorr.daemon.filter_settings import filters_are_understood
 from flowcorr.daemon.input_settings import input_is_built
-from flowcorr.daemon.plugins import plugins_are_built
-from flowcorr.daemon.settings import FlowSettings, flow_settings
+from flowcorr.daemon.settings import FlowSettings, flow_settings, plugins_are_understood
 from routed.daemon.plane import Command
 from routed.plumbing.config import Daemons
 
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 def flow_command(program: Program) -> Command[FlowSettings]:
     """Make the command of a daemon whose name begins those of its keys."""
     daemon = program.name
-    checks = tuple(partial(check, daemon=daemon) for check in (correlation_is_whole, input_is_built, plugins_are_built))
-    return Command(program, Daemons.FLOW, partial(flow_settings, daemon=daemon), make_plane, checks)
+    checks = (correlation_is_whole, input_is_built, plugins_are_understood, filters_are_understood)
+    return Command(
+        program,
+        Daemons.FLOW,
+        partial(flow_settings, daemon=daemon),
+        make_plane,
+        tuple(partial(check, daemon=daemon) for check in checks),
+    )
 
 
 def make_plane(reactor: Any, settings: FlowSettings, log: Log, seed: int, on_end: Callable[[], None]) -> FlowPlane:

@@ -20,13 +20,14 @@ from flowcorr.correlate.maps import tagger
 from flowcorr.correlate.views import Exporter, Views
 from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
-from flowcorr.daemon.plugins import plugin_surroundings
+from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
 from flowcorr.service.pipeline import Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
 from routed.daemon.plane import RoutingPlanes
 from routed.plumbing.lifecycle import StartError, in_order
 from routed.plumbing.metrics import Registry
+from routed.plumbing.sink import PoolThreads
 from routed.rib._resolve import Resolver
 
 if TYPE_CHECKING:
@@ -64,16 +65,14 @@ class FlowPlane:
             [
                 *ALWAYS,
                 BUILTIN["exporter_address"],
-                *(column for plan in settings.plugins for column in plan.columns),
+                *(column for plugin in settings.plugins for column in plugin.columns),
                 *(BUILTIN[name] for name in asked | settings.correlation.reads(asked, planes)),
             ]
         )
         for text in settings.correlation.unfilled(asked, planes):
             log.warning(text)
-        self._plugins = [
-            plan.make(self._layout, self._texts, plugin_surroundings(reactor, log, plan.name))
-            for plan in settings.plugins
-        ]
+        threads = PoolThreads(reactor)
+        self._plugins = [make_plugin(one, self._layout, self._texts, reactor, threads, log) for one in settings.plugins]
         intake = Intake(
             self._layout,
             self._texts,
@@ -89,6 +88,7 @@ class FlowPlane:
         self._pipeline = Pipeline(self._texts, self._prepare, [], [])
         self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, reactor)
         self._taggers: list[Tagger] = []
+        self._filters = {name: one.make(self._texts) for name, one in settings.filters.items()}
         self._install_maps()
         self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
         self._every: list[LoopingCall] = []
@@ -169,12 +169,12 @@ class FlowPlane:
             self._taggers.append(tagger(maps.tags, layout, texts))
             stages += self._taggers
         outlets = []
-        for plan, plugin in zip(self._settings.plugins, self._plugins, strict=True):
-            tags = maps.tags_of_plugins.get(plan.name)
+        for plugin in self._plugins:
+            tags = maps.tags_of_plugins.get(plugin.name)
             own = None if tags is None else tagger(tags, layout, texts)
             if own is not None:
                 self._taggers.append(own)
-            outlets.append(Outlet(plugin, plan.filters(texts), own))
+            outlets.append(Outlet(plugin, self._filters.get(plugin.name, ()), own))
         self._pipeline.stages, self._pipeline.outlets = stages, outlets
 
     def _make_enricher(self, correlation: Correlation, asked: frozenset[str], planes: list[str]) -> Enricher:
@@ -205,8 +205,9 @@ class FlowPlane:
 
     def _asked(self) -> frozenset[str]:
         """Return the names of built-in columns that plugins and maps ask for."""
-        of_plugins = {column.name for plan in self._settings.plugins for column in plan.columns}
-        names = (of_plugins | self._maps.columns) & BUILTIN.keys()
+        of_plugins = {column.name for plugin in self._settings.plugins for column in plugin.columns}
+        of_filters = {name for filters in self._settings.filters.values() for name in filters.columns}
+        names = (of_plugins | of_filters | self._maps.columns) & BUILTIN.keys()
         if self._maps.source_side:
             names |= {"source_next_hop", "source_neighbour_as"}
         return frozenset(names)

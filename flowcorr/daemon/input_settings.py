@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flowcorr.wire.custom_primitive import CustomPrimitive
     from routed.plumbing.config import Configuration
 
+#: What each daemon reads.
+WHAT: Final = {"nfacctd": "NetFlow/IPFIX", "sfacctd": "sFlow"}
 #: Ends of keys whose input comes later, and what that input is.
 LATER: Final = {
     "kafka_broker_host": "Kafka",
@@ -42,6 +44,7 @@ class CaptureSettings:
 class InputSettings:
     """Where flows come from; a capture takes the place of all sockets."""
 
+    what: str  # that is read, in words
     udp: UdpSettings
     tcp_port: int | None
     capture: CaptureSettings | None
@@ -52,6 +55,7 @@ def input_settings(c: Configuration, daemon: str) -> InputSettings:
     address = c.maybe(f"{daemon}_ip", object)
     assert address is None or isinstance(address, IPv4Address | IPv6Address)
     return InputSettings(
+        what=WHAT[daemon],
         udp=UdpSettings(
             port=c.of(f"{daemon}_port", int),
             address=address,

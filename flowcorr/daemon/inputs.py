@@ -50,16 +50,16 @@ class Inputs:
         for warning in opened.warnings:
             log.warning(warning)
         self._services.append(UdpInput(reactor, opened.socket, flows))
-        where = settings.udp.address or "::"
-        log.info(f"waiting for flows on ip={where} port={settings.udp.port}/udp")
+        where = f"interface={settings.udp.interface or 'all'} ip={settings.udp.address or '::'}"
+        log.info(f"waiting for {settings.what} data on {where} port={settings.udp.port}/udp")
         if settings.tcp_port is not None:
             self._streams = IpfixStreams(flows, allow=allow)
             try:
                 interface = str(settings.udp.address or "::")
                 self._port = reactor.listenTCP(settings.tcp_port, self._streams, interface=interface)
             except CannotListenError as error:
-                raise StartError(f"cannot listen on ip={where} port={settings.tcp_port}/tcp: {error}") from error
-            log.info(f"waiting for IPFIX on ip={where} port={settings.tcp_port}/tcp")
+                raise StartError(f"cannot listen on {where} port={settings.tcp_port}/tcp: {error}") from error
+            log.info(f"waiting for IPFIX data on {where} port={settings.tcp_port}/tcp")
 
     def start(self) -> None:
         """Begin to read."""

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcorr.daemon.correlation_settings import correlation_settings, map_paths
+from flowcorr.daemon.filter_settings import FilterSettings, filter_settings
 from flowcorr.daemon.flow_maps import FileSettings
 from flowcorr.daemon.input_settings import InputSettings, input_settings, intake_settings
-from flowcorr.daemon.plugins import PluginPlan, plugin_plans
-from flowcorr.service.custom_primitives import parse_custom_primitives
+from flowcorr.daemon.plugins import PluginSettings, plugin_settings
+from flowcorr.service.custom_primitives import PrimitivesError, parse_custom_primitives
 from routed.daemon.plane import RoutingSettings, log_settings, process_settings, routing_settings
 from routed.plumbing.maps import Limits
+from routed.plumbing.output_file import Owner
+from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from flowcorr.collect.settings import IntakeSettings
     from flowcorr.correlate.correlation import Correlation
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from routed.plumbing.config import Configuration
     from routed.plumbing.log import LogSettings
     from routed.plumbing.process import ProcessSettings
+
+
+#: Owner of files that are not written.
+NOBODY = Owner()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,8 @@ class FlowSettings:
     files: FileSettings
     intake: IntakeSettings
     inputs: InputSettings
-    plugins: tuple[PluginPlan, ...]
+    plugins: tuple[PluginSettings, ...]
+    filters: Mapping[str, FilterSettings]  # by name of the plugin
 
     @property
     def connections(self) -> int:
@@ -47,11 +55,10 @@ class FlowSettings:
 
 def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
     """Build the settings of a daemon, whose name begins those of its keys, from a usable configuration."""
-    limits = Limits(c.of("maps_entries", int), c.of("maps_row_len", int))
-    custom = custom_primitives(c, limits)
-    plans = plugin_plans(c, daemon, custom)
+    process, custom = process_settings(c), custom_primitives(c)
+    plugins = plugin_settings(c, daemon, custom, process.owner).plugins
     return FlowSettings(
-        process=process_settings(c),
+        process=process,
         log=log_settings(c, daemon),
         dry_run=c.maybe("dry_run", str),
         routing=routing_settings(c),
@@ -60,20 +67,44 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
             paths=map_paths(c),
             allow=_path(c, f"{daemon}_allow_file"),
             pre_tags={
-                plan.name: path for plan in plans if (path := _path(c.for_plugin(plan.name), "pre_tag_map")) is not None
+                plugin.declared.name: path
+                for plugin in plugins
+                if (path := _path(c.for_plugin(plugin.declared.name), "pre_tag_map")) is not None
             },
-            limits=limits,
+            limits=limits_of(c),
         ),
         intake=intake_settings(c, daemon, tuple(custom.values())),
         inputs=input_settings(c, daemon),
-        plugins=plans,
+        plugins=plugins,
+        filters={plugin.declared.name: filter_settings(c.for_plugin(plugin.declared.name)) for plugin in plugins},
     )
 
 
-def custom_primitives(c: Configuration, limits: Limits) -> Mapping[str, CustomPrimitive]:
-    """Read the primitives that the operator defines, which hold until a restart."""
+def limits_of(c: Configuration) -> Limits:
+    """Tell how much of a map is read."""
+    return Limits(c.of("maps_entries", int), c.of("maps_row_len", int))
+
+
+def custom_primitives(c: Configuration) -> Mapping[str, CustomPrimitive]:
+    """Read the primitives that the operator defines, which hold until a restart.
+
+    Raises: OSError, PrimitivesError.
+    """
     path = _path(c, "aggregate_primitives")
-    return {} if path is None else parse_custom_primitives(path.read_text(errors="replace"), str(path), limits)
+    return {} if path is None else parse_custom_primitives(path.read_text(errors="replace"), str(path), limits_of(c))
+
+
+def plugins_are_understood(c: Configuration, daemon: str) -> Iterator[Problem]:
+    """Refuse plugins and primitives of the operator that cannot be understood."""
+    try:
+        custom = custom_primitives(c)
+    except PrimitivesError as error:
+        yield from (Problem(Kind.BAD_VALUE, line) for line in error.lines)
+    except OSError as error:
+        text = f"{c.where('aggregate_primitives')} aggregate_primitives: [{error.filename}] {error.strerror}"
+        yield Problem(Kind.BAD_VALUE, text)
+    else:
+        yield from plugin_settings(c, daemon, custom, NOBODY).problems
 
 
 def _path(c: Configuration, key: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""What the log says about exporters and what they send; how often is bounded, for exporters choose how much there is."""
+"""What the log says about exporters and what they send; how often is bounded, as they choose how much there is."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _flow_collector(name: str, summary: str) -> Program:
     return Program(
         name,
         summary,
-        f"hVL:l:f:dDS:F:P:c:RI:Z:WY:r:O:o:MAE:uT:",
+        "hVL:l:f:dDS:F:P:c:RI:Z:WY:r:O:o:MAE:uT:",
         (
             Switch("L", f"{name}_ip", "address that exporters send to", "ADDRESS"),
             Switch("l", f"{name}_port", "UDP port that exporters send to", "PORT"),

@@ -1,0 +1,118 @@
+"""A flow daemon with a real router beside it: flows of the router are resolved against the table that it announces."""
+
+import struct
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import ClassVar
+
+import pytest
+
+from tests.peers.bird import Bird
+from tests.peers.collector import AS, PATIENCE, Collector, at_work, read_rows
+from tests.peers.install import require
+from tests.peers.network import COLLECTOR, network
+from tests.peers.route import Route, Row
+from tests.peers.speaker import Link
+from tests.peers.waiting import eventually
+
+pytestmark = pytest.mark.peers
+
+PORT = 2_100
+ROUTER = Link(local="127.0.0.11", local_as=65011)
+OTHER = "127.0.0.21"
+WANTED = Route(
+    prefix="10.11.1.0/24",
+    next_hop="192.0.2.11",
+    as_path="65111 65112",
+    communities="65011:1 65011:2",
+    med=50,
+)
+SOURCE = Route(prefix="10.11.2.0/24", next_hop="192.0.2.11", as_path="65211")
+
+
+class FlowDaemon(Collector):
+    """An nfacctd that resolves flows against BGP and prints them."""
+
+    name: ClassVar[str] = "nfacctd"
+    command = (sys.executable, "-m", "flowcorr.daemon.nfacctd")
+
+    def defaults(self) -> dict[str, object]:
+        return {
+            **super().defaults(),
+            "bgp_daemon": "true",
+            "bgp_daemon_as": AS,
+            "nfacctd_ip": COLLECTOR,
+            "nfacctd_port": PORT,
+            "nfacctd_as": "bgp",
+            "nfacctd_net": "bgp",
+            "bgp_src_as_path_type": "bgp",
+            "plugins": "print[rows]",
+            "aggregate": "src_host, dst_host, src_as, dst_as, peer_dst_as, as_path, src_as_path, std_comm, med, "
+            "dst_net, dst_mask, peer_src_ip, peer_dst_ip, lookup_reason_dst",
+            "print_output": "json",
+            "print_output_file": self.home / "flows.json",
+            "print_output_file_append": "true",
+            "print_refresh_time": 1,
+        }
+
+    def flows(self, count: int) -> list[Row]:
+        """Wait until so many rows are printed."""
+        path = self.home / "flows.json"
+        return eventually(lambda: rows if len(rows := list(read_rows(path))) >= count else [], PATIENCE, "flows")
+
+
+def netflow5(*flows: tuple[str, str]) -> bytes:
+    """One NetFlow v5 datagram with a record for each source and destination."""
+    records = b"".join(
+        ip_address(source).packed
+        + ip_address(destination).packed
+        + struct.pack("!4sHHIIIIHHBBBBHHBBH", bytes(4), 1, 2, 3, 300, 0, 0, 1000, 80, 0, 2, 6, 0, 0, 0, 0, 0, 0)
+        for source, destination in flows
+    )
+    return struct.pack("!HHIIIIBBH", 5, len(flows), 1000, 1_700_000_000, 0, 0, 0, 0, 0) + records
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Row]]:
+    """What is printed of a router's flows, and of those of an exporter that nobody knows."""
+    require("iproute2")
+    require(Bird.package)
+    home = tmp_path_factory.mktemp("flows")
+    with network() as inside, at_work(FlowDaemon(inside, home, {})) as daemon:
+        bird = Bird(inside, home, ROUTER)
+        try:
+            bird.announce(WANTED, SOURCE)
+            bird.start()
+            daemon.wait_for(ROUTER.local, count=2, log_type="update")
+            datagram = netflow5(("10.11.2.9", "10.11.1.7"), ("10.11.2.9", "203.0.113.7"))
+            send = "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind((sys.argv[1], 0)); "
+            send += f"s.sendto(bytes.fromhex(sys.argv[2]), ({COLLECTOR!r}, {PORT}))"
+            for exporter in (ROUTER.local, OTHER):
+                inside.run(sys.executable, "-c", send, exporter, datagram.hex())
+            yield daemon.flows(4)
+        finally:
+            bird.kill()
+
+
+def row_of(rows: list[Row], exporter: str, destination: str) -> Row:
+    [row] = [row for row in rows if (row["peer_ip_src"], row["ip_dst"]) == (exporter, destination)]
+    return row
+
+
+def test_a_flow_has_the_attributes_of_its_router_s_route(rows: list[Row]) -> None:
+    row = row_of(rows, ROUTER.local, "10.11.1.7")
+    assert (row["as_dst"], row["peer_as_dst"], row["as_path"]) == (65112, 65011, "65011_65111_65112")
+    assert (row["comms"], row["med"]) == ("65011:1_65011:2", 50)
+    assert (row["net_dst"], row["mask_dst"], row["peer_ip_dst"]) == ("10.11.1.0", 24, "192.0.2.11")
+    assert (row["as_src"], row["as_path_src"]) == (65211, "65011_65211")
+    assert row["lookup_reason_dst"] == f"bgp {ROUTER.local}"
+    assert (row["packets"], row["bytes"]) == (3, 300)
+
+
+def test_no_route_and_no_router_are_told_apart(rows: list[Row]) -> None:
+    unrouted, unknown = row_of(rows, ROUTER.local, "203.0.113.7"), row_of(rows, OTHER, "10.11.1.7")
+    for row in (unrouted, unknown):
+        assert (row["as_dst"], row["as_path"], row["net_dst"], row["peer_ip_dst"]) == (0, "", "0.0.0.0", "")
+    assert (unrouted["lookup_reason_dst"], unknown["lookup_reason_dst"]) == ("no route", "no peer")
+    assert unrouted["as_src"] == 65211
