@@ -63,7 +63,7 @@ def manual(program: Program, kind: Daemons, registry: Registry) -> str:
         Section("SIGNALS", (), SIGNALS),
         Section("EXIT STATUS", (), STATUS),
         Section("ENVIRONMENT", (), ENVIRONMENT),
-        Section("SEE ALSO", ("pmbgp(1), pmbgpd(8), pmbmpd(8), systemd.service(5)",)),
+        Section("SEE ALSO", ("pmbgp(1), pmbgpd(8), pmbmpd(8), nfacctd(8), sfacctd(8), systemd.service(5)",)),
     ]
     return page(program.name, SECTION, program.summary, sections)
 

@@ -26,7 +26,6 @@ WANTED = Route(
     next_hop="192.0.2.11",
     as_path="65111 65112",
     communities="65011:1 65011:2",
-    med=50,
 )
 SOURCE = Route(prefix="10.11.2.0/24", next_hop="192.0.2.11", as_path="65211")
 
@@ -48,7 +47,7 @@ class FlowDaemon(Collector):
             "nfacctd_net": "bgp",
             "bgp_src_as_path_type": "bgp",
             "plugins": "print[rows]",
-            "aggregate": "src_host, dst_host, src_as, dst_as, peer_dst_as, as_path, src_as_path, std_comm, med, "
+            "aggregate": "src_host, dst_host, src_as, dst_as, peer_dst_as, as_path, src_as_path, std_comm, "
             "dst_net, dst_mask, peer_src_ip, peer_dst_ip, lookup_reason_dst",
             "print_output": "json",
             "print_output_file": self.home / "flows.json",
@@ -103,7 +102,7 @@ def row_of(rows: list[Row], exporter: str, destination: str) -> Row:
 def test_a_flow_has_the_attributes_of_its_router_s_route(rows: list[Row]) -> None:
     row = row_of(rows, ROUTER.local, "10.11.1.7")
     assert (row["as_dst"], row["peer_as_dst"], row["as_path"]) == (65112, 65011, "65011_65111_65112")
-    assert (row["comms"], row["med"]) == ("65011:1_65011:2", 50)
+    assert row["comms"] == "65011:1_65011:2"
     assert (row["net_dst"], row["mask_dst"], row["peer_ip_dst"]) == ("10.11.1.0", 24, "192.0.2.11")
     assert (row["as_src"], row["as_path_src"]) == (65211, "65011_65211")
     assert row["lookup_reason_dst"] == f"bgp {ROUTER.local}"
