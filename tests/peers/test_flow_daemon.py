@@ -103,7 +103,7 @@ def test_a_flow_has_the_attributes_of_its_router_s_route(rows: list[Row]) -> Non
     row = row_of(rows, ROUTER.local, "10.11.1.7")
     assert (row["as_dst"], row["peer_as_dst"], row["as_path"]) == (65112, 65011, "65011_65111_65112")
     assert row["comms"] == "65011:1_65011:2"
-    assert (row["net_dst"], row["mask_dst"], row["peer_ip_dst"]) == ("10.11.1.0", 24, "192.0.2.11")
+    assert (row["net_dst"], row["mask_dst"], row["peer_ip_dst"]) == ("10.11.1.0", 24, ROUTER.local)
     assert (row["as_src"], row["as_path_src"]) == (65211, "65011_65211")
     assert row["lookup_reason_dst"] == f"bgp {ROUTER.local}"
     assert (row["packets"], row["bytes"]) == (3, 300)
