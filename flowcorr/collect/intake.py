@@ -77,7 +77,7 @@ class Intake:
         self._senders: dict[bytes, Sender] = {}
         self._waiting: list[ParkedMessage] = []
         self._walking: Datagrams | None = None
-        self._now = 0
+        self._looked_at = -limits.LOOK_AGAIN_US
         self.templates = TemplateStore(maker)
         self.parking = Parking()
         self.exporters: dict[int, Exporter] = {}
@@ -143,7 +143,6 @@ class Intake:
             return
         if len(self._table) == self._table.capacity and not self._make_room(now):
             self.exporters_refused += 1
-            self._report(model.ExporterRefused(address, version, domain, self._table.capacity))
             self._walk.refuse()
             return
         exporter = self._add(address, port, version, domain)
@@ -196,9 +195,16 @@ class Intake:
         self._table.set_facts(exporter.slot, exporter.facts, exporter.sender.facts)
 
     def _make_room(self, now: int) -> bool:
+        """Forget idle exporters; looked for once a second, so that a crowd of senders costs little."""
+        if self._looked_at <= now < self._looked_at + limits.LOOK_AGAIN_US:
+            return False
+        self._looked_at = now
         for slot in self._table.idle(now - limits.IDLE_US, _ROOM_AT_ONCE):
             self._forget(self.exporters[slot])
-        return len(self._table) < self._table.capacity
+        has_room = len(self._table) < self._table.capacity
+        if not has_room:
+            self._report(model.ExportersFull(self._table.capacity, self.exporters_refused))
+        return has_room
 
     def _forget(self, exporter: Exporter) -> None:
         self.templates.forget(exporter)

@@ -6,6 +6,8 @@ from typing import Final
 MOST_EXPORTERS: Final = 65_536
 #: An exporter that was silent for so long makes room for another one.
 IDLE_US: Final = 300 * 1_000_000
+#: How long nobody is looked for who makes room, after nobody was found.
+LOOK_AGAIN_US: Final = 1_000_000
 #: An exporter that was silent for so long is forgotten anyway, with its templates.
 FORGET_US: Final = 24 * 3600 * 1_000_000
 

@@ -13,13 +13,11 @@ class ExporterSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ExporterRefused:
-    """An exporter found no room: as many as may be are known and none of them is idle."""
+class ExportersFull:
+    """Exporters find no room: as many as may be are known and none of them is idle; at most once a second."""
 
-    address: bytes
-    version: int
-    domain: int
     limit: int
+    refused: int  # datagrams, so far
 
 
 @dataclass(frozen=True, slots=True)
