@@ -203,7 +203,8 @@ class Intake:
             self._forget(self.exporters[slot])
         has_room = len(self._table) < self._table.capacity
         if not has_room:
-            self._report(model.ExportersFull(self._table.capacity, self.exporters_refused))
+            address, version, domain = self._walk.address, self._walk.version, self._walk.domain
+            self._report(model.ExporterRefused(address, version, domain, self._table.capacity))
         return has_room
 
     def _forget(self, exporter: Exporter) -> None:

@@ -13,11 +13,13 @@ class ExporterSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportersFull:
-    """Exporters find no room: as many as may be are known and none of them is idle; at most once a second."""
+class ExporterRefused:
+    """An exporter found no room: as many as may be are known and none of them is idle; told once a second at most."""
 
+    address: bytes
+    version: int
+    domain: int
     limit: int
-    refused: int  # datagrams, so far
 
 
 @dataclass(frozen=True, slots=True)
