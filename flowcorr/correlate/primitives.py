@@ -40,7 +40,11 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a record. `width` is that of its formatted column with the gap; `daemons` those that fill it."""
+    """One field of a record.
+
+    `width` is that of its formatted column with the gap; `daemons` those that fill it; `unknown` is what stands for an
+    address that is not known where that is not left empty.
+    """
 
     primitive: str
     column: Column
@@ -51,6 +55,7 @@ class Field:
     daemons: str
     meaning: str
     is_custom: bool = False
+    unknown: bytes = b""
 
 
 #: Daemons by the letter that rows have: nfacctd, sfacctd; pmacctd and uacctd are to come.
@@ -255,6 +260,10 @@ _DIGITS: Final[Mapping[Kind, int]] = {Kind.U8: 3, Kind.U16: 5, Kind.U32: 10, Kin
 _GAP: Final = 2
 
 
+#: Length of a custom primitive that is an IPv4 address.
+IPV4_OCTETS: Final = 4
+
+
 def custom_field(primitive: CustomPrimitive) -> Field:
     """Return the field of a custom primitive: its name is its key and its header."""
     form, column = _FORMS[primitive.semantics], primitive.column
@@ -262,7 +271,9 @@ def custom_field(primitive: CustomPrimitive) -> Field:
     width = widths.get(form) or _DIGITS.get(column.kind) or primitive.length or TEXT_WIDTH
     name = primitive.name
     width = max(len(name), width) + _GAP
-    return Field(name, column, name, name, form, width, _ALL, f"defined at {primitive.where}", is_custom=True)
+    unknown = b"" if form is not Form.ADDRESS else b"0.0.0.0" if primitive.length == IPV4_OCTETS else b"::"
+    where = f"defined at {primitive.where}"
+    return Field(name, column, name, name, form, width, _ALL, where, is_custom=True, unknown=unknown)
 
 
 def names() -> Iterator[str]:

@@ -65,7 +65,8 @@ class Piece(NamedTuple):
         is_text: Avro has it as a string.
         is_counter: of records without counters it is left out, and empty where rows have columns.
         absent: what stands in JSON and Avro in its place then.
-        names: of NAME, by number; a larger number has the last of them. Of TEXT, what stands for an empty one.
+        names: of NAME, by number; a larger number has the last of them. Of TEXT, what stands for an empty
+            one; of ADDRESS, for an unknown one.
     """
 
     operation: int

@@ -623,6 +623,7 @@ cdef class Renderer:
         """A value without what stands around it."""
         cdef uint64_t number
         cdef int64_t when
+        cdef char *end
         if p.operation >= DO_TEXT:
             return self.text_value(to, p, at, texts)
         if p.operation == DO_NUMBER:
@@ -630,7 +631,8 @@ cdef class Renderer:
                 return put_u32(to, <uint32_t>number_at(at, p.octets))
             return put_u64(to, number_at(at, p.octets))
         if p.operation == DO_ADDRESS:
-            return put_address(to, at)
+            end = put_address(to, at)
+            return put_text(to, &p.names[0]) if end == to and p.names_count else end
         if p.operation == DO_NAME:
             number = min(number_at(at, p.octets), p.names_count - 1)
             return put_text(to, &p.names[number])

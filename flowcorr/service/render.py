@@ -216,6 +216,8 @@ class RowPieces:
             operation, names = r.NAME, STATUS_NAMES
         elif field.primitive == "class" and not field.is_custom:
             names = (UNKNOWN_CLASS,)
+        elif field.unknown:
+            names = (field.unknown,)
         return Piece(operation, at, octets, width=field.width, in_key=in_key, names=names)
 
     def _json_field(self, field: Field) -> Piece:
