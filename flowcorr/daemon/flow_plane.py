@@ -22,8 +22,10 @@ from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
 from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
+from flowcorr.service.input_statistics import register
 from flowcorr.service.pipeline import Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
+from flowcorr.service.template_file import TemplateFile
 from routed.daemon.plane import RoutingPlanes
 from routed.plumbing.lifecycle import StartError, in_order
 from routed.plumbing.metrics import Registry
@@ -53,11 +55,12 @@ class FlowPlane:
     """
 
     def __init__(self, reactor: Any, settings: FlowSettings, log: Log, seed: int, on_end: Callable[[], None]) -> None:
-        self.metrics = Registry()
         self._reactor, self._settings, self._log = reactor, settings, log
         self._maps = FlowMaps(settings.files)
         log.write_all(self._maps.lines)
         self._routing = RoutingPlanes(reactor, settings.routing, log, seed=seed)
+        # what answers questions over HTTP belongs to a routing plane
+        self.metrics = next((plane.metrics for plane in self._routing), Registry())
         self._texts = Texts()
         planes = [plane.name for plane in self._routing]
         asked = self._asked()
@@ -79,8 +82,12 @@ class FlowPlane:
             settings.intake,
             allow=self._allows,
             rates=self._rates,
-            report=ExporterReports(log, reactor.seconds),
+            report=self._hear,
         )
+        self._reports = ExporterReports(log, reactor.seconds)
+        self._templates: TemplateFile | None = None
+        if settings.templates is not None:
+            self._templates = TemplateFile(reactor, settings.templates, intake, log.warning)
         self._views: list[Views] = []
         self._sources: list[Source] = []
         self._facts: list[Facts] = []
@@ -91,11 +98,16 @@ class FlowPlane:
         self._filters = {name: one.make(self._texts) for name, one in settings.filters.items()}
         self._install_maps()
         self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
+        register(self.metrics, intake, self._inputs.dropped)
+        for plugin in self._plugins:
+            self.metrics.add("plugin", plugin.counters, {"name": plugin.name})
         self._every: list[LoopingCall] = []
 
     def start(self) -> None:
         """Begin."""
         self._routing.start()
+        if self._templates is not None:
+            self._templates.startService()
         for plugin in self._plugins:
             plugin.start()
         for seconds, work in ((TIDYING, self._tidy), (AGEING, self._age)):
@@ -108,6 +120,8 @@ class FlowPlane:
     async def stop(self) -> None:
         """Stop reading, let plugins write all that they have, and end all sessions."""
         await self._inputs.stop()
+        if self._templates is not None:
+            self._templates.stopService()
         for call in self._every:
             call.stop()
         for plugin in self._plugins:
@@ -235,6 +249,11 @@ class FlowPlane:
 
     def _age(self) -> None:
         self._flows.intake.age(int(time.time() * MICROSECONDS))
+
+    def _hear(self, event: object) -> None:
+        self._reports(event)
+        if self._templates is not None:
+            self._templates.hear(event)
 
     def _exporter_of(self, slot: int) -> Exporter:
         exporter = self._flows.intake.exporters[slot]

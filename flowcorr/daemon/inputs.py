@@ -61,6 +61,10 @@ class Inputs:
                 raise StartError(f"cannot listen on {where} port={settings.tcp_port}/tcp: {error}") from error
             log.info(f"waiting for IPFIX data on {where} port={settings.tcp_port}/tcp")
 
+    def dropped(self) -> int:
+        """Return the datagrams that the system dropped because they were not fetched in time."""
+        return sum(service.dropped for service in self._services if isinstance(service, UdpInput))
+
     def start(self) -> None:
         """Begin to read."""
         for service in self._services:

@@ -44,6 +44,7 @@ class FlowSettings:
     files: FileSettings
     intake: IntakeSettings
     inputs: InputSettings
+    templates: Path | None  # where they are kept over a restart
     plugins: tuple[PluginSettings, ...]
     filters: Mapping[str, FilterSettings]  # by name of the plugin
 
@@ -75,6 +76,7 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
         ),
         intake=intake_settings(c, daemon, tuple(custom.values())),
         inputs=input_settings(c, daemon),
+        templates=_path(c, "nfacctd_templates_file") if daemon == "nfacctd" else None,
         plugins=plugins,
         filters={plugin.declared.name: filter_settings(c.for_plugin(plugin.declared.name)) for plugin in plugins},
     )
