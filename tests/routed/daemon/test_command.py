@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from routed.daemon import build, command
+from routed.daemon import command
 from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings
 from routed.daemon.switches import PMBGPD, PMBMPD
+from routed.plumbing import build
 from routed.plumbing.privileges import Identity
 from tests.routed.daemon.command_rig import Daemon, Plane, configured
 
