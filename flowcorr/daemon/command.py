@@ -9,6 +9,7 @@ from flowcorr.daemon.correlation_settings import correlation_is_whole
 from flowcorr.daemon.filter_settings import filters_are_understood
 from flowcorr.daemon.input_settings import input_is_built
 from flowcorr.daemon.settings import FlowSettings, flow_settings, plugins_are_understood
+from flowcorr.daemon.unbuilt import keys_are_built
 from routed.daemon.plane import Command
 from routed.plumbing.config import Daemons
 
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 def flow_command(program: Program) -> Command[FlowSettings]:
     """Make the command of a daemon whose name begins those of its keys."""
     daemon = program.name
-    checks = (correlation_is_whole, input_is_built, plugins_are_understood, filters_are_understood)
+    checks = (
+        correlation_is_whole,
+        input_is_built,
+        plugins_are_understood,
+        filters_are_understood,
+        keys_are_built,
+    )
     return Command(
         program,
         Daemons.FLOW,

@@ -37,10 +37,15 @@ def _free_ports(_alone: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("daemon", "configuration"), [("pmbgpd", "quickstart.conf"), ("pmbmpd", "quickstart-bmp.conf")]
+    ("daemon", "configuration"),
+    [
+        ("routed.daemon.pmbgpd", "quickstart.conf"),
+        ("routed.daemon.pmbmpd", "quickstart-bmp.conf"),
+        ("flowcorr.daemon.nfacctd", "quickstart-flows.conf"),
+    ],
 )
 def test_the_daemon_has_nothing_to_say_against_the_configuration(daemon: str, configuration: str) -> None:
-    command = [sys.executable, "-m", f"routed.daemon.{daemon}", "-f", f"examples/{configuration}", "-T", "config"]
+    command = [sys.executable, "-m", daemon, "-f", f"examples/{configuration}", "-T", "config"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARN" not in done.stdout + done.stderr

@@ -1,0 +1,63 @@
+"""Configurations of flow daemons: what is refused at start, and how it is said."""
+
+from pathlib import Path
+
+import pytest
+
+from flowcorr.daemon.nfacctd import main as nfacctd
+from flowcorr.daemon.sfacctd import main as sfacctd
+
+SOUND = "plugins: print[a]\naggregate[a]: src_host, dst_host\nprint_output[a]: csv\n"
+
+
+def checked(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str], main=nfacctd) -> tuple[int, str]:
+    file = tmp_path / "f.conf"
+    file.write_text(SOUND + text)
+    status = main(["-f", str(file), "-T", "config"])
+    said = capsys.readouterr()
+    return status, (said.out + said.err).replace(str(file), "f")
+
+
+@pytest.mark.parametrize("main", [nfacctd, sfacctd])
+def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str], main) -> None:
+    assert checked(tmp_path, "plugin_pipe_size[a]: 1000\nmaps_entries: 1000\n", capsys, main) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nfacctd_as: bgp", "[f:4] nfacctd_as: neither bgp_daemon nor bmp_daemon is true"),
+        ("nfacctd_net: file", "[f:4] nfacctd_net: file is not built yet"),
+        ("nfacctd_as: netfow", "[f:4] nfacctd_as: invalid value 'netfow'"),
+        ("nfacctd_port: 70000", "[f:4] nfacctd_port: invalid value '70000'"),
+        ("nfacctd_kafka_topic: flows", "[f:4] nfacctd_kafka_topic: Kafka input is not built yet"),
+        ("nfacctd_dtls_port: 4740", "[f:4] nfacctd_dtls_port: DTLS input is not built yet"),
+        ("bgp_peer_src_as_type: map", "[f:4] bgp_peer_src_as_type: bgp_peer_src_as_map is missing"),
+        ("pre_tag_filter: 1", "[f:4] pre_tag_filter belongs to a plugin: write pre_tag_filter[name]"),
+        ("pre_tag_filter[a]: x", "[f:4] pre_tag_filter[a]: 'x' is none of N, N-M, -N, -N-M"),
+        ("aggregate_filter[a]: tcp", "[f:4] aggregate_filter[a]: not built yet"),
+        ("aggregate_primitives: /nowhere", "[f:4] aggregate_primitives: [/nowhere] No such file or directory"),
+        ("pcap_savefile: /tmp/x\nnfacctd_ip: ::1", "[f:4] pcap_savefile: pcap_savefile and nfacctd_ip exclude"),
+        ("aggregate[a]: src_hots", "src_host"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, said: str
+) -> None:
+    status, text = checked(tmp_path, line + "\n", capsys)
+    assert status == 1
+    assert said in text
+    assert "ERROR" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("networks_file: /etc/networks", "[f:4] networks_file: not built yet. Ignored."),
+        ("ports_file[a]: /etc/ports", "[f:4] ports_file[a]: not built yet. Ignored."),
+        ("nfacctd_prot: 1", "[f:4] Unknown key: nfacctd_prot. Ignored. Did you mean nfacctd_port?"),
+    ],
+)
+def test_what_does_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
+    _, text = checked(tmp_path, line + "\n", capsys)
+    assert said in text
