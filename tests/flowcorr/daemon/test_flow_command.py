@@ -39,6 +39,7 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("aggregate_primitives: /nowhere", "[f:4] aggregate_primitives: [/nowhere] No such file or directory"),
         ("pcap_savefile: /tmp/x\nnfacctd_ip: ::1", "[f:4] pcap_savefile: pcap_savefile and nfacctd_ip exclude"),
         ("aggregate[a]: src_hots", "src_host"),
+        ("nfacctd_net[a]: netflow", "[f:4] nfacctd_net[a]: plugins with sources of their own are not built yet"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(
@@ -55,6 +56,7 @@ def test_what_cannot_be_is_refused_with_its_place(
     [
         ("networks_file: /etc/networks", "[f:4] networks_file: not built yet. Ignored."),
         ("ports_file[a]: /etc/ports", "[f:4] ports_file[a]: not built yet. Ignored."),
+        ("bgp_follow_default: 1", "[f:4] bgp_follow_default: not built yet. Ignored."),
         ("nfacctd_prot: 1", "[f:4] Unknown key: nfacctd_prot. Ignored. Did you mean nfacctd_port?"),
     ],
 )
