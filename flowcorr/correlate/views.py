@@ -20,6 +20,8 @@ UNICAST, LABELLED, VPN = 0, 2, 3
 NO_RD: Final = bytes(8)
 #: Where a route distinguisher comes from: nobody gave one; a map did, whose 0:0:0 is the global table.
 UNKNOWN, MAP = 0, 4
+#: Views at a time: route distinguishers come from senders, who may make them up.
+MOST_VIEWS: Final = 65_536
 #: First octets of what stands for a VRF id whose route distinguisher is not known.
 VRF_ID: Final = b"\x08\x00"
 
@@ -61,8 +63,8 @@ class Views:
     Args:
         exporter_of: who has a slot.
         agents: rows of the agent map, in order.
-        compare_ports: a peer is known by address and port where the agent map gives one.
         falls_back: a route distinguisher that no table has is looked up in the global tables.
+        most: views at a time; what comes beyond finds nothing, and then all are chosen anew.
     """
 
     def __init__(
@@ -73,15 +75,18 @@ class Views:
         agents: Sequence[AgentRow] = (),
         *,
         falls_back: bool = False,
+        most: int = MOST_VIEWS,
     ) -> None:
         self._resolver, self._tables, self._exporter_of = resolver, tables, exporter_of
-        self._agents, self._falls_back = agents, falls_back
+        self._agents, self._falls_back, self._most = agents, falls_back, most
+        self.overflows = 0  # times that there were too many views
+        self._is_full = False
         self._names: dict[int, list[str]] = {}
         self._numbers: dict[tuple[Any, ...], int] = {}
 
     def changed(self) -> bool:
         """Tell whether what was chosen may be wrong by now; then it is forgotten here too."""
-        if not self._tables.changed():
+        if not self._tables.changed() and not self._is_full:
             return False
         self.forget()
         return True
@@ -92,6 +97,7 @@ class Views:
             self._resolver.remove(number)
         self._names.clear()
         self._numbers.clear()
+        self._is_full = False
 
     def replace_agents(self, agents: Sequence[AgentRow]) -> None:
         """Take the rows of an agent map that was read again."""
@@ -113,6 +119,10 @@ class Views:
             tuple((id(one.rib), one.rank, one.distinguisher) for one in found),
         )
         number = self._numbers.get(key)
+        if number is None and len(self._numbers) == self._most:
+            self.overflows += not self._is_full
+            self._is_full = True
+            return 0
         if number is None:
             steps = self._steps(rd, is_global=key[1], candidates=found)
             number = self._numbers[key] = self._resolver.add(View([step for step, _ in steps]))

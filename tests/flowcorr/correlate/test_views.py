@@ -29,7 +29,7 @@ class Table:
 class Plane:
     """Tables by address, and the views over them."""
 
-    def __init__(self, *rows: str, falls_back: bool = False) -> None:
+    def __init__(self, *rows: str, falls_back: bool = False, most: int = 100) -> None:
         self.rib = Rib(1)
         self.tables: dict[tuple[str, int | None], list[Table]] = {}
         self.has_changed = True
@@ -44,6 +44,7 @@ class Plane:
             lambda slot: Exporter(ip_address(f"192.0.2.{slot}"), ip_address(f"192.0.2.{slot}")),
             [AgentRow(row) for row in agents.rows],
             falls_back=falls_back,
+            most=most,
         )
 
     def candidates(self, address: Any, port: int | None) -> list[Table]:
@@ -146,3 +147,15 @@ def test_views_are_chosen_anew_when_peers_change(plane: Plane) -> None:
     assert plane.answer(1) is None
     with pytest.raises(KeyError):
         plane.resolver.remove(before)
+
+
+def test_made_up_route_distinguishers_cost_bounded_memory() -> None:
+    plane = Plane(most=3)
+    plane.has_changed = False
+    plane.add("192.0.2.1", 64501)
+    numbers = [plane.views.choose(1, 4 | FLOW << 8, bytes(7) + bytes([last]), 0, 0) for last in range(1, 6)]
+    assert [number > 0 for number in numbers] == [True, True, True, False, False]
+    assert plane.views.overflows == 1
+    assert plane.views.changed()
+    assert plane.answer(1) == "AS 64501"
+    assert not plane.views.changed()
