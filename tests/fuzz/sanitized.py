@@ -95,14 +95,15 @@ def instrument(tree: Path, sources: list[str]) -> None:
 def selection(tree: Path, sources: list[str]) -> list[str]:
     """Choose the tests that run compiled code: corpus, properties, and the unit tests of each module.
 
-    Those are named after it; a module without any is covered by its folder.
+    Those are named after it; a module without any is covered by its folder, or by the one around that.
     """
     properties = sorted((tree / "tests/properties").glob("test_*.py"))
     tests = ["tests/fuzz", *(str(test.relative_to(tree)) for test in properties if test.stem not in PURE)]
     for source in map(Path, sources):
         folder = Path("tests") / source.parent
         found = sorted((tree / folder).glob(f"test_{source.stem.lstrip('_')}*.py"))
-        tests += [str(test.relative_to(tree)) for test in found] or [str(folder)]
+        around = folder if (tree / folder).exists() else folder.parent
+        tests += [str(test.relative_to(tree)) for test in found] or [str(around)]
     return list(dict.fromkeys(tests))
 
 

@@ -126,3 +126,8 @@ def errors_are_about(daemon: Target, *words: str) -> None:
     errors = [line for line in daemon.text.splitlines() if "ERROR" in line or "Traceback" in line]
     assert errors
     assert all(any(word in error for word in words) for error in errors), errors
+
+
+def spooled(home: Path) -> int:
+    """Return the octets that wait on disk."""
+    return sum(path.stat().st_size for path in (home / "spool").glob("*/*.spool"))

@@ -31,6 +31,7 @@ from tests.peers.kafka_streams import (
     logged,
     peers,
     settled,
+    spooled,
 )
 from tests.peers.siege import Target, target
 from tests.peers.waiting import eventually, steadily
@@ -130,10 +131,6 @@ def test_a_daemon_that_is_killed_while_the_broker_is_away_delivers_after_its_res
         assert len(writers) == 1  # that of the daemon that wrote them
         assert f"default/{daemon.pid}" not in writers
         eventually(lambda: spooled(tmp_path) == 0, PATIENCE, "the spool to be removed")
-
-
-def spooled(home: Path) -> int:
-    return sum(path.stat().st_size for path in (home / "spool").glob("*/*.spool"))
 
 
 def test_nothing_is_lost_when_the_disk_of_the_broker_is_full(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests.peers.network import COLLECTOR, Network, listens
 from tests.peers.program import ROOT, Program
 from tests.peers.route import Route
 from tests.peers.speaker import Link
-from tests.peers.waiting import eventually
+from tests.peers.waiting import PACE, eventually
 
 pytestmark = pytest.mark.usefixtures("not_pmacct")
 
@@ -237,6 +238,10 @@ def test_a_reload_is_asked_of_a_looking_glass(net: Network, tmp_path: Path) -> N
 # -- the end ----------------------------------------------------------------------------------------------------------
 
 
+#: Times that a full terminal must take nothing before it is taken to be full.
+REFUSALS: Final = 4
+
+
 class Stuck(Collector):
     """A collector whose message log goes to a terminal that nobody reads: writing to it blocks."""
 
@@ -275,6 +280,7 @@ def test_a_disk_that_hangs_keeps_no_daemon_from_ending(
         client = Program(net, mute(), tmp_path / "client")
         daemon.wait_for_text("BGP peers usage: 1/")
         client.kill()
+        daemon.wait_for_text("BGP connection reset by peer")  # which is a record too: that one is stuck
         daemon.send(signal.SIGTERM)
         if signals == 2:
             eventually(lambda: not listens(daemon.pid, 179), PATIENCE, "the end to begin")
@@ -288,15 +294,23 @@ def test_a_disk_that_hangs_keeps_no_daemon_from_ending(
 
 
 def fill(writer: int) -> None:
-    """Write into a pipe or a terminal until it takes no more."""
+    """Write into a pipe or a terminal until it takes no more, nor soon after: a terminal passes on what it holds."""
     os.set_blocking(writer, False)
-    with suppress(BlockingIOError):
-        while os.write(writer, b"x" * 512):
-            pass
-    with suppress(BlockingIOError):
-        while os.write(writer, b"x"):
-            pass
+    refused = 0
+    while refused < REFUSALS:
+        refused = 0 if wrote_any(writer) else refused + 1
+        time.sleep(PACE)
     os.set_blocking(writer, True)
+
+
+def wrote_any(writer: int) -> bool:
+    """Write what fits, and tell whether anything did."""
+    any_did = False
+    for octets in (b"x" * 512, b"x"):
+        with suppress(BlockingIOError):
+            while os.write(writer, octets):
+                any_did = True
+    return any_did
 
 
 def test_a_terminal_that_is_not_read_blocks_nobody(net: Network, tmp_path: Path) -> None:

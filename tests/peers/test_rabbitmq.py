@@ -16,10 +16,7 @@ import fastavro
 import pytest
 
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
-from tests.peers.program import ROOT
-from tests.peers.rabbitmq import Message, RabbitMQ
-from tests.peers.siege import Target
-from tests.peers.test_kafka import (
+from tests.peers.kafka_streams import (
     PEERS,
     ROUTES,
     bare,
@@ -32,6 +29,9 @@ from tests.peers.test_kafka import (
     settled,
     spooled,
 )
+from tests.peers.program import ROOT
+from tests.peers.rabbitmq import Message, RabbitMQ
+from tests.peers.siege import Target
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
 from tests.routed.service.tls_rig import Authority
