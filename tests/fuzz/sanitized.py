@@ -92,18 +92,21 @@ def instrument(tree: Path, sources: list[str]) -> None:
         source.write_text(text.replace("boundscheck=False", "boundscheck=True"), encoding="utf-8")
 
 
+#: Folders of tests that cover the modules of another folder, which has none of its own.
+ELSEWHERE: Final = {"tests/flowcorr/wire": "tests/flowcorr/collect"}
+
+
 def selection(tree: Path, sources: list[str]) -> list[str]:
     """Choose the tests that run compiled code: corpus, properties, and the unit tests of each module.
 
-    Those are named after it; a module without any is covered by its folder, or by the one around that.
+    Those are named after it; a module without any is covered by its folder.
     """
     properties = sorted((tree / "tests/properties").glob("test_*.py"))
     tests = ["tests/fuzz", *(str(test.relative_to(tree)) for test in properties if test.stem not in PURE)]
     for source in map(Path, sources):
         folder = Path("tests") / source.parent
         found = sorted((tree / folder).glob(f"test_{source.stem.lstrip('_')}*.py"))
-        around = folder if (tree / folder).exists() else folder.parent
-        tests += [str(test.relative_to(tree)) for test in found] or [str(around)]
+        tests += [str(test.relative_to(tree)) for test in found] or [ELSEWHERE.get(str(folder), str(folder))]
     return list(dict.fromkeys(tests))
 
 
