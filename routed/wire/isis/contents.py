@@ -14,7 +14,7 @@ from routed.octets import Cursor, WireError
 from routed.wire.isis import reachability as reach
 from routed.wire.isis import tlv
 from routed.wire.isis.codepoints import TlvType
-from routed.wire.isis.three_way import Restart, ThreeWay, decode_restart, decode_three_way
+from routed.wire.isis.three_way import ThreeWay, decode_three_way
 
 
 @dataclass(slots=True)
@@ -31,7 +31,6 @@ class Contents:
     prefixes: list[reach.Reachability] = field(default_factory=list)
     entries: list[tlv.LspEntry] = field(default_factory=list)
     three_way: list[ThreeWay] = field(default_factory=list)
-    restart: list[Restart] = field(default_factory=list)
     authentication: list[tlv.Authentication] = field(default_factory=list)
     unknown: list[tuple[int, bytes]] = field(default_factory=list)
     malformed: list[int] = field(default_factory=list)
@@ -82,7 +81,6 @@ _READERS: Final[Mapping[TlvType, Callable[[Contents, Cursor], None]]] = {
     TlvType.EXTENDED_IPV4_REACHABILITY: lambda to, c: to.prefixes.extend(reach.decode_extended_ipv4(c)),
     TlvType.HOSTNAME: lambda to, c: to.hostnames.append(tlv.decode_hostname(c)),
     TlvType.IPV6_TE_ROUTER_ID: lambda to, c: to.router_ids.append(c.take(16)),
-    TlvType.RESTART: lambda to, c: to.restart.append(decode_restart(c)),
     TlvType.MT_IS_REACHABILITY: lambda to, c: to.neighbors.extend(reach.decode_mt_neighbors(c)),
     TlvType.MULTI_TOPOLOGY: lambda to, c: to.topologies.extend(tlv.decode_topologies(c)),
     TlvType.IPV6_ADDRESSES: lambda to, c: to.addresses.extend(_addresses(c, 16)),

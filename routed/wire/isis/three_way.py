@@ -1,7 +1,4 @@
-"""What two systems tell each other about their adjacency: its state as each sees it, and restarts.
-
-Source: RFC 5303 section 3.2, RFC 8706 section 3.2.
-"""
+"""What two systems tell each other about their adjacency: its state as each sees it (RFC 5303 section 3.2)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,9 +7,6 @@ from routed.octets import Cursor, WireError, Writer
 from routed.wire.isis.codepoints import SYSTEM_ID_OCTETS, AdjacencyState, TlvType
 from routed.wire.isis.tlv import encode_tlv
 
-_REQUEST: Final = 0x01
-_ACKNOWLEDGEMENT: Final = 0x02
-_SUPPRESS: Final = 0x04
 _SOURCE: Final = "RFC 5303 3.2"
 
 
@@ -24,17 +18,6 @@ class ThreeWay:
     circuit_id: int | None = None
     neighbor: bytes | None = None  # system id that it hears
     neighbor_circuit_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """A restart that is requested, acknowledged, or of which others shall not hear. Units: seconds."""
-
-    request: bool = False
-    acknowledgement: bool = False
-    suppress: bool = False
-    remaining_time: int | None = None
-    neighbor: bytes | None = None
 
 
 def decode_three_way(c: Cursor) -> ThreeWay:
@@ -62,24 +45,3 @@ def encode_three_way(w: Writer, three_way: ThreeWay) -> None:
             if three_way.neighbor_circuit_id is not None:
                 value += three_way.neighbor_circuit_id.to_bytes(4, "big")
     encode_tlv(w, TlvType.THREE_WAY_ADJACENCY, value)
-
-
-def decode_restart(c: Cursor) -> Restart:
-    """Decode the restart TLV; flags that came later are for others.
-
-    Octets: flags u8, and as far as there is something: remaining time u16, system id of the restarting neighbour[6].
-    """
-    flags = c.u8()
-    remaining_time = c.u16() if c.remaining else None
-    neighbor = c.take(SYSTEM_ID_OCTETS) if c.remaining else None
-    request, acknowledgement, suppress = (bool(flags & bit) for bit in (_REQUEST, _ACKNOWLEDGEMENT, _SUPPRESS))
-    return Restart(request, acknowledgement, suppress, remaining_time, neighbor)
-
-
-def encode_restart(w: Writer, restart: Restart) -> None:
-    """Encode the restart TLV."""
-    flags = restart.request * _REQUEST | restart.acknowledgement * _ACKNOWLEDGEMENT | restart.suppress * _SUPPRESS
-    value = bytes((flags,))
-    if restart.remaining_time is not None:
-        value += restart.remaining_time.to_bytes(2, "big") + (restart.neighbor or b"")
-    encode_tlv(w, TlvType.RESTART, value)
