@@ -113,11 +113,29 @@ class MapKind(Generic[T]):
     matchers: tuple[str, ...]
     needs: tuple[tuple[str, ...], ...] = ()  # of each tuple one key
     columns: Mapping[str, str] = field(default_factory=dict)  # that a key reads in place of its usual one
+    either: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # keys of which one must match
 
     @property
     def keys(self) -> frozenset[str]:
         """Return all keys that a row may have."""
-        return frozenset((*self.setters, *self.matchers, "ip", "label", "jeq"))
+        return frozenset((*self.setters, *self.matchers, *self.either, "ip", "label", "jeq"))
+
+    def rows_of(self, pairs: Mapping[str, str]) -> list[Mapping[str, str]]:
+        """Return the rows that a row stands for: two where either of two keys may match; neither does when negated."""
+        found = [pairs]
+        for key in self.either.keys() & pairs.keys():
+            first, second = self.either[key]
+            others = {name: value for name, value in pairs.items() if name != key}
+            if {first, second} & others.keys():
+                raise RowRefusedError(f"'{key}' does not go with '{first}' and '{second}'. Line ignored.")
+            value = pairs[key]
+            is_negated = value.startswith("-")
+            found = (
+                [{**others, first: value, second: value}]
+                if is_negated
+                else [{**others, one: value} for one in (first, second)]
+            )
+        return found
 
     def compile(self, where: str, pairs: Mapping[str, str]) -> FlowRow[T]:
         """Compile a row.
@@ -274,6 +292,7 @@ def _number_or_bgp(pairs: Mapping[str, str]) -> int | None:
 
 _INTERFACES: Final = ("in", "out")
 _RESULTS: Final = ("id", "set_tag")
+_VRF_IDS: Final = ("mpls_vpn_id_in", "mpls_vpn_id_out")
 _SOURCE_SIDE: Final = (*_INTERFACES, "vlan", "src_mac", "bgp_nexthop", "peer_dst_as", "src_net", "dst_net")
 
 PRE_TAG: Final[MapKind[Tags]] = MapKind(
@@ -289,7 +308,11 @@ AGENT: Final[MapKind[Peer]] = MapKind(
     (("bgp_ip", "bmp_ip", *_RESULTS), ("ip",)),
 )
 FLOW_TO_RD: Final[MapKind[bytes]] = MapKind(
-    _rd, _RESULTS, (*_INTERFACES, "bgp_nexthop", "mpls_label_bottom", "mpls_vpn_id_in", "mpls_vpn_id_out"), (("ip",),)
+    _rd,
+    _RESULTS,
+    (*_INTERFACES, "bgp_nexthop", "mpls_label_bottom", *_VRF_IDS),
+    (("ip",),),
+    either={"mpls_vpn_id": _VRF_IDS},
 )
 SAMPLING: Final[MapKind[int]] = MapKind(_rate, _RESULTS, _INTERFACES, (_RESULTS, ("ip",)))
 NEXT_HOPS: Final[MapKind[IPv4Address | IPv6Address]] = MapKind(
@@ -310,7 +333,7 @@ def compile_map(kind: MapKind[T], rows: Sequence[tuple[str, Mapping[str, str]]])
     refused: list[str] = []
     for where, pairs in rows:
         try:
-            compiled.append(kind.compile(where, pairs))
+            compiled += [kind.compile(where, one) for one in kind.rows_of(pairs)]
         except RowRefusedError as error:
             refused.append(f"{where} {error}")
     made: FlowMap[T] = FlowMap(tuple(compiled))

@@ -228,3 +228,26 @@ def test_next_hops_of_tunnel_ends() -> None:
     assert bytes(row["bgp_next_hop"]) == octets("192.0.2.9")
     row = staged(NextHopStage, NEXT_HOPS, rows, {"bgp_next_hop": octets("203.0.113.8")})
     assert bytes(row["bgp_next_hop"]) == octets("203.0.113.8")
+
+
+@pytest.mark.parametrize(
+    ("value", "ids", "matches"),
+    [
+        ("7", (7, 0), True),
+        ("7", (0, 7), True),
+        ("7", (8, 9), False),
+        ("-7", (7, 9), False),
+        ("-7", (9, 7), False),
+        ("-7", (8, 9), True),
+    ],
+)
+def test_a_vrf_id_may_be_that_of_either_way(value: str, ids: tuple[int, int], matches: bool) -> None:
+    rows = (f"id=0:65000:7 ip=192.0.2.1 mpls_vpn_id={value}", "id=0:65000:8 ip=192.0.2.1 in=99")
+    row = staged(RdStage, FLOW_TO_RD, rows, {**ROUTER, "ingress_vrf_id": ids[0], "egress_vrf_id": ids[1]})
+    assert bool(row["mpls_vpn_rd_origin"]) == matches
+    assert not matches or bytes(row["mpls_vpn_rd"]).hex() == "0000fde800000007"
+
+
+def test_a_vrf_id_of_either_way_stands_for_both() -> None:
+    _, refused = compiled(FLOW_TO_RD, "id=0:65000:7 ip=::/0 mpls_vpn_id=7 mpls_vpn_id_in=8")
+    assert refused == ["[map:1] 'mpls_vpn_id' does not go with 'mpls_vpn_id_in' and 'mpls_vpn_id_out'. Line ignored."]
