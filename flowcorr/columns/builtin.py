@@ -76,6 +76,11 @@ ALWAYS: Final = tuple(
 )
 
 
+def own_column(name: str, plugin: str) -> Column:
+    """Return the column of a plugin that takes a built-in primitive from sources of its own."""
+    return Column(f"{name}[{plugin}]", BUILTIN[name].kind)
+
+
 def custom_column(name: str, kind: Kind) -> Column:
     """Return the column of a custom primitive, which may have the name of a built-in one."""
     return Column(f"custom:{name}", kind)

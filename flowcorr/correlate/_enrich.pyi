@@ -5,7 +5,9 @@ from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate._facts import Facts
+from flowcorr.correlate._follow import Follower
 from routed.rib._resolve import Resolver
+from routed.rib._vrps import Vrps
 
 #: exporter, family (4 or 6, plus 256 times what gave the route distinguisher), route distinguisher (8 octets, zero: none), ifIndex in and out (0 unless they matter)
 Question = tuple[int, int, bytes, int, int]
@@ -16,6 +18,8 @@ class Source:
     Args:
         choose: the number of the view of a question, 0 for none; asked once for each until `forget_views`.
         explain: what `lookup_reason_*` says of a RIB: (view number, place in the view) -> text.
+        payloads: returns what origins are validated by, asked once a batch; None: origins are unknown.
+        follower: goes on into tables of next hops.
     """
 
     unmatched: int
@@ -25,6 +29,9 @@ class Source:
         facts: Facts,
         choose: Callable[[int, int, bytes, int, int], int],
         explain: Callable[[int, int], bytes],
+        *,
+        payloads: Callable[[], Vrps] | None = None,
+        follower: Follower | None = None,
     ) -> None: ...
     def forget_views(self) -> None:
         """Ask `choose` anew: peers or maps have changed."""
@@ -38,7 +45,7 @@ class Group:
         keeps: what the protocol says stays where no route wins.
         uses: places of the sources that may win; the first one wins a tie.
         columns: column name -> what of the route it takes: origin_as, neighbour_as, local_pref, med, as_path,
-            std_comm, ext_comm, lrg_comm, next_hop, mask, net or reason.
+            std_comm, ext_comm, lrg_comm, next_hop, mask, net, roa or reason.
     """
 
     def __init__(

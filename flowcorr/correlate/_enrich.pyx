@@ -9,11 +9,14 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._batch cimport Batch, row_of
 from flowcorr.columns._texts cimport Texts, hold_text, release_text
 from flowcorr.correlate._facts cimport Facts, fact, prefetch_fact
+from flowcorr.correlate._follow cimport Follower
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 from routed.octets._hash cimport hash_octets
+from routed.rib._origins cimport status_of_route
 from routed.rib._resolve cimport Resolver, resolved
+from routed.rib._vrps cimport UNKNOWN, Vrps
 
 import secrets
 
@@ -39,12 +42,13 @@ cdef enum:                           # what a column takes
     TAKES_MASK = 9
     TAKES_NET = 10
     TAKES_REASON = 11
+    TAKES_ROA = 12
 
 TAKES = {
     "origin_as": TAKES_ORIGIN_AS, "neighbour_as": TAKES_NEIGHBOUR_AS, "local_pref": TAKES_LOCAL_PREF,
     "med": TAKES_MED, "as_path": TAKES_AS_PATH, "std_comm": TAKES_STD_COMM, "ext_comm": TAKES_EXT_COMM,
     "lrg_comm": TAKES_LRG_COMM, "next_hop": TAKES_NEXT_HOP, "mask": TAKES_MASK, "net": TAKES_NET,
-    "reason": TAKES_REASON,
+    "reason": TAKES_REASON, "roa": TAKES_ROA,
 }
 
 cdef uint8_t[ADDRESS] MAPPED
@@ -71,7 +75,10 @@ ctypedef struct view_slot:
 cdef class Source:
     cdef Resolver resolver
     cdef Facts facts
-    cdef object choose, explain
+    cdef object choose, explain, payloads
+    cdef Follower follower
+    cdef Vrps vrps                   # payloads of this batch
+    cdef const uint8_t *hops         # by row: the next hop at the end of the way, all ones or NULL: that of the route
     cdef view_slot *slots
     cdef size_t slot_mask, slot_count
     cdef uint64_t seed
@@ -81,8 +88,11 @@ cdef class Source:
     cdef size_t room
     cdef public uint64_t unmatched   # rows for which there was no view
 
-    def __cinit__(self, Resolver resolver not None, Facts facts not None, choose, explain):
+    def __cinit__(
+        self, Resolver resolver not None, Facts facts not None, choose, explain, *, payloads=None, Follower follower=None,
+    ):
         self.resolver, self.facts, self.choose, self.explain = resolver, facts, choose, explain
+        self.payloads, self.follower = payloads, follower
         self.seed = secrets.randbits(64)
         self.reasons = {}
         self.make_slots(FIRST_VIEWS)
@@ -96,6 +106,8 @@ cdef class Source:
         for text in self.reasons.values():
             release_text(self.facts.texts, text)
         self.reasons.clear()
+        if self.follower is not None:
+            self.follower.forget_views()
         self.make_slots(FIRST_VIEWS)
 
     cdef int make_slots(self, size_t n) except -1:
@@ -155,6 +167,32 @@ cdef class Source:
                 raise MemoryError
             self.room = n
         return 0
+
+    cdef int look_up(self, const uint8_t *addresses, const uint8_t *next_hops, bint is_destination, size_t n) except -1:
+        """Find the routes of the rows, whose views are known."""
+        self.resolver.resolve(self.views, addresses, next_hops, n, self.found)
+        self.hops = NULL
+        if self.follower is not None:
+            if self.follower.defaults:
+                self.follower.follow_defaults(self.views, addresses, n, self.found)
+            if is_destination and self.follower.prefix_count:
+                self.follower.follow_next_hops(self.views, addresses, n, self.found)
+                self.hops = self.follower.hops
+        return 0
+
+    cdef const uint8_t *next_hop(self, size_t i, const fact *facts) noexcept:
+        """Where the flow of a row goes."""
+        if self.hops == NULL or not memcmp(self.hops + ADDRESS * i, NO_ADDRESS, ADDRESS):
+            return facts.next_hop
+        return self.hops + ADDRESS * i
+
+    cdef uint8_t status(self, size_t i) except 0:
+        """The origin validation of the route of a row."""
+        cdef const resolved *route = &self.found[i]
+        if self.vrps is None:
+            return UNKNOWN
+        rib = self.resolver.rib_of(self.views[i], route.rib)
+        return <uint8_t>status_of_route(self.vrps, rib, route.family, route.prefix, route.path)
 
     cdef uint32_t reason(self, uint32_t view, uint32_t rib) except? NOT_ASKED:
         """The text that says where a route came from."""
@@ -267,6 +305,7 @@ cdef class Enricher:
             self.room = n
         for source in self.sources:
             source.make_room(n)
+            source.vrps = None if source.payloads is None else source.payloads()
         return 0
 
     cdef int look_up(self, Batch batch, Py_ssize_t address_at, bint by_next_hop, used) except -1:
@@ -286,7 +325,7 @@ cdef class Enricher:
             memset(source.found, 0, n * sizeof(resolved))
             if at in used:
                 self.choose_views(batch, source)
-                source.resolver.resolve(source.views, self.addresses, next_hops, n, source.found)
+                source.look_up(self.addresses, next_hops, by_next_hop, n)
         self.lookups += n
         return 0
 
@@ -396,11 +435,13 @@ cdef class Enricher:
             elif what == TAKES_LRG_COMM:
                 memcpy(to, &facts.lrg_comm, 4)
             elif what == TAKES_NEXT_HOP:
-                memcpy(to, facts.next_hop, ADDRESS)
+                memcpy(to, source.next_hop(i, facts), ADDRESS)
             elif what == TAKES_MASK:
                 to[0] = <uint8_t>length
             elif what == TAKES_NET:
                 put_net(to, row + address_at, length)
+            elif what == TAKES_ROA:
+                to[0] = source.status(i)
             else:
                 reason = source.reason(source.views[i], source.found[i].rib)
                 memcpy(to, &reason, 4)
@@ -414,7 +455,9 @@ cdef class Enricher:
         cdef uint8_t *to
         for column in range(group.count):
             to, what = row + group.offsets[column], group.takes[column]
-            if what == TAKES_REASON:
+            if what == TAKES_ROA:
+                to[0] = UNKNOWN
+            elif what == TAKES_REASON:
                 memcpy(to, &self.no_route if has_view else &self.no_peer, 4)
             elif what == TAKES_NET:
                 put_net(to, row + address_at, mask)

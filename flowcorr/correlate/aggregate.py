@@ -1,9 +1,9 @@
 """What `aggregate` asks for: primitives, their columns and the key that records are summed by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Self
 
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import Column, Kind
@@ -58,7 +58,7 @@ class Aggregate:
     fields: tuple[Field, ...]
     custom: tuple[str, ...] = ()
     has_flows: bool = False
-    both_ends: tuple[str, str] | None = None
+    both_ends: tuple[Column, Column] | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -66,8 +66,17 @@ class Aggregate:
         """Return the columns that a layout needs for it."""
         found = [field.column for field in self.fields]
         if self.both_ends is not None:
-            found.append(BUILTIN[self.both_ends[1]])
+            found.append(self.both_ends[1])
         return tuple(dict.fromkeys(found))
+
+    def over(self, own: Mapping[str, Column]) -> Self:
+        """Return the same over other columns, by the names of the built-in ones that they stand for."""
+        fields = [replace(field, column=own.get(field.column.name, field.column)) for field in self.fields]
+        both_ends = None
+        if self.both_ends is not None:
+            first, second = self.both_ends
+            both_ends = own.get(first.name, first), own.get(second.name, second)
+        return replace(self, fields=tuple(fields), both_ends=both_ends)
 
     def field_of(self, primitive: str) -> Field | None:
         """Return the first field of a primitive, if it is asked for."""
@@ -112,7 +121,7 @@ def parse_aggregate(text: str, daemon: str, custom: Mapping[str, CustomPrimitive
     )
 
 
-def _both_ends(asked: list[str], custom: Mapping[str, CustomPrimitive]) -> tuple[str, str] | None:
+def _both_ends(asked: list[str], custom: Mapping[str, CustomPrimitive]) -> tuple[Column, Column] | None:
     sums = [name for name in asked if name in SUMS and name not in custom]
     if not sums:
         return None
@@ -120,7 +129,8 @@ def _both_ends(asked: list[str], custom: Mapping[str, CustomPrimitive]) -> tuple
     if others:
         beside = ", ".join(sorted(BESIDE_SUMS))
         raise AggregateError(f"'{sums[0]}' counts both directions on one key: beside it go {beside}, not '{others[0]}'")
-    return SUMS[sums[0]]
+    first, second = SUMS[sums[0]]
+    return BUILTIN[first], BUILTIN[second]
 
 
 def _fields_of(name: str, letter: str, custom: Mapping[str, CustomPrimitive]) -> tuple[Field, ...]:
@@ -209,12 +219,16 @@ def _copies(place: int, to: int, octets: int) -> list[tuple[int, int, tuple[int,
 
 
 def _with_second_key(
-    steps: list[tuple[int, int, tuple[int, ...]]], places: Mapping[str, int], layout: Layout, first: str, second: str
+    steps: list[tuple[int, int, tuple[int, ...]]],
+    places: Mapping[str, int],
+    layout: Layout,
+    first: Column,
+    second: Column,
 ) -> list[tuple[int, int, tuple[int, ...]]]:
     """Take the column of the other direction for the second key of a record."""
-    begin = places[first]
-    end, moved = begin + layout.columns[first].kind.width, layout.offset(second) - layout.offset(first)
+    begin = places[first.name]
+    end, moved = begin + first.kind.width, layout.offset(second.name) - layout.offset(first.name)
     outside = [(width, to, place * 2) for width, to, place in steps if not begin <= to < end]
-    pieces = _copies(layout.offset(first), begin, end - begin)
+    pieces = _copies(layout.offset(first.name), begin, end - begin)
     assert len(outside) == len(steps) - len(pieces), "a sum has no neighbour in the row that it is copied with"
     return outside + [(width, to, (place, place + moved)) for width, to, (place,) in pieces]

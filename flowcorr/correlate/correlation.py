@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from flowcorr.columns.builtin import BUILTIN
+from flowcorr.columns.builtin import BUILTIN, own_column
 from flowcorr.correlate._enrich import Group
 from flowcorr.correlate.community_patterns import keep_matching, numbers_of
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Words of `*_as` and `*_net` that keep what the protocol says.
 KEEP: Final = frozenset({"netflow", "sflow", "longest", "fallback"})
+#: Words of `bgp_peer_src_as_type` that ask the route of the source.
+LOOKS_UP: Final = frozenset({"bgp", "longest", "fallback"})
 #: Words that ask planes: which of them, by the name of a plane.
 ASKS: Final[Mapping[str, frozenset[str]]] = {
     "bgp": frozenset({"bgp"}),
@@ -38,6 +40,7 @@ _DESTINATION: Final[Mapping[str, str]] = {
     "lrg_comm": "lrg_comm",
     "local_pref": "local_pref",
     "med": "med",
+    "dst_roa": "roa",
     "lookup_reason_dst": "reason",
 }
 #: Attributes of the source that are looked up when their own key says so.
@@ -48,17 +51,23 @@ _SOURCE_SIDE: Final[Mapping[str, str]] = {
     "src_lrg_comm": "lrg_comm",
     "src_local_pref": "local_pref",
     "src_med": "med",
+    "src_roa": "roa",
 }
 _PREFIX: Final = {
     "src_host": {"src_mask": "mask", "src_net": "net"},
     "dst_host": {"dst_mask": "mask", "dst_net": "net", "peer_dst_ip": "next_hop"},
 }
+#: Columns that a plugin may take from sources of its own.
+OWN: Final = tuple(name for columns in _PREFIX.values() for name in columns)
+#: Columns that say something else where AS numbers of the protocol are those of neighbours.
+NEIGHBOURS: Final = {"src_as": "peer_src_as", "dst_as": "peer_dst_as"}
 #: What maps over the source side compare and the route of the source says.
 _SOURCE_FACTS: Final = {"source_next_hop": "next_hop", "source_neighbour_as": "neighbour_as"}
 #: Key of each attribute of the source side.
 TYPE_KEYS: Final[Mapping[str, str]] = {name: f"bgp_{name}_type" for name in _SOURCE_SIDE}
 #: What protocols carry themselves: AS numbers all of them, sFlow gateways more.
 _AS_NUMBERS: Final = frozenset({"dst_as", "peer_dst_as", "src_as", "peer_src_as"})
+_VALIDATED: Final = frozenset({"src_roa", "dst_roa"})
 _CARRIED: Final = frozenset({"as_path", "std_comm", "local_pref"})
 MASKS: Final = {"src_host": "src_mask", "dst_host": "dst_mask"}
 TEXTS: Final = ("as_path", "std_comm", "ext_comm", "lrg_comm")
@@ -70,12 +79,19 @@ class Correlation:
 
     Attributes:
         as_source, net_source: the words of `*_as` and `*_net`.
+        net_of_plugins: those of `*_net` of plugins whose sources are others.
+        of_neighbours: plugins for which AS numbers of the protocol are those of neighbours.
         peer_src_as: word of `bgp_peer_src_as_type`.
         source_side: names of `_SOURCE_SIDE` that the route of the source gives.
+        mapped: columns that maps fill.
         radius: AS numbers of a path that are kept; 0: all.
         patterns: of `std_comm`, `ext_comm` and `lrg_comm`, communities that are kept; none: all.
         number_patterns: name and patterns of the communities that hold AS numbers where the path is empty.
         falls_back: flows of a VRF without tables follow the global ones.
+        validates: there are payloads that origins are validated by.
+        follow_defaults: default routes that are followed one after the other.
+        follow_next_hops: prefixes whose next hops are followed, sixteen octets and bits each.
+        follow_external: ... to the first next hop outside them.
         daemon: begins the names of its keys.
     """
 
@@ -83,32 +99,51 @@ class Correlation:
     net_source: tuple[str, ...]
     peer_src_as: str | None = None
     source_side: frozenset[str] = frozenset()
+    mapped: frozenset[str] = frozenset()
     radius: int = 0
     skips_confederations: bool = False
     numeric: bool = False
     patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     number_patterns: tuple[str, tuple[str, ...]] | None = None
+    net_of_plugins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    of_neighbours: frozenset[str] = frozenset()
     falls_back: bool = False
+    validates: bool = False
+    follow_defaults: int = 0
+    follow_next_hops: tuple[tuple[bytes, int], ...] = ()
+    follow_external: bool = False
     daemon: str = "nfacctd"
 
     def unfilled(self, asked: Collection[str], planes: Sequence[str]) -> Iterator[str]:
         """Say which columns that are asked for stay empty, and because of which key."""
-        key = f"{self.daemon}_as"
-        if not self._uses(self.as_source, planes):
-            carried = _CARRIED if self.daemon == "sfacctd" else frozenset()
-            for name in sorted((_DESTINATION.keys() | _SOURCE_SIDE.keys()) & set(asked) - _AS_NUMBERS - carried):
-                yield f"{name} stays empty: {key} is {', '.join(self.as_source)}, and no route is looked up"
-            return
-        for name in sorted(_SOURCE_SIDE.keys() & set(asked) - self.source_side):
-            yield f"{name} stays empty: {TYPE_KEYS[name]} is not set"
+        wanted = ({"peer_src_as", "lookup_reason_src"} | _DESTINATION.keys() | _SOURCE_SIDE.keys()) & set(asked)
+        for name in sorted(wanted - self.mapped):
+            why = self._why_empty(name, looks_up=bool(self._uses(self.as_source, planes)))
+            if why:
+                yield f"{name} stays empty: {why}"
+
+    def _why_empty(self, name: str, *, looks_up: bool) -> str:
+        """Return why nothing ever fills a column that routes fill; empty when something does."""
+        words, keeps = f"{self.daemon}_as is {', '.join(self.as_source)}", bool(KEEP & set(self.as_source))
+        if name == "peer_src_as":
+            if self.peer_src_as in LOOKS_UP:
+                return "" if looks_up or (keeps and self.peer_src_as in KEEP) else f"{words}, and no route is looked up"
+            return "" if keeps else f"{words}, and bgp_peer_src_as_type is {self.peer_src_as or 'not set'}"
+        if not looks_up:
+            is_carried = name in _AS_NUMBERS or (name in _CARRIED and self.daemon == "sfacctd")
+            return "" if is_carried else f"{words}, and no route is looked up"
+        if name in TYPE_KEYS and name not in self.source_side:
+            return f"{TYPE_KEYS[name]} is not set"
+        if name in _VALIDATED and not self.validates:
+            return "neither rpki_roas_file nor rpki_rtr_cache is set"
+        return ""
 
     def groups(self, planes: Sequence[str]) -> list[Group]:
         """Return the groups over some planes, the one that wins a tie first.
 
         Those of attributes come before those of prefixes, which overwrite the masks that `longest` compares with.
         """
-        of_as, of_net = self._uses(self.as_source, planes), self._uses(self.net_source, planes)
-        keeps_as, keeps_net = bool(KEEP & set(self.as_source)), bool(KEEP & set(self.net_source))
+        of_as, keeps_as = self._uses(self.as_source, planes), bool(KEEP & set(self.as_source))
         found = []
         if of_as:
             found += [
@@ -118,20 +153,31 @@ class Correlation:
                 _group("src_host", of_as, _SOURCE_FACTS, keeps=False),
             ]
         found.append(self._peer_src_as(of_as, keeps=keeps_as))
-        return [*found, *(_group(host, of_net, columns, keeps=keeps_net) for host, columns in _PREFIX.items())]
+        for plugin, words in self.net_of_plugins.items():
+            found += self._prefixes(words, planes, plugin)
+        return [*found, *self._prefixes(self.net_source, planes)]
+
+    def own(self, asked: Collection[str]) -> Iterator[tuple[str, Column]]:
+        """Go through the columns that plugins have for themselves, of those asked for, with the ones they begin as."""
+        pairs = [(name, own_column(name, plugin)) for plugin in self.net_of_plugins for name in OWN]
+        pairs += [(name, own_column(to, plugin)) for plugin in self.of_neighbours for name, to in NEIGHBOURS.items()]
+        return (pair for pair in pairs if pair[1].name in asked)
 
     def reads(self, asked: Collection[str], planes: Sequence[str]) -> frozenset[str]:
         """Return the columns that the look-ups for those asked for read: addresses, masks, next hops, exporters."""
-        of_as, of_net = self._uses(self.as_source, planes), self._uses(self.net_source, planes)
-        names: set[str] = set()
+        words = (self.as_source, self.net_source, *self.net_of_plugins.values())
+        looks_up = any(self._uses(one, planes) for one in words)
+        own = {column.name: name for name, column in self.own(asked)}
+        asked = {own.get(name, name) for name in asked}
+        names = set(own.values())
         for host, columns in (
             ("dst_host", {*_DESTINATION, *_PREFIX["dst_host"]}),
             ("src_host", {*_SOURCE_SIDE, *_SOURCE_FACTS, *_PREFIX["src_host"], "src_as", "peer_src_as"}),
         ):
-            if not columns & set(asked):
+            if not columns & asked:
                 continue
             names |= {host, MASKS[host]}
-            if of_as or of_net:
+            if looks_up:
                 names |= {"mpls_vpn_rd", "mpls_vpn_rd_origin", "bgp_next_hop"}
         return frozenset(names)
 
@@ -164,9 +210,16 @@ class Correlation:
         asked = frozenset[str]().union(*(ASKS.get(word, frozenset()) for word in words))
         return tuple(at for at, plane in enumerate(planes) if plane in asked or (asked and len(planes) == 1))
 
+    def _prefixes(self, words: tuple[str, ...], planes: Sequence[str], plugin: str = "") -> Iterator[Group]:
+        """Go through the groups of prefixes that come from some words, in the columns of a plugin or those of all."""
+        uses, keeps = self._uses(words, planes), bool(KEEP & set(words))
+        for host, columns in _PREFIX.items():
+            named = {own_column(name, plugin).name if plugin else name: what for name, what in columns.items()}
+            yield _group(host, uses, named, keeps=keeps)
+
     def _peer_src_as(self, of_as: tuple[int, ...], *, keeps: bool) -> Group:
         word = self.peer_src_as
-        asks = of_as if word in {"bgp", "fallback", "longest", "map"} else ()
+        asks = of_as if word in LOOKS_UP or word == "map" else ()
         keeps_it = keeps and (word is None or word in KEEP)
         return _group("src_host", asks, {"peer_src_as": "neighbour_as"}, keeps=keeps_it)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from routed.rib._resolve import Resolver, Step, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from ipaddress import IPv4Address, IPv6Address
+    from ipaddress import IPv4Address
 
     from flowcorr.correlate.maps import AgentRow
 
@@ -20,6 +21,8 @@ UNICAST, LABELLED, VPN = 0, 2, 3
 NO_RD: Final = bytes(8)
 #: Where a route distinguisher comes from: nobody gave one; a map did, whose 0:0:0 is the global table.
 UNKNOWN, MAP = 0, 4
+#: What `Views.follow` says of flows that stay in their tables.
+NOT_FOLLOWED: Final = -1
 #: Views at a time: route distinguishers come from senders, who may make them up.
 MOST_VIEWS: Final = 65_536
 #: First octets of what stands for a VRF id whose route distinguisher is not known.
@@ -83,6 +86,7 @@ class Views:
         self._is_full = False
         self._names: dict[int, list[str]] = {}
         self._numbers: dict[tuple[Any, ...], int] = {}
+        self._global: set[int] = set()  # views of global tables
 
     def changed(self) -> bool:
         """Tell whether what was chosen may be wrong by now; then it is forgotten here too."""
@@ -97,6 +101,7 @@ class Views:
             self._resolver.remove(number)
         self._names.clear()
         self._numbers.clear()
+        self._global.clear()
         self._is_full = False
 
     def replace_agents(self, agents: Sequence[AgentRow]) -> None:
@@ -111,22 +116,34 @@ class Views:
         """
         origin, family = family >> 8, family & 0xFF
         found = self._candidates(self._exporter_of(exporter), family, in_iface, out_iface)
+        return self._view(found, rd, is_global=origin == UNKNOWN or (origin == MAP and rd == NO_RD))
+
+    def follow(self, view: int, next_hop: bytes, _family: int) -> int:
+        """Return the view of the router that has a next hop, sixteen octets, for flows of a view; 0: there is none.
+
+        Flows of a VRF are not followed: -1.
+        """
+        if view not in self._global:
+            return NOT_FOLLOWED
+        address = ip_address(next_hop)
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return self._view(self._tables.candidates(mapped or address, None), NO_RD, is_global=True)
+
+    def _view(self, found: Sequence[Candidate], rd: bytes, *, is_global: bool) -> int:
         if not found:
             return 0
-        key = (
-            rd,
-            origin == UNKNOWN or (origin == MAP and rd == NO_RD),
-            tuple((id(one.rib), one.rank, one.distinguisher) for one in found),
-        )
+        key = (rd, is_global, tuple((id(one.rib), one.rank, one.distinguisher) for one in found))
         number = self._numbers.get(key)
         if number is None and len(self._numbers) == self._most:
             self.overflows += not self._is_full
             self._is_full = True
             return 0
         if number is None:
-            steps = self._steps(rd, is_global=key[1], candidates=found)
+            steps = self._steps(rd, is_global=is_global, candidates=found)
             number = self._numbers[key] = self._resolver.add(View([step for step, _ in steps]))
             self._names[number] = [name for _, names in steps for name in names]
+            if is_global:
+                self._global.add(number)
         return number
 
     def explain(self, view: int, place: int) -> bytes:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flowcorr.correlate.correlation import TYPE_KEYS, Correlation
+from flowcorr.columns.builtin import own_column
+from flowcorr.correlate.correlation import NEIGHBOURS, OWN, TYPE_KEYS, Correlation
+from flowcorr.correlate.map_keys import prefix_octets
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from flowcorr.columns.column import Column
     from routed.plumbing.config import Configuration
 
 #: Columns that a map may give, with the key of its kind and that of its file.
@@ -26,6 +29,8 @@ _PATTERNS: Final = {
     "lrg_comm": "bgp_lrgcomm_pattern",
 }
 _NUMBER_PATTERNS: Final = {"std_comm": "bgp_stdcomm_pattern_to_asn", "lrg_comm": "bgp_lrgcomm_pattern_to_asn"}
+#: What is taken where nothing else is said.
+_KEEPS: Final = {"nfacctd": "netflow", "sfacctd": "sflow"}
 #: Words of `*_as` and `*_net` that need a plane.
 _NEEDS_PLANE: Final = frozenset({"bgp", "bmp"})
 #: Words whose source comes later.
@@ -44,14 +49,16 @@ class MapPaths:
     source_side: tuple[tuple[str, Path], ...] = ()
 
 
-def correlation_settings(c: Configuration, daemon: str) -> Correlation:
-    """Tell what is taken from where; `daemon` begins the names of its keys."""
-    keeps = "sflow" if daemon == "sfacctd" else "netflow"
+def correlation_settings(c: Configuration, daemon: str, plugins: Sequence[str]) -> Correlation:
+    """Tell what is taken from where; `daemon` begins the names of its keys, `plugins` are the names of instances."""
     return Correlation(
-        as_source=c.maybe(f"{daemon}_as", tuple) or (keeps,),
-        net_source=c.maybe(f"{daemon}_net", tuple) or (keeps,),
+        as_source=c.maybe(f"{daemon}_as", tuple) or (_KEEPS[daemon],),
+        net_source=net_source(c, daemon),
+        net_of_plugins={name: net_source(c.for_plugin(name), daemon) for name in plugins if has_own(c, daemon, name)},
+        of_neighbours=frozenset(name for name in plugins if has_neighbours(c, daemon, name)),
         peer_src_as=next(iter(c.maybe("bgp_peer_src_as_type", tuple) or ()), None),
         source_side=frozenset(column for column, key in TYPE_KEYS.items() if c.is_set(key)),
+        mapped=frozenset(column for column, _ in map_paths(c).source_side),
         radius=c.maybe("bgp_aspath_radius", int) or 0,
         skips_confederations=c.of("bgp_peer_as_skip_subas", bool),
         numeric=c.of("bgp_comms_num", bool),
@@ -59,7 +66,40 @@ def correlation_settings(c: Configuration, daemon: str) -> Correlation:
         number_patterns=next(
             ((name, c.of(key, tuple)) for name, key in _NUMBER_PATTERNS.items() if c.is_set(key)), None
         ),
+        falls_back=c.of("flow_to_rd_map_fallback", bool),
+        validates=c.is_set("rpki_roas_file") or c.is_set("rpki_rtr_cache"),
+        follow_defaults=c.of("bgp_follow_default", int),
+        follow_next_hops=tuple(prefix_octets(str(one)) for one in c.maybe("bgp_follow_nexthop", tuple) or ()),
+        follow_external=c.of("bgp_follow_nexthop_external", bool),
+        daemon=daemon,
     )
+
+
+def net_source(c: Configuration, daemon: str) -> tuple[str, ...]:
+    """Return the words of `*_net` that hold for a plugin, or for all."""
+    return c.maybe(f"{daemon}_net", tuple) or (_KEEPS[daemon],)
+
+
+def has_own(c: Configuration, daemon: str, plugin: str) -> bool:
+    """Tell whether a plugin takes prefixes from other sources than all others."""
+    return net_source(c.for_plugin(plugin), daemon) != net_source(c, daemon)
+
+
+def own_columns(c: Configuration, daemon: str, plugin: str) -> Mapping[str, Column]:
+    """Return the columns that a plugin has for itself, by the names of the built-in ones that they stand for."""
+    names = list(OWN) if has_own(c, daemon, plugin) else []
+    if has_neighbours(c, daemon, plugin):
+        names += [*NEIGHBOURS, *NEIGHBOURS.values()]
+    return {name: own_column(name, plugin) for name in names}
+
+
+def has_neighbours(c: Configuration, daemon: str, plugin: str) -> bool:
+    """Tell whether a plugin takes the AS numbers of the protocol, and as those of neighbours."""
+    return c.for_plugin(plugin).of(f"{daemon}_peer_as", bool) and not _looks_up_as(c, daemon)
+
+
+def _looks_up_as(c: Configuration, daemon: str) -> bool:
+    return not frozenset(c.maybe(f"{daemon}_as", tuple) or ()) <= {_KEEPS[daemon]}
 
 
 def map_paths(c: Configuration) -> MapPaths:
@@ -82,12 +122,20 @@ def map_paths(c: Configuration) -> MapPaths:
 def correlation_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
     """Refuse sources of routes that there are not."""
     has_plane = c.of("bgp_daemon", bool) or c.of("bmp_daemon", bool)
-    for key in (f"{daemon}_as", f"{daemon}_net"):
-        words = frozenset(c.maybe(key, tuple) or ())
+    own = [(c.for_plugin(name), f"{daemon}_net", f"[{name}]") for name in c.of_plugins if has_own(c, daemon, name)]
+    for scope, key, plugin in ((c, f"{daemon}_as", ""), (c, f"{daemon}_net", ""), *own):
+        words = frozenset(scope.maybe(key, tuple) or ())
         for word in sorted(words & _NOT_BUILT):
-            yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: {word} is not built yet")
+            yield Problem(Kind.CONFLICT, f"{scope.where(key)} {key}{plugin}: {word} is not built yet")
         if words & _NEEDS_PLANE and not has_plane:
-            yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: neither bgp_daemon nor bmp_daemon is true")
+            text = f"{scope.where(key)} {key}{plugin}: neither bgp_daemon nor bmp_daemon is true"
+            yield Problem(Kind.CONFLICT, text)
+    for name in c.of_plugins if _looks_up_as(c, daemon) else ():
+        of_plugin, key = c.for_plugin(name), f"{daemon}_peer_as"
+        if of_plugin.of(key, bool):
+            text = f"{of_plugin.where(key)} {key}: does nothing, {daemon}_as takes AS numbers from elsewhere"
+            yield Problem(Kind.ADVICE, text)
+            break
     set_patterns = [key for key in _NUMBER_PATTERNS.values() if c.is_set(key)]
     if len(set_patterns) > 1:
         text = f"{c.where(set_patterns[1])} {set_patterns[1]}: {' and '.join(set_patterns)} exclude each other"

@@ -15,8 +15,10 @@ from flowcorr.columns.builtin import ALWAYS, BUILTIN
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate._enrich import Enricher, Source
 from flowcorr.correlate._facts import Facts
+from flowcorr.correlate._follow import Follower
 from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
 from flowcorr.correlate.maps import tagger
+from flowcorr.correlate.own_columns import OwnColumns
 from flowcorr.correlate.views import Exporter, Views
 from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
@@ -69,7 +71,7 @@ class FlowPlane:
                 *ALWAYS,
                 BUILTIN["exporter_address"],
                 *(column for plugin in settings.plugins for column in plugin.columns),
-                *(BUILTIN[name] for name in asked | settings.correlation.reads(asked, planes)),
+                *(BUILTIN[name] for name in BUILTIN.keys() & (asked | settings.correlation.reads(asked, planes))),
             ]
         )
         for text in settings.correlation.unfilled(asked, planes):
@@ -92,6 +94,7 @@ class FlowPlane:
         self._sources: list[Source] = []
         self._facts: list[Facts] = []
         self._enricher = self._make_enricher(settings.correlation, asked, planes)
+        self._own = OwnColumns(settings.correlation.own(asked))
         self._pipeline = Pipeline(self._texts, self._prepare, [], [])
         self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, reactor)
         self._taggers: list[Tagger] = []
@@ -172,7 +175,7 @@ class FlowPlane:
             stages.append(RdStage(maps.rds, layout, texts))
         if maps.next_hops is not None and "bgp_next_hop" in layout:
             stages.append(NextHopStage(maps.next_hops, layout, texts))
-        stages.append(self._enricher)
+        stages += [self._own, self._enricher]
         stages += [
             SourceSideStage(column, numbers, layout, texts)
             for column, numbers in maps.source_side.items()
@@ -210,18 +213,26 @@ class FlowPlane:
                 self._maps.agent_rows,
                 falls_back=correlation.falls_back,
             )
+            follower = Follower(
+                resolver,
+                views.follow,
+                defaults=correlation.follow_defaults,
+                prefixes=correlation.follow_next_hops,
+                external=correlation.follow_external,
+            )
             self._facts.append(facts)
             self._views.append(views)
-            self._sources.append(Source(resolver, facts, views.choose, views.explain))
+            source = Source(resolver, facts, views.choose, views.explain, payloads=plane.payloads, follower=follower)
+            self._sources.append(source)
         interfaces = any(row.reads_interfaces for row in self._maps.agent_rows)
         groups = correlation.groups(planes)
         return Enricher(self._layout, self._texts, self._sources, groups, interfaces=interfaces)
 
     def _asked(self) -> frozenset[str]:
-        """Return the names of built-in columns that plugins and maps ask for."""
+        """Return the names of the columns that plugins and maps ask for."""
         of_plugins = {column.name for plugin in self._settings.plugins for column in plugin.columns}
         of_filters = {name for filters in self._settings.filters.values() for name in filters.columns}
-        names = (of_plugins | of_filters | self._maps.columns) & BUILTIN.keys()
+        names = of_plugins | of_filters | self._maps.columns
         if self._maps.source_side:
             names |= {"source_next_hop", "source_neighbour_as"}
         return frozenset(names)

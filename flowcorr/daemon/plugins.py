@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from flowcorr.correlate.aggregate import Aggregate, AggregateError, parse_aggregate
 from flowcorr.correlate.aggregation import MOST_ENTRIES, Aggregation, AggregationSettings
 from flowcorr.correlate.bins import Length, parse_length
+from flowcorr.daemon.correlation_settings import own_columns
 from flowcorr.service import _render as r
 from flowcorr.service._render import Check
 from flowcorr.service.plugins import FlowPlugin, Surroundings
@@ -120,6 +121,7 @@ def plugin_settings(c: Configuration, daemon: str, custom: Mapping[str, CustomPr
         of_plugin = c.for_plugin(one.name)
         try:
             settings = _settings(of_plugin, one, daemon, custom, owner)
+            settings = replace(settings, aggregate=settings.aggregate.over(own_columns(c, daemon, one.name)))
         except _KeyError as error:
             where = of_plugin.where(error.key) if of_plugin.is_set(error.key) else f"[{one.name}]"
             problems.append(Problem(Kind.BAD_VALUE, f"{where} {error.key}[{one.name}]: {error.why}"))

@@ -28,17 +28,6 @@ OF_OTHERS: Final = (
     "telemetry_",
     "uacctd_",
 )
-#: Keys with a meaning that nothing follows yet.
-LATER: Final = frozenset(
-    {
-        "bgp_follow_default",
-        "bgp_follow_nexthop",
-        "bgp_follow_nexthop_external",
-        "bgp_src_roa_type",
-        "nfacctd_peer_as",
-        "sfacctd_peer_as",
-    }
-)
 COLLECTORS: Final = ("nfacctd", "sfacctd")
 #: Without these, flows would be in the totals that were not to be.
 NEEDED: Final = frozenset({"aggregate_filter", "tunnel_0"})
@@ -46,11 +35,6 @@ NEEDED: Final = frozenset({"aggregate_filter", "tunnel_0"})
 
 def keys_are_built(c: Configuration, daemon: str) -> Iterator[Problem]:
     """Tell which keys that were set do nothing yet."""
-    for name, settings in c.of_plugins.items():
-        key = f"{daemon}_net"
-        if key in settings:
-            text = f"{settings[key].where} {key}[{name}]: plugins with sources of their own are not built yet"
-            yield Problem(Kind.CONFLICT, text)
     for name, settings in {"": c.settings, **c.of_plugins}.items():
         yield from _unbuilt(c, settings, f"[{name}]" if name else "", daemon)
 
@@ -59,7 +43,7 @@ def _unbuilt(c: Configuration, settings: Mapping[str, Setting], scope: str, daem
     others = (*OF_OTHERS, *(f"{other}_" for other in COLLECTORS if other != daemon))
     for name, setting in settings.items():
         key = c.registry[name]
-        if key.status is not Status.FLOW or name.startswith(others) or (key.meaning and name not in LATER):
+        if key.status is not Status.FLOW or name.startswith(others) or key.meaning:
             continue
         if name in NEEDED:
             yield Problem(Kind.CONFLICT, f"{setting.where} {name}{scope}: not built yet")

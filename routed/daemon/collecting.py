@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from routed.daemon.settings import CommonSettings
     from routed.plumbing.log import Log
     from routed.rib._rib import Rib
+    from routed.rib._vrps import Vrps
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload
     from routed.service.listener import Listener, Policy
@@ -92,6 +93,12 @@ class CollectingPlane(Generic[S]):
             self._revalidation = Revalidation(self._reactor, rib, self._collector)
             self._rpki.validation.followers.append(self._revalidation)
             self.metrics.add("rpki_changes", self._revalidation.counters)
+
+    @property
+    def payloads(self) -> Callable[[], Vrps] | None:
+        """Return what says by which payloads origins are validated now; None: origins are not validated."""
+        validation = self._validation
+        return None if validation is None else lambda: validation.current.vrps
 
     def start(self) -> None:
         """Begin to let sessions in."""

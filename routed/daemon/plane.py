@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from routed.plumbing.log import Log
     from routed.plumbing.metrics import Registry
     from routed.rib._rib import Rib
+    from routed.rib._vrps import Vrps
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload as AskReload
     from routed.service.flow_tables import FlowTables
@@ -65,6 +66,7 @@ class RoutingPlane:
     rib: Rib
     tables: FlowTables
     metrics: Registry
+    payloads: Callable[[], Vrps] | None  # that origins are validated by
 
 
 class RoutingPlanes:
@@ -88,7 +90,7 @@ class RoutingPlanes:
     def __iter__(self) -> Iterator[RoutingPlane]:
         for name, plane in (("bgp", self._bgp), ("bmp", self._bmp)):
             if plane is not None:
-                yield RoutingPlane(name, plane.rib, plane.flow_tables, plane.metrics)
+                yield RoutingPlane(name, plane.rib, plane.flow_tables, plane.metrics, plane.payloads)
 
     def start(self) -> None:
         """Begin to let sessions in."""

@@ -153,6 +153,15 @@ cdef char status_in_table(
     return INVALID
 
 
+cdef char status_of_route(Vrps vrps, PeerRib peer, int family, uint32_t prefix, uint32_t path):
+    """The status of a route that a look-up found just now in the tables of a peer, among all of its routes."""
+    cdef Table table = peer.tables[family]
+    return status_in_table(
+        vrps, peer.rib.prefixes[family], NULL if table is None else &table.view, prefix, path, &peer.rib.paths.view,
+        peer.own_as,
+    )
+
+
 def statuses(Vrps vrps not None, PeerRib peer not None, int family, const uint32_t[::1] prefixes, const uint32_t[::1] paths):
     """The statuses of routes of a peer, each among all of its routes.
 

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from routed.rib._lpm cimport Lpm4
 from routed.rib._lpm6 cimport Lpm6
 from routed.rib._paths cimport path_view
-from routed.rib._rib cimport Rib
+from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._table cimport table_view
 
 ctypedef struct resolved:            # of one address
@@ -50,6 +50,7 @@ cdef class Resolver:
     ) except -1
     cdef int make_room(self, size_t n) except -1
     cdef const path_view *paths(self)
+    cdef PeerRib rib_of(self, uint32_t view, uint32_t place)
     cdef void hold(self, uint32_t path) noexcept
     cdef bint is_held_by_one(self, uint32_t path) noexcept
     cdef void release(self, uint32_t path) noexcept

@@ -264,6 +264,14 @@ cdef class Resolver:
         """Where the paths are that `resolve` found."""
         return &self.rib.paths.view
 
+    cdef PeerRib rib_of(self, uint32_t view, uint32_t place):
+        """The RIB at a place of a view, as `resolve` named it."""
+        cdef Step step
+        for step in (<View>self.views[view]).steps:
+            if place < step.first + <uint32_t>len(step.ribs):
+                return step.ribs[place - step.first]
+        raise KeyError(place)
+
     cdef void hold(self, uint32_t path) noexcept:
         """Keep a path that was found, whatever becomes of its routes."""
         self.rib.paths.hold(path)

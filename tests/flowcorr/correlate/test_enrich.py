@@ -16,11 +16,12 @@ from flowcorr.correlate._facts import Facts
 from routed.rib._resolve import Resolver, Step, View
 from routed.rib._rib import PeerRib, Rib, sweep_all
 from routed.rib._update import apply
+from routed.rib._vrps import Payloads, Vrps
 from tests.oracles.build import attribute, prefix, segments, update
 
 COLUMNS = """
     exporter src_host dst_host src_mask dst_mask src_net dst_net src_as dst_as peer_dst_as peer_dst_ip as_path std_comm
-    ext_comm lrg_comm local_pref med lookup_reason_dst mpls_vpn_rd bgp_next_hop in_iface out_iface
+    ext_comm lrg_comm local_pref med lookup_reason_dst mpls_vpn_rd bgp_next_hop in_iface out_iface dst_roa
 """.split()  # noqa: SIM905 (a table)
 AS_COLUMNS = {
     "dst_as": "origin_as",
@@ -32,6 +33,7 @@ AS_COLUMNS = {
     "local_pref": "local_pref",
     "med": "med",
     "lookup_reason_dst": "reason",
+    "dst_roa": "roa",
 }
 NET_COLUMNS = {"dst_mask": "mask", "dst_net": "net", "peer_dst_ip": "next_hop"}
 TEXTS = frozenset({"as_path", "std_comm", "ext_comm", "lrg_comm"})
@@ -70,7 +72,14 @@ class Plane:
             return view if question[0] else 0
 
         self.facts = Facts(resolver, texts, TEXTS, **facts)
-        self.source = Source(resolver, self.facts, choose, lambda number, rib: b"%s %d %d" % (name, number, rib))
+        self.payloads = Vrps()
+        self.source = Source(
+            resolver,
+            self.facts,
+            choose,
+            lambda number, rib: b"%s %d %d" % (name, number, rib),
+            payloads=lambda: self.payloads,
+        )
 
 
 class Flows:
@@ -238,3 +247,29 @@ def test_facts_may_be_amended(texts: Texts) -> None:
     plane = Plane(texts, announce("10.0.0.0/8", [1]), amend=amend)
     row = Flows(texts, [plane], [as_group()]).row(dst_host=octets("10.0.0.1"))
     assert (row["dst_as"], row["peer_dst_as"], row["as_path"]) == (2, 3, "path")
+
+
+def test_origins_are_validated_by_the_payloads_of_the_moment(texts: Texts) -> None:
+    plane = Plane(texts, announce("10.0.0.0/8", [1]), announce("10.1.0.0/16", [2]), announce("172.16.0.0/12", [1]))
+    flows = Flows(texts, [plane], [as_group()])
+    destinations = ("10.0.0.1", "10.1.0.1", "172.16.0.1", "192.0.2.1")
+
+    def statuses() -> str:
+        return "".join(chr(flows.row(dst_host=octets(one))["dst_roa"]) for one in destinations)
+
+    assert statuses() == "uuuu"
+    announced = Payloads()
+    announced.add(bytes([10, 0, 0, 0]), 8, 16, 1)
+    plane.payloads = announced.applied_to(Vrps(), strict=False)
+    assert statuses() == "vVuu"
+    assert chr(flows.row(exporter=0, dst_host=octets("10.0.0.1"))["dst_roa"]) == "u"
+
+
+def test_a_route_that_loses_to_the_protocol_has_no_status(texts: Texts) -> None:
+    plane = Plane(texts, announce("10.0.0.0/8", [1]))
+    flows = Flows(texts, [plane], [as_group(keeps=True)])
+    announced = Payloads()
+    announced.add(bytes([10, 0, 0, 0]), 8, 16, 1)
+    plane.payloads = announced.applied_to(Vrps(), strict=False)
+    assert chr(flows.row(dst_host=octets("10.0.0.1"), dst_mask=24)["dst_roa"]) == "u"
+    assert chr(flows.row(dst_host=octets("10.0.0.1"), dst_mask=8)["dst_roa"]) == "v"

@@ -39,7 +39,8 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("aggregate_primitives: /nowhere", "[f:4] aggregate_primitives: [/nowhere] No such file or directory"),
         ("pcap_savefile: /tmp/x\nnfacctd_ip: ::1", "[f:4] pcap_savefile: pcap_savefile and nfacctd_ip exclude"),
         ("aggregate[a]: src_hots", "src_host"),
-        ("nfacctd_net[a]: netflow", "[f:4] nfacctd_net[a]: plugins with sources of their own are not built yet"),
+        ("nfacctd_net[a]: bgp", "[f:4] nfacctd_net[a]: neither bgp_daemon nor bmp_daemon is true"),
+        ("bgp_follow_nexthop: 10.0.0.0/33", "[f:4] bgp_follow_nexthop: invalid value"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(
@@ -56,7 +57,7 @@ def test_what_cannot_be_is_refused_with_its_place(
     [
         ("networks_file: /etc/networks", "[f:4] networks_file: not built yet. Ignored."),
         ("ports_file[a]: /etc/ports", "[f:4] ports_file[a]: not built yet. Ignored."),
-        ("bgp_follow_default: 1", "[f:4] bgp_follow_default: not built yet. Ignored."),
+        ("bgp_daemon: true\nnfacctd_as: bgp\nnfacctd_peer_as[a]: true", "[f:6] nfacctd_peer_as: does nothing"),
         ("nfacctd_prot: 1", "[f:4] Unknown key: nfacctd_prot. Ignored. Did you mean nfacctd_port?"),
     ],
 )
