@@ -22,6 +22,9 @@ _MULTICAST: Final = 0  # PACKET_MR_MULTICAST
 _IEEE_802_2: Final = 0x0004
 _REQUEST: Final = struct.Struct("16si20x")
 _MEMBERSHIP: Final = struct.Struct("iHH8s")
+_RCVBUFFORCE: Final = 33
+#: What waits to be read at most, with what the kernel counts for itself. Units: octets.
+RECEIVE_BUFFER: Final = 8 << 20
 #: Octets of a frame that are taken at most: more than any interface's MTU.
 _MOST: Final = 65_536
 
@@ -55,6 +58,7 @@ class PacketSocket:
         Raises: OSError, also where the process may not.
         """
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
+        widen(self._socket)
 
     def attach(self) -> None:
         """Begin to hear the interface as it is now.
@@ -113,3 +117,11 @@ class PacketSocket:
         if self._socket is None:
             raise OSError(errno.EBADF, "not opened")
         return self._socket
+
+
+def widen(sock: socket.socket) -> None:
+    """Let a socket hold the burst in which a neighbour sends its whole database, as far as the system allows it."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -8,6 +8,8 @@ import socket
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from routed.plumbing.packet_socket import widen
+
 #: Octets of a packet that are taken at most.
 _MOST: Final = 65_536
 #: Of ip(7) and ipv6(7), which Python has no names for: fragment rather than look for the MTU of the path.
@@ -19,11 +21,8 @@ _NEVER: Final = 0
 class RawIp:
     """What two hosts say to each other in a protocol."""
 
-    def __init__(
-        self, local: IPv4Address | IPv6Address, remote: IPv4Address | IPv6Address, protocol: int, mtu: int
-    ) -> None:
+    def __init__(self, local: IPv4Address | IPv6Address, remote: IPv4Address | IPv6Address, protocol: int) -> None:
         assert local.version == remote.version, "both are of one family"
-        self.mtu = mtu
         self._local, self._remote, self._protocol = local, remote, protocol
         self._socket: socket.socket | None = None
 
@@ -42,6 +41,7 @@ class RawIp:
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _NEVER)
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _NEVER)
+        widen(sock)
         self._socket = sock
 
     def attach(self) -> None:
