@@ -183,6 +183,6 @@ def test_session_is_framed_by_log_init_and_log_close(evidence: Evidence) -> None
 
 
 def test_nothing_was_refused(evidence: Evidence) -> None:
-    """No message was malformed; a route may come late, for FRR clears a table after it has said that the peer is down."""
+    """No message was malformed; a route may come late, for FRR clears a table after the peer is down."""
     assert re.search(r"\(\d+ of unknown peers, 0 malformed\)", evidence.said)
     assert EXTERNAL.local in {row.get("peer_ip") for row in evidence.rows}
