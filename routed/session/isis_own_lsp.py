@@ -95,9 +95,10 @@ class OwnLsp:
             self.superseded += 1
             self._go_on_behind(entry.sequence, now)
 
-    def deadline(self) -> float | None:
-        """Return when there is something to do, None for never."""
-        dues = [self._issue_at, *(circuit.send_at for circuit in self._circuits.values())]
+    def deadline(self, circuit: Hashable) -> float | None:
+        """Return when there is something to do for a circuit, None for never."""
+        there = self._circuits.get(circuit)
+        dues = (self._issue_at, None if there is None else there.send_at)
         return min((due for due in dues if due is not None), default=None)
 
     def timeout(self, now: float) -> Lsp | None:
