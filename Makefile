@@ -8,7 +8,7 @@ COMPILED := $(shell find routed flowcorr lg -name '*.pyx' -o -name '*.pxd')
 .PHONY: help run test unit sanitized peers coverage bench lint build clean
 
 help:
-	@echo 'make run     the main job: pmbgpd and pmbmpd take in real tables (DEMO_SECONDS=n: stop by itself)'
+	@echo 'make run     the main job: flows get the routes of their routers, from real tables (DEMO_SECONDS=n: stop by itself)'
 	@echo 'make test    everything: lint, unit tests, sanitizers, real peers'
 	@echo 'make unit, make sanitized, make peers: parts of it;  make coverage: what the unit tests do not reach'
 	@echo 'make lint    ruff, mypy, import contracts'

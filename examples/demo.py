@@ -1,12 +1,13 @@
-"""Show what the collectors do: start them, let routers play real tables and updates into them, and watch.
+"""Show what the collectors do: start them, let routers play real tables and flows into them, and watch.
 
-    make run                          until Ctrl-C
-    DEMO_SECONDS=60 make run          for a minute
-    PMBGPD=/usr/sbin/pmbgpd make run  the same with another pmbgpd; PMBMPD likewise
+    make run                            until Ctrl-C
+    DEMO_SECONDS=90 make run            for a minute and a half
+    PMBGPD=/usr/sbin/pmbgpd make run    the same with another pmbgpd; PMBMPD likewise
 
-Four routers speak BGP to pmbgpd. One speaks BMP to pmbmpd and shows fourteen peers, before and after its policy, and
-its Loc-RIB. Every number is counted here, in the files that the daemons write. Exit status: 0, or 1 when a daemon or a
-router fails.
+Four routers speak BGP to nfacctd and export flows to it, in NetFlow v5, v9 and IPFIX; each flow gets the route that its
+router has for it. Beside that, the routing plane alone: one router speaks BGP to pmbgpd, another one BMP to pmbmpd and
+shows fourteen peers, before and after its policy, and its Loc-RIB. Every number is counted here, in the files that the
+daemons write. Exit status: 0, or 1 when a daemon or a router fails.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from demo_flows import FlowPart
 from demo_part import LOOK_EVERY, ROOT, DemoError, Part, Plan
 from demo_screen import Screen
 
@@ -32,23 +34,43 @@ def _speaker(address: str, asn: int, *what: str) -> tuple[str, ...]:
     return (str(EXAMPLES / "speaker.py"), "--bind", address, "--asn", str(asn), "--table", str(TABLE), *what)
 
 
+FLOWS_TO = "127.0.0.1:2100"
+
+
+def _exporter(address: str, asn: int, version: int, *what: str) -> tuple[str, ...]:
+    return _speaker(address, asn, "--export", FLOWS_TO, "--export-version", str(version), *what)
+
+
+FLOWS = Plan(
+    name="nfacctd",
+    module="flowcorr.daemon.nfacctd",
+    protocol="flows",
+    configuration=EXAMPLES / "quickstart-flows.conf",
+    listens_on="127.0.0.1:10180",
+    output=OUTPUT,
+    file_prefix="flows-",
+    routers=(
+        _exporter("127.0.0.11", 30844, 10, "--peer", "5", "--updates", str(UPDATES)),
+        _exporter("127.0.0.12", 37105, 9, "--peer", "4", "--peer", "11"),
+        _exporter("127.0.0.13", 3741, 5, "--peer", "0", "--peer", "8"),
+        _exporter("127.0.0.14", 65014, 10, "--peer", "5", "--limit", "100000"),
+    ),
+    samples=('"afi": 1',),
+)
 BGP = Plan(
     name="pmbgpd",
+    module="routed.daemon.pmbgpd",
     protocol="BGP",
     configuration=EXAMPLES / "quickstart.conf",
     listens_on="127.0.0.1:10179",
     output=OUTPUT,
     file_prefix="",
-    routers=(
-        _speaker("127.0.0.11", 30844, "--peer", "5", "--updates", str(UPDATES)),
-        _speaker("127.0.0.12", 37105, "--peer", "4", "--peer", "11"),
-        _speaker("127.0.0.13", 3741, "--peer", "0", "--peer", "8"),
-        _speaker("127.0.0.14", 65014, "--peer", "5", "--limit", "100000"),
-    ),
-    samples=('"log_init"', '"afi": 1', '"afi": 2', '"withdraw"'),
+    routers=(_speaker("127.0.0.15", 30844, "--peer", "5", "--limit", "50000", "--updates", str(UPDATES)),),
+    samples=('"log_init"', '"afi": 1', '"withdraw"'),
 )
 BMP = Plan(
     name="pmbmpd",
+    module="routed.daemon.pmbmpd",
     protocol="BMP",
     configuration=EXAMPLES / "quickstart-bmp.conf",
     listens_on="127.0.0.1:11790",
@@ -61,9 +83,7 @@ BMP = Plan(
         ),
     ),
     samples=(
-        '"init"',
         '"peer_up"',
-        '"bmp_rib_type": "Adj-Rib-In Pre-Policy", "is_filtered": 0, "is_post": 0, "is_in": 1, "bgp_id"',
         '"bmp_rib_type": "Adj-Rib-In Post-Policy"',
         '"bmp_rib_type": "Loc-Rib", "is_filtered": 0, "is_loc": 1, "bgp_id"',
         '"stats"',
@@ -74,11 +94,12 @@ BMP = Plan(
 
 
 class Demo:
-    """Both daemons, one after the other as far as a person can follow."""
+    """All daemons, one after the other as far as a person can follow."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._parts = (Part(BGP, screen), Part(BMP, screen))
+        self._flows = FlowPart(FLOWS, screen)
+        self._parts = (self._flows, Part(BGP, screen), Part(BMP, screen))
 
     async def run(self) -> None:
         """Start everything and show it until cancelled; raise DemoError when something fails."""
@@ -100,11 +121,13 @@ class Demo:
         for part in self._parts:
             await part.start_daemon()
         self._screen.title("Routers")
-        self._screen.line(f"each reads its part of {TABLE.name} first")
+        self._screen.line(f"each reads its part of a recorded Internet table first, {TABLE.name}")
         for part in self._parts:
             await part.start_routers()
         await self._show_reading()
-        for part in self._parts:
+        await self._flows.show_loading()
+        await self._flows.show_flows()
+        for part in self._parts[1:]:
             await part.show_loading()
         self._show_how_to_ask()
         await self._show_live()
@@ -124,11 +147,18 @@ class Demo:
             self._screen.progress(f"{read} of {wanted} tables read", time.monotonic())
 
     def _show_how_to_ask(self) -> None:
-        bgp, bmp = self._parts
+        _, bgp, bmp = self._parts
         self._screen.title("Ask further, in another terminal")
         for command, purpose in (
-            (f"tail -f {BGP.message_log}", "routes as they come and go; BMP: the same with bmp- in front"),
-            (f"tail -f {BGP.message_log} | jq -c '[.log_type, .ip_prefix, .as_path]'", "only what matters"),
+            (
+                f"{Path(sys.executable).parent}/pmbgp -a 8.8.8.8 -r 127.0.0.11 --table",
+                "where a router sends an address; -h shows other questions",
+            ),
+            (
+                f"jq -c 'select(.as_dst == 15169)' {OUTPUT}/flows-totals-latest.json",
+                "what went to an AS, of ten seconds; aggregate in the configuration says what is summed",
+            ),
+            (f"tail -f {BGP.message_log}", "routes as they come and go; flows- or bmp- in front: those of the others"),
             (f"grep -v ip_prefix {BMP.message_log}", "what the BMP router says of itself and its peers"),
             (
                 f"jq -c 'select(.ip_prefix == \"8.8.8.0/24\")' {OUTPUT}/*dump-*.json",
@@ -136,7 +166,7 @@ class Demo:
             ),
             (f"$EDITOR {EXAMPLES}/quickstart.tags; kill -USR2 {bgp.pid}", "tag the peers otherwise"),
             (f"mv {BMP.message_log} {BMP.message_log}.old; kill -HUP {bmp.pid}", "rotate a log"),
-            (f"less {BGP.daemon_log} {BMP.daemon_log}", "what the daemons say"),
+            (f"less {FLOWS.daemon_log} {BGP.daemon_log} {BMP.daemon_log}", "what the daemons say"),
         ):
             self._screen.line(f"  {command}")
             self._screen.line(f"      {purpose}")
@@ -160,7 +190,7 @@ class Demo:
 
 def _show_failure(screen: Screen, error: DemoError) -> None:
     screen.title(f"Failed: {error}")
-    for log in (BGP.daemon_log, BMP.daemon_log):
+    for log in (FLOWS.daemon_log, BGP.daemon_log, BMP.daemon_log):
         if log.exists():
             screen.line(f"the last of {log}:")
             for line in log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]:

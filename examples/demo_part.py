@@ -28,11 +28,12 @@ class DemoError(Exception):
 class Plan:
     """What is started, and where its files are.
 
-    `routers`: the command of each, behind the interpreter. `samples`: texts of which the message log shows the first
-    row with each.
+    `module`: what runs as the daemon. `routers`: the command of each, behind the interpreter. `samples`: texts of which
+    the message log shows the first row with each.
     """
 
     name: str
+    module: str
     protocol: str
     configuration: Path
     listens_on: str
@@ -44,7 +45,7 @@ class Plan:
     @property
     def command(self) -> list[str]:
         """Return how the daemon is started; an environment variable of its name may say otherwise."""
-        words = os.environ.get(self.name.upper(), f"{sys.executable} -m routed.daemon.{self.name}")
+        words = os.environ.get(self.name.upper(), f"{sys.executable} -m {self.module}")
         return [*shlex.split(words), "-f", str(self.configuration)]
 
     @property
@@ -90,7 +91,7 @@ class Part:
         with self.plan.daemon_log.open("wb") as log:
             self._daemon = await asyncio.create_subprocess_exec(
                 *command,
-                env=_environment(),
+                env=self.environment(),
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -102,7 +103,7 @@ class Part:
         for words in self.plan.routers:
             router = await asyncio.create_subprocess_exec(
                 *(sys.executable, *words, "--connect", self.plan.listens_on, "--wait"),
-                env=_environment(),
+                env=self.environment(),
                 stdin=PIPE,
                 stdout=PIPE,
                 start_new_session=True,
@@ -120,7 +121,7 @@ class Part:
 
     async def show_loading(self) -> None:
         """Let the routers connect; show progress until the last row of their tables is in the log."""
-        self._screen.title(f"{self.plan.protocol}: tables load")
+        self._screen.title(f"{self.plan.name}: tables load")
         started = time.monotonic()
         for router in self._routers:
             assert router.stdin is not None
@@ -138,8 +139,22 @@ class Part:
         )
         if cost := format_cost(self.pid):
             self._screen.line(f"{self.plan.name}: {cost}")
-        self._screen.title(f"{self.plan.protocol}: message log, {self.plan.message_log}")
+        self._screen.line(f"its message log, {self.plan.message_log}:")
         self.show_samples()
+
+    def begin_exports(self) -> None:
+        """Let the routers export flows, from their tables."""
+        for router in self._routers:
+            router.send_signal(signal.SIGUSR1)
+
+    async def end_exports(self) -> None:
+        """Let the routers export no more flows, and wait until none is under way."""
+        for router in self._routers:
+            with suppress(ProcessLookupError):
+                router.send_signal(signal.SIGUSR1)
+        give_up = time.monotonic() + STOP_PATIENCE
+        while len(self.crew.paused) < len(self._routers) and time.monotonic() < give_up:  # noqa: ASYNC110 (another process tells)
+            await asyncio.sleep(LOOK_EVERY)
 
     def look(self) -> str:
         """Count what was logged; return how things are."""
@@ -166,6 +181,11 @@ class Part:
                 self._screen.row(row)
             self._screen.line()
 
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """Return our environment, with this project first among the packages."""
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+
     def check(self) -> None:
         """Raise DemoError when the daemon or a router has ended."""
         assert self._daemon is not None
@@ -186,11 +206,6 @@ class Part:
         if was_told and self._daemon.returncode not in (0, -signal.SIGTERM):  # the latter before it could listen to it
             return f"{self.plan.name} was told to end, and did with status {self._daemon.returncode}"
         return None
-
-
-def _environment() -> dict[str, str]:
-    """Return our environment, with this project first among the packages."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 
 async def _end(process: Process) -> None:

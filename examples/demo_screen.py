@@ -4,8 +4,12 @@ import shutil
 import sys
 from typing import TextIO
 
+from rich.console import Console
+from rich.table import Table
+
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _CLEAR_LINE = "\r\x1b[K"
+_PIPE_COLUMNS = 160
 _PIPE_INTERVAL = 5.0  # seconds between progress lines where they cannot overwrite each other
 
 
@@ -34,6 +38,13 @@ class Screen:
             width = shutil.get_terminal_size().columns - 2
             text = f"{_DIM}{text[: width - 1] + '…' if len(text) > width else text}{_PLAIN}"
         self.line(f"  {text}")
+
+    def table(self, table: Table) -> None:
+        """Print a table, as wide as a terminal, or as it needs in a pipe."""
+        self._end_progress()
+        width = None if self._terminal else _PIPE_COLUMNS
+        Console(file=self._stream, width=width).print(table)
+        self._stream.flush()
 
     def progress(self, text: str, now: float) -> None:
         """Show how far things are: in place in a terminal, now and then in a pipe."""

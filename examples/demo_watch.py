@@ -51,6 +51,9 @@ class Crew:
     monitored: dict[str, int] = field(default_factory=dict)  # peers that a router shows
     sent: dict[str, int] = field(default_factory=dict)
     live_updates: int = 0
+    flows: int = 0
+    exports: dict[str, str] = field(default_factory=dict)  # and what they speak
+    paused: set[str] = field(default_factory=set)
     lost: str | None = None
 
     def hear(self, line: str) -> str | None:
@@ -86,9 +89,21 @@ class Crew:
                 text = f"says: {event}, {told['peer']} AS{told['peer_as']}"
             case "live":
                 self.live_updates += told["updates"]
+            case "flows" | "flows paused":
+                text = self._take_flows(told, who)
             case "lost":
                 self.lost = f"{who}  AS{asn} lost its session: {told['why']}"
         return text
+
+    def _take_flows(self, told: dict[str, Any], who: str) -> str | None:
+        if told["event"] == "flows paused":
+            self.paused.add(who)
+            return None
+        self.flows += told["flows"]
+        if who in self.exports:
+            return None
+        self.exports[who] = told["protocol"]
+        return f"exports flows, {told['protocol']}"
 
     @property
     def routes(self) -> int:

@@ -6,10 +6,14 @@ The table is an MRT file (TABLE_DUMP_V2; plain, gzip or bzip2). It goes out as a
 equal attributes share UPDATEs, End-of-RIB follows. After that come the UPDATEs of a second MRT file, or, without one, a
 few of the table's own routes are withdrawn and announced again. What happens is told in JSON, one line each, on
 standard output.
+
+With `--export` it also tells a flow collector of traffic that follows the table. SIGUSR1 makes it begin, or pause.
 """
 
 import argparse
 import asyncio
+import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +22,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from announcements import Table, announce, end_of_rib, read_table, read_updates, withdraw
+from flow_exporter import NAMES, VERSIONS, FlowExporter, Traffic
 from router_session import SessionLostError, connect, report, run_until_stopped
 
 from routed.octets import Cursor, Writer
@@ -31,6 +36,7 @@ from routed.wire.prefix import parse_address
 HOLD_TIME = 90
 BULK_OCTETS = 1 << 17
 ROUTES_PER_SECOND = 5  # withdrawn and announced again, when there are no recorded updates
+EXPORTS_PER_SECOND = 10
 
 _KEEPALIVE = encode_message(MessageType.KEEPALIVE)
 _FRAME_LENGTH = slice(16, 18)
@@ -46,6 +52,8 @@ class Speaker:
             table, arguments.asn
         )  # made before we connect: no speaker builds them on the way
         self._hold_time = HOLD_TIME
+        self._exporting = asyncio.Event()
+        self._traffic = Traffic(table, seed=arguments.asn) if arguments.export else None
 
     async def run(self) -> None:
         """Speak until cancelled, or until the collector closes."""
@@ -54,7 +62,8 @@ class Speaker:
         try:
             await self._open()
             self._report("established", hold_time=self._hold_time)
-            tasks = [asyncio.create_task(part()) for part in (self._listen, self._keep_alive, self._speak)]
+            parts = (self._listen, self._keep_alive, self._speak, self._export)
+            tasks = [asyncio.create_task(part()) for part in parts]
             await asyncio.gather(*tasks)
         except asyncio.CancelledError:
             self._writer.write(_cease())
@@ -142,6 +151,34 @@ class Speaker:
             yield list(withdraw(group.family, few))
             yield list(announce(group, few, self._arguments.asn))
 
+    async def _export(self) -> None:
+        """Export flows, while that is wanted."""
+        arguments = self._arguments
+        if self._traffic is None:
+            return
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begin_or_pause)
+        if not arguments.wait:
+            self._exporting.set()
+        exporter = FlowExporter(arguments.export_version)
+        host, _, port = arguments.export.rpartition(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((arguments.bind, 0))
+            sock.connect((host, int(port)))
+            while await self._exporting.wait():
+                flows = self._traffic.draw(arguments.flows // EXPORTS_PER_SECOND)
+                for datagram in exporter.datagrams(flows, time.time(), time.monotonic()):
+                    with suppress(ConnectionRefusedError):  # nobody listens, yet or any more: UDP does not mind
+                        sock.send(datagram)
+                self._report("flows", flows=len(flows["source"]), protocol=NAMES[arguments.export_version])
+                await asyncio.sleep(1 / EXPORTS_PER_SECOND)
+
+    def _begin_or_pause(self) -> None:
+        if self._exporting.is_set():
+            self._exporting.clear()
+            self._report("flows paused")
+        else:
+            self._exporting.set()
+
     def _report(self, event: str, **facts: object) -> None:
         report(self._arguments, event, **facts)
 
@@ -183,6 +220,9 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--updates", type=Path, metavar="FILE", help="MRT file, BGP4MP: updates of our AS to play")
     parser.add_argument("--wait", action="store_true", help="connect when standard input ends")
     parser.add_argument("--rate", type=int, default=10, metavar="N", help="recorded updates a second (default 10)")
+    parser.add_argument("--export", metavar="HOST:PORT", help="where a flow collector listens")
+    parser.add_argument("--export-version", type=int, choices=VERSIONS, default=10, help="of NetFlow; 10 is IPFIX")
+    parser.add_argument("--flows", type=int, default=1000, metavar="N", help="flows a second (default 1000)")
     return parser.parse_args(words)
 
 

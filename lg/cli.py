@@ -259,3 +259,7 @@ def version_text() -> str:
         return f"{NAME} {version('routed-flowcorr')}, Python {sys.version.split()[0]}"
     except PackageNotFoundError:
         return f"{NAME} (not installed), Python {sys.version.split()[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,9 +6,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from demo import BGP, BMP
+from demo import BGP, BMP, FLOWS
 from demo_part import DemoError, Part
 from demo_screen import Screen
+from demo_totals import Totals, sample_flows
 from demo_watch import Crew, RowCounter, finished_dumps, format_cost, last_rows
 
 
@@ -103,12 +104,73 @@ def test_the_crew_counts_the_routes_of_all_ribs_that_a_router_shows() -> None:
     assert (crew.routes, crew.whose, crew.up) == (1190, "14 monitored peers", {"127.0.0.11": 65001})
 
 
+def total(path: str, octets: int, flows: int = 1, exporter: str = "127.0.0.11", stamp: str = "12:00:10") -> str:
+    asn = int(path.rpartition("_")[2] or 0)
+    row = {"as_dst": asn, "as_path": path, "peer_ip_src": exporter, "stamp_inserted": stamp, "bytes": octets}
+    return json.dumps({**row, "packets": 2 * flows, "flows": flows}) + "\n"
+
+
+def test_totals_sum_what_files_hold_and_what_they_grow_by(tmp_path: Path) -> None:
+    totals = Totals(tmp_path, "flows-totals-*.json")
+    totals.look()
+    assert (totals.flows, totals.octets) == (0, 0)
+    first, second = tmp_path / "flows-totals-1.json", tmp_path / "flows-totals-2.json"
+    first.write_text(total("1_2", 100, 3) + total("1_3", 10) + total("1_2", 5)[:20])
+    (tmp_path / "flows-totals-latest.json").symlink_to(first)
+    totals.look()
+    assert (totals.flows, totals.octets) == (4, 110)
+    with first.open("a") as file:
+        file.write(total("1_2", 5)[20:])
+    second.write_text(total("4_2", 200, stamp="12:00:20") + total("", 1, stamp="12:00:20"))
+    totals.look()
+    assert (totals.flows, totals.octets, len(totals.bins)) == (7, 316, 2)
+    largest = totals.of_as[2]
+    assert (largest.octets, largest.packets, largest.flows, largest.main_path) == (305, 10, 5, "4 2")
+
+
+def test_the_table_of_totals_shows_the_largest_and_sums_the_others(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("".join(total(f"1_{n}", 1_000_000 * n) for n in range(1, 15)))
+    totals = Totals(tmp_path, "t.json")
+    totals.look()
+    stream = StringIO()
+    Screen(stream).table(totals.table(10))
+    rows = [line.split() for line in stream.getvalue().splitlines() if line.strip()][2:]
+    assert rows[0] == ["14", "11.20", "13.3%", "2", "1", "1", "14"]
+    assert [row[0] for row in rows] == [*map(str, range(14, 4, -1)), "4"]
+    assert rows[-1] == ["4", "others", "8.00", "9.5%"]
+
+
+def test_destinations_without_route_are_named_so(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(total("", 1))
+    totals = Totals(tmp_path, "t.json")
+    totals.look()
+    stream = StringIO()
+    Screen(stream).table(totals.table(10))
+    assert "no route" in stream.getvalue()
+
+
+def test_the_sample_of_an_exporter_is_what_passes_most_ases(tmp_path: Path) -> None:
+    path = tmp_path / "flows"
+    rows = [total("1_2", 1), total("1_2_2_2_2", 2), total("1_5_6", 3), total("7", 4, exporter="127.0.0.12")]
+    path.write_text("".join(rows) + rows[0][:9])
+    assert sample_flows(path, 4) == [rows[2].strip(), rows[3].strip()]
+
+
+def test_the_crew_counts_flows_and_knows_who_exports_them() -> None:
+    crew = Crew(wanted=1)
+    assert "exports flows, IPFIX" in (crew.hear(told("flows", flows=100, protocol="IPFIX")) or "")
+    assert crew.hear(told("flows", flows=50, protocol="IPFIX")) is None
+    assert crew.hear(told("flows paused")) is None
+    assert (crew.flows, crew.exports, crew.paused) == (150, {"127.0.0.11": "IPFIX"}, {"127.0.0.11"})
+
+
 def test_a_plan_names_its_files_and_its_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PMBMPD", "/usr/sbin/pmbmpd -d")
     assert BMP.command == ["/usr/sbin/pmbmpd", "-d", "-f", "examples/quickstart-bmp.conf"]
     assert (str(BMP.message_log), BMP.dumps) == ("demo-output/bmp-msglog.json", "bmp-dump-*.json")
     assert (str(BGP.message_log), BGP.dumps) == ("demo-output/msglog.json", "dump-*.json")
     assert str(BMP.daemon_log) == "demo-output/pmbmpd.log"
+    assert FLOWS.command[-3:] == ["flowcorr.daemon.nfacctd", "-f", "examples/quickstart-flows.conf"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "demo-output"
-PORTS = (10179, 11790)
+PORTS = (10179, 10180, 11790, 17900)
 
 
 @pytest.fixture
@@ -34,6 +35,10 @@ def _free_ports(_alone: None) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 pytest.skip(f"NOT TESTED: the demo needs port {port}, which is taken (another demo?)")
+
+
+def text_to_number(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 @pytest.mark.parametrize(
@@ -66,14 +71,22 @@ def test_the_demo_loads_its_tables_and_ends_when_told() -> None:
     shutil.rmtree(OUTPUT, ignore_errors=True)
     assert demo.returncode == 0, text
     assert "601,040 routes of 4 peers held and logged" in text
+    assert "50,000 routes of 1 peers held and logged" in text
     assert "693,556 routes of 14 monitored peers held and logged" in text
-    assert text.count("is up, hold time 90 s") == 4
+    assert text.count("is up, hold time 90 s") == 5
+    assert text.count("exports flows, IPFIX") == 2
+    assert text.count("exports flows, NetFlow v") == 2
+    sent, counted = map(text_to_number, re.search(r"([\d,]+) flows exported, ([\d,]+) flows counted", text).groups())
+    assert 0 < counted <= sent  # a machine with much else to do may drop datagrams
+    path = re.search(r"its row says as_path ([\d_]+), net_dst", text)[1]
+    answer = text.partition("Looking glass: where")[2].partition("its row says")[0]
+    assert f" {path.replace('_', ' ')} " in answer
     assert "everything that was written is in demo-output/" in text
 
 
 @pytest.mark.peers
 @pytest.mark.usefixtures("_alone")
-@pytest.mark.parametrize("daemon", ["pmbgpd", "pmbmpd"])
+@pytest.mark.parametrize("daemon", ["nfacctd", "pmbgpd", "pmbmpd"])
 def test_a_daemon_that_dies_ends_the_demo_with_its_last_words(daemon: str) -> None:
     environment = {**os.environ, daemon.upper(): "sh -c 'echo its last words; exit 3'"}
     command = [sys.executable, "examples/demo.py"]
