@@ -1,0 +1,122 @@
+"""The link-state database: what is newer, what ages, what there is room for."""
+
+from dataclasses import replace
+
+import pytest
+
+from routed.rib import lsdb as module
+from routed.rib.lsdb import ZERO_AGE_LIFETIME, Age, Lsdb, Taken
+from routed.wire.isis.lsp import Lsp
+from routed.wire.isis.reachability import Neighbor
+from routed.wire.isis.tlv import LspEntry
+
+LSP_ID = bytes(5) + b"\1\0\0"
+OTHER = bytes(5) + b"\2\0\0"
+LINK = (Neighbor(0, OTHER[:7], 10),)
+
+
+def lsp(sequence: int = 5, lifetime: int = 1200, checksum: int = 7, **facts: object) -> Lsp:
+    """Return an LSP."""
+    return Lsp(lsp_id=LSP_ID, sequence=sequence, lifetime=lifetime, checksum=checksum, **facts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def lsdb() -> Lsdb:
+    """Return a database with one LSP."""
+    made = Lsdb()
+    assert made.take(lsp(), 0.0) is Taken.NEW
+    return made
+
+
+@pytest.mark.parametrize(
+    ("later", "taken"),
+    [
+        (lsp(), Taken.SAME),
+        (lsp(lifetime=3), Taken.SAME),
+        (lsp(sequence=4), Taken.OLDER),
+        (lsp(sequence=6), Taken.REFRESHED),
+        (lsp(sequence=6, neighbors=LINK), Taken.CHANGED),
+        (lsp(checksum=8, neighbors=LINK), Taken.CHANGED),  # the listener's choice: the later one counts
+        (lsp(lifetime=0), Taken.PURGED),
+        (lsp(sequence=4, lifetime=0), Taken.OLDER),
+    ],
+)
+def test_the_newer_one_of_two_stays(lsdb: Lsdb, later: Lsp, taken: Taken) -> None:
+    """ISO/IEC 10589 section 7.3.16."""
+    version = lsdb.version
+    assert lsdb.take(later, 1.0) is taken
+    assert (lsdb.version != version) is (taken in {Taken.CHANGED, Taken.PURGED})
+
+
+def test_what_is_over_stays_as_a_header_and_is_then_forgotten(lsdb: Lsdb) -> None:
+    assert lsdb.take(lsp(lifetime=0), 10.0) is Taken.PURGED
+    assert not lsdb.live()
+    assert lsdb.take(lsp(), 11.0) is Taken.OLDER
+    assert lsdb.take(lsp(lifetime=0), 12.0) is Taken.SAME
+    assert [held.lifetime(12.0) for held in lsdb] == [0]
+    assert lsdb.age(10.0 + ZERO_AGE_LIFETIME) == []
+    assert not len(lsdb)
+    assert lsdb.take(lsp(lifetime=0), 80.0) is Taken.UNKNOWN
+
+
+def test_a_newer_one_brings_back_what_was_over(lsdb: Lsdb) -> None:
+    lsdb.take(lsp(lifetime=0), 10.0)
+    assert lsdb.take(lsp(sequence=6, neighbors=LINK), 20.0) is Taken.NEW
+    assert [one.sequence for one in lsdb.live()] == [6]
+    assert lsdb.contents == 1
+
+
+def test_time_ends_an_lsp(lsdb: Lsdb) -> None:
+    assert lsdb.deadline() == 1200.0
+    assert lsdb.age(1199.9) == []
+    assert [one.lsp_id for one in lsdb.age(1200.0)] == [LSP_ID]
+    assert not lsdb.live()
+    assert lsdb.deadline() == 1200.0 + ZERO_AGE_LIFETIME
+    lsdb.age(1200.0 + ZERO_AGE_LIFETIME)
+    assert lsdb.deadline() is None
+
+
+def test_lifetimes_run_down(lsdb: Lsdb) -> None:
+    (held,) = lsdb
+    assert [held.lifetime(now) for now in (0.0, 1000.0, 1199.9, 1300.0)] == [1200, 200, 1, 1]
+    assert lsdb.entries(200.0, bytes(8), LSP_ID) == [LspEntry(1000, LSP_ID, 5, 7)]
+    assert lsdb.entries(200.0, OTHER, b"\xff" * 8) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "age"),
+    [
+        (LspEntry(1, LSP_ID, 5, 7), Age.SAME),
+        (LspEntry(1, LSP_ID, 6, 7), Age.NEWER),
+        (LspEntry(1, LSP_ID, 4, 7), Age.OLDER),
+        (LspEntry(0, LSP_ID, 5, 7), Age.NEWER),
+        (LspEntry(1, OTHER, 1, 1), Age.NEWER),
+    ],
+)
+def test_entries_compare_like_lsps(lsdb: Lsdb, entry: LspEntry, age: Age) -> None:
+    assert lsdb.compare(entry) is age
+
+
+def test_there_is_room_for_so_many(lsdb: Lsdb, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LSPS", 2)
+    assert lsdb.take(replace(lsp(), lsp_id=OTHER), 0.0) is Taken.NEW
+    assert lsdb.take(replace(lsp(), lsp_id=bytes(8)), 0.0) is Taken.REFUSED
+
+
+def test_there_is_room_for_so_much(lsdb: Lsdb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too large takes the place of what it replaces, and says nothing."""
+    monkeypatch.setattr(module, "MAX_CONTENTS", 2)
+    assert lsdb.take(lsp(sequence=6, neighbors=LINK * 2), 0.0) is Taken.CHANGED
+    assert lsdb.take(replace(lsp(neighbors=LINK), lsp_id=OTHER), 0.0) is Taken.REFUSED
+    assert lsdb.take(lsp(sequence=7, neighbors=LINK * 3), 0.0) is Taken.REFUSED
+    assert lsdb.contents == 0
+    assert not lsdb.live()
+    assert lsdb.take(replace(lsp(neighbors=LINK), lsp_id=OTHER), 0.0) is Taken.NEW
+
+
+def test_names_are_those_of_the_lowest_fragment_that_has_one(lsdb: Lsdb) -> None:
+    assert lsdb.hostnames() == {}
+    lsdb.take(lsp(sequence=6, hostname="one"), 0.0)
+    lsdb.take(replace(lsp(hostname="two"), lsp_id=LSP_ID[:7] + b"\1"), 0.0)
+    lsdb.take(replace(lsp(hostname="lan"), lsp_id=LSP_ID[:6] + b"\1\0"), 0.0)
+    assert lsdb.hostnames() == {LSP_ID[:6]: "one"}
