@@ -8,6 +8,7 @@ columns takes the plane whose prefix is the longest of those that it may use, or
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._batch cimport Batch, row_of
 from flowcorr.columns._texts cimport Texts, hold_text, release_text
+from flowcorr.correlate._addresses cimport put_net
 from flowcorr.correlate._facts cimport Facts, fact, prefetch_fact
 from flowcorr.correlate._follow cimport Follower
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -470,19 +471,3 @@ cdef class Enricher:
             else:
                 memset(to, 0, 4)
         return 0
-
-
-cdef inline void put_net(uint8_t *to, const uint8_t *address, unsigned int length) noexcept nogil:
-    """The network of an address: its first bits."""
-    cdef unsigned int at, bits = length
-    if not memcmp(address, NO_ADDRESS, ADDRESS):
-        memcpy(to, NO_ADDRESS, ADDRESS)
-        return
-    if not memcmp(address, MAPPED, 12):
-        bits += 96
-    bits = min(bits, <unsigned int>128)
-    memcpy(to, address, ADDRESS)
-    at = bits >> 3
-    if at < ADDRESS:
-        to[at] &= <uint8_t>(0xFF00 >> (bits & 7))
-        memset(to + at + 1, 0, ADDRESS - 1 - at)

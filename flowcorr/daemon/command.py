@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from flowcorr.daemon.change_settings import changes_are_whole
 from flowcorr.daemon.correlation_settings import correlation_is_whole
 from flowcorr.daemon.filter_settings import filters_are_understood
 from flowcorr.daemon.input_settings import input_is_built
@@ -26,6 +27,7 @@ def flow_command(program: Program) -> Command[FlowSettings]:
     daemon = program.name
     checks = (
         correlation_is_whole,
+        changes_are_whole,
         input_is_built,
         plugins_are_understood,
         filters_are_understood,

@@ -34,7 +34,7 @@ _KEEPS: Final = {"nfacctd": "netflow", "sfacctd": "sflow"}
 #: Words of `*_as` and `*_net` that need a plane.
 _NEEDS_PLANE: Final = frozenset({"bgp", "bmp"})
 #: Words whose source comes later.
-_NOT_BUILT: Final = frozenset({"file", "mask", "igp", "bgp-ls"})
+_NOT_BUILT: Final = frozenset({"igp", "bgp-ls"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,9 @@ from flowcorr.correlate.maps import (
     compile_map,
     has_prefix,
 )
+from flowcorr.correlate.value_lists import KINDS, ValueList
+from flowcorr.daemon.change_settings import Changes, ChangeSettings
+from flowcorr.daemon.listed_files import NetworksFile, no_networks, parse_value_list
 from routed.plumbing.allow_list import AllowList, parse_allow_list
 from routed.plumbing.maps import Limits, Loaded, MapError, MapFile, left_out, parse_rows
 
@@ -44,6 +47,7 @@ class FileSettings:
     allow: Path | None
     pre_tags: Mapping[str, Path]
     limits: Limits
+    changes: Mapping[str, ChangeSettings] = field(default_factory=dict)  # by name of the plugin
 
 
 class FlowMaps:
@@ -64,6 +68,7 @@ class FlowMaps:
             name: reader.must_read(PRE_TAG, path) for name, path in settings.pre_tags.items() if path != paths.pre_tag
         }
         self.source_side = {column: reader.must_read(SOURCE_SIDE, path) for column, path in paths.source_side}
+        self.changes = reader.changes(settings.changes)
         self.lines = reader.finish()  # what is to be logged about them
 
     @property
@@ -118,6 +123,19 @@ class _Reader:
         if path is None:
             return None
         return self._load(MapFile(path, parse_allow_list, announce=False, strict=self._strict), AllowList(()))
+
+    def changes(self, settings: Mapping[str, ChangeSettings]) -> Changes:
+        networks = {one.networks: one.networks for one in settings.values() if one.networks is not None}
+        lists = {(key, path) for one in settings.values() for key, path in one.lists.items()}
+        return Changes(
+            settings,
+            {path: self._load(NetworksFile(path, strict=self._strict), no_networks()) for path in networks},
+            {(key, path): self._value_list(key, path) for key, path in sorted(lists)},
+        )
+
+    def _value_list(self, key: str, path: Path) -> ValueList:
+        file = MapFile(path, partial(parse_value_list, KINDS[key]), strict=self._strict)
+        return self._load(file, ValueList(frozenset()))
 
     def finish(self) -> list[LogLine]:
         """Return the lines.

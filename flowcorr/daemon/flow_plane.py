@@ -25,7 +25,7 @@ from flowcorr.daemon.inputs import Inputs
 from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
 from flowcorr.service.input_statistics import register
-from flowcorr.service.pipeline import Outlet, Pipeline
+from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
 from routed.daemon.plane import RoutingPlanes
@@ -181,6 +181,7 @@ class FlowPlane:
             for column, numbers in maps.source_side.items()
             if column in layout
         ]
+        stages += maps.changes.common(layout)
         self._taggers = []
         if maps.tags is not None:
             self._taggers.append(tagger(maps.tags, layout, texts))
@@ -191,7 +192,16 @@ class FlowPlane:
             own = None if tags is None else tagger(tags, layout, texts)
             if own is not None:
                 self._taggers.append(own)
-            outlets.append(Outlet(plugin, self._filters.get(plugin.name, ()), own))
+            own_stages = maps.changes.of_plugin(plugin.name, layout)
+            outlets.append(
+                Outlet(
+                    plugin,
+                    self._filters.get(plugin.name, ()),
+                    stages=own_stages if own is None else [*own_stages, own],
+                    changes=maps.changes.hiding(plugin.name, layout),
+                    writes=maps.changes.writes(plugin.name, layout) | set(() if own is None else TAG_COLUMNS),
+                )
+            )
         self._pipeline.stages, self._pipeline.outlets = stages, outlets
 
     def _make_enricher(self, correlation: Correlation, asked: frozenset[str], planes: list[str]) -> Enricher:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowcorr.daemon.change_settings import change_settings
 from flowcorr.daemon.correlation_settings import correlation_settings, map_paths
 from flowcorr.daemon.filter_settings import FilterSettings, filter_settings
 from flowcorr.daemon.flow_maps import FileSettings
@@ -73,6 +74,7 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
                 if (path := _path(c.for_plugin(plugin.declared.name), "pre_tag_map")) is not None
             },
             limits=limits_of(c),
+            changes={plugin.declared.name: change_settings(c, daemon, plugin.declared.name) for plugin in plugins},
         ),
         intake=intake_settings(c, daemon, tuple(custom.values())),
         inputs=input_settings(c, daemon),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from flowcorr.correlate.filters import Filter, mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,11 +31,19 @@ class Plugin(Protocol):
 
 @dataclass(slots=True)
 class Outlet:
-    """A plugin and what decides about its flows. `tags` are those of its own map, if it is not that of all."""
+    """A plugin and what decides about its flows.
+
+    Attributes:
+        stages: of this plugin alone, in their order, before the filters.
+        changes: the same behind them: what only this plugin sees otherwise.
+        writes: the columns that both write, which the next plugin wants as they were.
+    """
 
     plugin: Plugin
     filters: Sequence[Filter] = ()
-    tags: Stage | None = None
+    stages: Sequence[Stage] = ()
+    changes: Sequence[Stage] = ()
+    writes: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -61,20 +69,19 @@ class Pipeline:
             self.prepare()
             for stage in self.stages:
                 stage(batch)
-            self._give_out(batch)
+            for outlet in self.outlets:
+                _give_out(batch, outlet)
         batch.clear()
         self.texts.sweep()
 
-    def _give_out(self, batch: Batch) -> None:
-        untagged = _tags_of(batch) if any(outlet.tags is not None for outlet in self.outlets) else {}
-        for outlet in self.outlets:
-            if outlet.tags is not None:
-                outlet.tags(batch)
-            outlet.plugin.take(batch, mask_of(outlet.filters, batch))
-            if outlet.tags is not None:
-                for name, values in untagged.items():
-                    batch.rows[name] = values
 
-
-def _tags_of(batch: Batch) -> dict[str, NDArray[np.void]]:
-    return {name: batch.rows[name].copy() for name in TAG_COLUMNS if name in batch.layout}
+def _give_out(batch: Batch, outlet: Outlet) -> None:
+    before = {name: batch.rows[name].copy() for name in outlet.writes if name in batch.layout}
+    for stage in outlet.stages:
+        stage(batch)
+    mask = mask_of(outlet.filters, batch)
+    for change in outlet.changes:
+        change(batch)
+    outlet.plugin.take(batch, mask)
+    for name, values in before.items():
+        batch.rows[name] = values

@@ -18,6 +18,7 @@ from routed.plumbing.values import (
     PREFIX,
     TEXT,
     at_least,
+    between,
     list_of,
     one_of,
     words_of,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _key = partial(Key, daemons=Daemons.FLOW, status=Status.FLOW)
 _map = partial(_key, reload=True)
+_plugin = partial(_key, is_global=False)
+_plugin_map = partial(_map, is_global=False)
 _METHODS: Final = ("netflow", "sflow", "file", "bgp", "bmp", "longest", "fallback")
 _PREFIX_METHODS: Final = (*_METHODS, "mask", "igp", "bgp-ls")
 _PATTERNS: Final = list_of(TEXT, 16)
@@ -98,6 +101,23 @@ CORRELATION: Final = Group(
         _map("bgp_src_local_pref_map", PATH, None, "local preference of a source"),
         _map("bgp_src_med_map", PATH, None, "multi-exit discriminator of a source"),
         _map("pre_tag_map", PATH, None, "tags of flows", is_global=False),
+        _plugin_map("networks_file", PATH, None, "AS numbers, prefixes and next hops, as pmacct or pyasn write them"),
+        _plugin("networks_file_filter", BOOLEAN, OFF, "hosts and networks that the networks_file lacks are left out"),
+        _plugin("networks_file_no_lpm", BOOLEAN, OFF, "what the networks_file has wins whatever the length"),
+        _plugin("networks_no_mask_if_zero", BOOLEAN, OFF, "the network of mask 0 is the whole address"),
+        _plugin("networks_mask", between(0, 128), None, "mask of all addresses where `*_net` says `mask`"),
+        Key(
+            "networks_cache_entries",
+            at_least(1),
+            None,
+            "room of a cache that there is no need for",
+            daemons=Daemons.FLOW,
+            status=Status.NO_EFFECT,
+            is_global=False,
+        ),
+        _plugin_map("ports_file", PATH, None, "ports that matter, one a line: others become 0"),
+        _plugin_map("protos_file", PATH, None, "protocols that matter, one a line: others become 255"),
+        _plugin_map("tos_file", PATH, None, "types of service that matter, one a line: others become 255"),
         _key("plugins", LIST, None, "outputs: `print[name], kafka[other]`"),
         _key("propagate_signals", BOOLEAN, OFF, "pass signals on to plugins"),
         _key("plugin_exit_any", BOOLEAN, OFF, "end when any plugin ends"),
@@ -165,7 +185,6 @@ _NAMES: Final[Mapping[str, str]] = {
     "sfprobe_": f"{_PROBE_PLUGIN} agentip agentsubid ifspeed",
     "imt_": "path buckets mem_pools_number mem_pools_size",
     "plugin_": "buffer_size pipe_size pipe_zmq pipe_zmq_hwm pipe_zmq_profile pipe_zmq_retry",
-    "networks_": "cache_entries file file_filter file_no_lpm mask no_mask_if_zero",
     "telemetry_": "daemon",
     "telemetry_daemon_": """
         ip interface ipv6_only port_tcp port_udp decoder max_peers peer_timeout allow_file tag_map pipe_size
@@ -179,9 +198,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "": """
         aggregate_filter aggregate_unknown_etype avro_buffer_size
         avro_schema_file avro_schema_output_file dtls_path geoip_ipv4_file
-        geoip_ipv6_file geoipv2_file ports_file post_tag post_tag2
-        pre_tag_filter pre_tag2_filter pre_tag_label_filter promisc protos_file sampling_rate
-        snaplen tos_file tunnel_0
+        geoip_ipv6_file geoipv2_file post_tag post_tag2
+        pre_tag_filter pre_tag2_filter pre_tag_label_filter promisc sampling_rate
+        snaplen tunnel_0
     """,
 }
 

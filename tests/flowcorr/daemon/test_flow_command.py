@@ -27,7 +27,10 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
     ("line", "said"),
     [
         ("nfacctd_as: bgp", "[f:4] nfacctd_as: neither bgp_daemon nor bmp_daemon is true"),
-        ("nfacctd_net: file", "[f:4] nfacctd_net: file is not built yet"),
+        ("nfacctd_net: file", "[f:4] nfacctd_net: file takes networks_file, which is missing for [a]"),
+        ("nfacctd_as: file", "[f:4] nfacctd_as: file takes networks_file, which is missing for [a]"),
+        ("nfacctd_net: mask", "[f:4] nfacctd_net: mask takes networks_mask, which is missing for [a]"),
+        ("networks_mask: 129", "[f:4] networks_mask: invalid value '129'"),
         ("nfacctd_as: netfow", "[f:4] nfacctd_as: invalid value 'netfow'"),
         ("nfacctd_port: 70000", "[f:4] nfacctd_port: invalid value '70000'"),
         ("nfacctd_kafka_topic: flows", "[f:4] nfacctd_kafka_topic: Kafka input is not built yet"),
@@ -55,8 +58,6 @@ def test_what_cannot_be_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("networks_file: /etc/networks", "[f:4] networks_file: not built yet. Ignored."),
-        ("ports_file[a]: /etc/ports", "[f:4] ports_file[a]: not built yet. Ignored."),
         ("bgp_daemon: true\nnfacctd_as: bgp\nnfacctd_peer_as[a]: true", "[f:6] nfacctd_peer_as: does nothing"),
         ("nfacctd_prot: 1", "[f:4] Unknown key: nfacctd_prot. Ignored. Did you mean nfacctd_port?"),
     ],

@@ -45,10 +45,13 @@ class Daemon:
         self.home, self.udp, self.tcp = home, reserved_port(), reserved_port()
         self.map, self.rows_file, self.log = home / "tags", home / "rows.json", home / "log"
         self.map.write_text("set_tag=1 ip=127.0.0.0/8\n")
+        self.networks = home / "networks"
+        self.networks.write_text("65001,192.0.2.0/24\n")
         (home / "conf").write_text(
             f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {self.udp}\nnfacctd_tcp_port: {self.tcp}\n"
             f"logfile: {self.log}\npre_tag_map: {self.map}\n"
-            "plugins: print[all], print[few]\naggregate[all]: tag, dst_host\naggregate[few]: tag\n"
+            f"networks_file: {self.networks}\nnfacctd_as: file\n"
+            "plugins: print[all], print[few]\naggregate[all]: tag, dst_host, dst_as\naggregate[few]: tag\n"
             f"print_output: json\nprint_output_file[all]: {self.rows_file}\nprint_output_file_append: true\n"
             f"print_output_file[few]: {home / 'few.json'}\nprint_refresh_time: 1\npre_tag_filter[few]: 2\n"
         )
@@ -85,24 +88,28 @@ def a_daemon(tmp_path: Path) -> Iterator[Daemon]:
 def test_a_life(daemon: Daemon) -> None:
     daemon.send(netflow5("192.0.2.1", "192.0.2.2"))
     row = daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.1")
-    assert (row["tag"], row["packets"], row["bytes"]) == (1, 3, 300)
+    assert (row["tag"], row["packets"], row["bytes"], row["as_dst"]) == (1, 3, 300, 65001)
 
     with socket.create_connection(("127.0.0.1", daemon.tcp)) as exporter:
         exporter.sendall(ipfix("192.0.2.3"))
         assert daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.3")["packets"] == 5
 
     daemon.map.write_text("set_tag=2 ip=127.0.0.0/8 dst_net=192.0.2.4/32\nset_tag=nonsense ip=127.0.0.0/8\n")
+    daemon.networks.write_text("65002,192.0.2.0/24\n65003,192.0.2.0/2")  # half written
     daemon.process.send_signal(signal.SIGUSR2)
     daemon.wait_for_line("nothing has changed")
+    assert f"[{daemon.networks}:2] '65003,192.0.2.0/2' ends the file" in daemon.log.read_text()
     daemon.send(netflow5("192.0.2.4"))
-    assert daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.4")["tag"] == 1
+    row = daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.4")
+    assert (row["tag"], row["as_dst"]) == (1, 65001)
 
     daemon.map.write_text("set_tag=2 ip=127.0.0.0/8 dst_net=192.0.2.5/32\n")
+    daemon.networks.write_text("65002,192.0.2.0/24\n65003,192.0.2.6/32\n")
     daemon.process.send_signal(signal.SIGUSR2)
     daemon.wait_for_line("maps and configuration reloaded")
     daemon.send(netflow5("192.0.2.5", "192.0.2.6"))
-    assert daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.5")["tag"] == 2
-    assert daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.6")["tag"] == 0
+    rows = [daemon.wait_for_row(lambda row, host=host: row["ip_dst"] == host) for host in ("192.0.2.5", "192.0.2.6")]
+    assert [(row["tag"], row["as_dst"]) for row in rows] == [(2, 65002), (0, 65003)]
 
     daemon.send(netflow5("192.0.2.7"))
     daemon.process.send_signal(signal.SIGINT)

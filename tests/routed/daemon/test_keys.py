@@ -187,6 +187,11 @@ FLOW_NAMES = set(PLUGIN_NAMES.split()) | {
         )
     ),
     *("tmp_asa_bi_flow", "sampling_map", "aggregate_primitives"),
+    *(
+        f"networks_{name}"
+        for name in ("file", "file_filter", "file_no_lpm", "mask", "no_mask_if_zero", "cache_entries")
+    ),
+    *("ports_file", "protos_file", "tos_file", "aggregate_filter"),
 }
 
 
@@ -253,6 +258,7 @@ def test_an_empty_value_is_never_valid(key: Key) -> None:
         ("writer_id_string", ["$proc_name/$writer_pid", "x"], ["$nobody"]),
         ("bgp_follow_nexthop", ["192.0.2.0/24", "192.0.2.0/24, 2001:db8::/32"], ["192.0.2.1/24", "x", "1.0.0.0/8,"]),
         ("bgp_peer_src_as_type", ["bgp", "map, bgp"], ["bmpp"]),
+        ("networks_mask", ["0", "24", "128"], ["-1", "129", "/24"]),
         ("nfacctd_as", ["bgp", "longest", "netflow, bgp"], ["ospf"]),
         ("isis_daemon_net", ["49.0001.0100.0000.1001.00"], ["49.0001", "49.0001.0100.0000.1001.01", "xx"]),
         ("bgp_daemon_msglog_kafka_partition", ["-1", "0", "7"], ["-2"]),

@@ -1,0 +1,117 @@
+"""From configuration to what a plugin makes of flows: what networks files give, and values that become one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flowcorr.correlate.networks import NetworksUse
+from flowcorr.correlate.value_lists import KINDS, ValueList, ValueStage
+from flowcorr.daemon.correlation_settings import own_columns
+from routed.plumbing.statements import Kind, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flowcorr.columns.layout import Layout
+    from flowcorr.correlate._networks import Networks
+    from routed.plumbing.config import Configuration
+
+#: Words of `*_as` and `*_net`, with the key that they need.
+NEEDS: Final = {"file": "networks_file", "mask": "networks_mask"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSettings:
+    """What one plugin makes of flows. `lists` are files by their keys."""
+
+    networks: Path | None = None
+    use: NetworksUse = field(default_factory=NetworksUse)
+    lists: Mapping[str, Path] = field(default_factory=dict)
+    dscp: bool = False
+
+
+def change_settings(c: Configuration, daemon: str, plugin: str) -> ChangeSettings:
+    """Tell the changes of a plugin."""
+    of_plugin = c.for_plugin(plugin)
+    return ChangeSettings(
+        networks=_path(of_plugin, "networks_file"),
+        use=NetworksUse(
+            as_source=of_plugin.maybe(f"{daemon}_as", tuple) or (),
+            net_source=of_plugin.maybe(f"{daemon}_net", tuple) or (),
+            mask=of_plugin.maybe("networks_mask", int),
+            always=of_plugin.of("networks_file_no_lpm", bool),
+            filters=of_plugin.of("networks_file_filter", bool),
+            keeps_hosts=of_plugin.of("networks_no_mask_if_zero", bool),
+            own={name: column.name for name, column in own_columns(c, daemon, plugin).items()},
+        ),
+        lists={key: path for key in KINDS if (path := _path(of_plugin, key)) is not None},
+        dscp=of_plugin.of("tos_encode_as_dscp", bool),
+    )
+
+
+def changes_are_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
+    """Refuse sources whose file or mask is missing."""
+    for name in c.of_plugins or ("",):
+        of_plugin = c.for_plugin(name)
+        for key in (f"{daemon}_as", f"{daemon}_net"):
+            for word in of_plugin.maybe(key, tuple) or ():
+                needed = NEEDS.get(word)
+                if needed is not None and not of_plugin.is_set(needed):
+                    text = f"{of_plugin.where(key)} {key}: {word} takes {needed}, which is missing"
+                    yield Problem(Kind.CONFLICT, text + (f" for [{name}]" if name else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The changes of all plugins, with their files read."""
+
+    settings: Mapping[str, ChangeSettings]
+    networks: Mapping[Path, Networks]
+    lists: Mapping[tuple[str, Path], ValueList]
+
+    def common(self, layout: Layout) -> list[Any]:
+        """Return the stages that all plugins share: of maps, too, whose rows compare what a networks file gives."""
+        shared = self._shared
+        return [] if shared is None else self._networks_stages(shared, layout)
+
+    def of_plugin(self, name: str, layout: Layout) -> list[Any]:
+        """Return the stages of one plugin alone that give flows something."""
+        return [] if self._shared is not None else self._networks_stages(_unfiltered(self.settings[name]), layout)
+
+    def hiding(self, name: str, layout: Layout) -> list[Any]:
+        """Return the stages that make a plugin see less."""
+        of = self.settings[name]
+        found: list[Any] = []
+        if of.use.filters and of.networks is not None:
+            found.append(NetworksUse(filters=True, own=of.use.own).stage(layout, self.networks[of.networks]))
+        found += [
+            ValueStage(KINDS[key], self.lists[key, path].values, layout, dscp=of.dscp) for key, path in of.lists.items()
+        ]
+        return found
+
+    def writes(self, name: str, layout: Layout) -> frozenset[str]:
+        """Return the columns that stages of a plugin alone write."""
+        networks = self.of_plugin(name, layout) or self.settings[name].use.filters
+        of_lists = {column for key in self.settings[name].lists for column in KINDS[key].columns}
+        return frozenset(of_lists | (self.settings[name].use.columns if networks else set()))
+
+    @property
+    def _shared(self) -> ChangeSettings | None:
+        """Return what all plugins have in common; None when each has its own."""
+        each = [replace(_unfiltered(one), lists={}, dscp=False) for one in self.settings.values()]
+        return each[0] if each and all(one == each[0] for one in each) else None
+
+    def _networks_stages(self, of: ChangeSettings, layout: Layout) -> list[Any]:
+        networks = None if of.networks is None else self.networks[of.networks]
+        return [of.use.stage(layout, networks)] if of.use.changes(has_file=networks is not None) else []
+
+
+def _unfiltered(of: ChangeSettings) -> ChangeSettings:
+    return replace(of, use=replace(of.use, filters=False))
+
+
+def _path(c: Configuration, key: str) -> Path | None:
+    text = c.maybe(key, str)
+    return None if text is None else Path(text)
