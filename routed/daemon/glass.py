@@ -102,7 +102,9 @@ class Glass:
 
         self._commands = Commands(allowed=may_command(settings))
         glass = LookingGlass(answerer, self._commands)
-        self._zmq = ZmqServer(self._reactor, settings, lambda frames, reply: glass.answer(frames, reply.send))
+        self._zmq = ZmqServer(
+            self._reactor, settings, lambda frames, reply: glass.answer(frames, reply.send), self._reactor.hurry
+        )
         self._metrics.add("looking_glass", glass.counters)
         self._metrics.add("looking_glass_server", self._zmq.counters)
         self._metrics.add("looking_glass_server_connections", self._zmq.warden.counters)
@@ -113,7 +115,7 @@ class Glass:
 
         measure_process(self._metrics, self._reactor, self._daemon, own_version())
         status = StatusPages(self._metrics, Readiness(self._reactor.seconds, end_of_ribs, settings.ready_time))
-        self._http = HttpServer(self._reactor, settings, {**queries, **status.pages()})
+        self._http = HttpServer(self._reactor, settings, {**queries, **status.pages()}, self._reactor.hurry)
         self._metrics.add("http", self._http.counters)
         self._log.info(f"looking glass on http://{place_of(settings)}")
         if settings.token_file is None and not settings.address.is_loopback:

@@ -34,6 +34,8 @@ from routed.plumbing.lifecycle import StartError
 from routed.plumbing.sink import log_bug
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
     from twisted.internet.tcp import Server as TcpTransport
     from twisted.python.failure import Failure
@@ -75,13 +77,18 @@ class HttpServerError(StartError):
 class HttpServer(HTTPFactory):
     """Serves pages from the moment it is made to its stop.
 
+    Args:
+        hurry: lets the reactor serve a descriptor before others as soon as it reads it.
     Raises: HttpServerError, TokenError.
     """
 
     noisy = False
 
-    def __init__(self, reactor: Any, settings: HttpSettings, pages: Pages) -> None:
+    def __init__(
+        self, reactor: Any, settings: HttpSettings, pages: Pages, hurry: Callable[[Any], None] = lambda _: None
+    ) -> None:
         super().__init__(timeout=IDLE, reactor=reactor)
+        self.hurry = hurry
         self.counters = HttpCounters()
         self.pages = pages
         self.rates = Rates(settings.rate, reactor.seconds)
@@ -131,6 +138,13 @@ class Channel(HTTPChannel):
     _is_idle = True
     _is_refused = False
     _linger: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Be served before others from now on."""
+        self.transport.pauseProducing()
+        self.factory.hurry(self.transport)
+        self.transport.resumeProducing()
+        super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets of a request."""

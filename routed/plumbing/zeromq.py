@@ -58,6 +58,10 @@ PER_TURN: Final = 16
 MAX_FRAME: Final = 131_072
 #: Frames of a request, those of its envelope included.
 MAX_FRAMES: Final = 128
+#: How frames are received and sent. The library's own loop over frames makes an enumeration's value of each of these.
+AT_ONCE: Final = int(zmq.NOBLOCK)
+MORE_AT_ONCE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+_SOURCE: Final = int(zmq.SRCFD)
 
 _log = Logger()
 
@@ -92,11 +96,21 @@ class ReplyTo:
 
 @implementer(IReadDescriptor)
 class ZmqServer:
-    """Answers requests from its start to its stop; `answer` gets the frames of each and the way back."""
+    """Answers requests from its start to its stop; `answer` gets the frames of each and the way back.
 
-    def __init__(self, reactor: Any, settings: ZmqSettings, answer: Callable[[list[bytes], ReplyTo], None]) -> None:
+    Args:
+        hurry: lets the reactor serve a descriptor before others.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ZmqSettings,
+        answer: Callable[[list[bytes], ReplyTo], None],
+        hurry: Callable[[Any], None] = lambda _: None,
+    ) -> None:
         self.counters = ZmqCounters()
-        self._reactor, self._answer = reactor, answer
+        self._reactor, self._answer, self._hurry = reactor, answer, hurry
         self._context = zmq.Context(io_threads=1)
         self._authenticator: ThreadAuthenticator | None = None
         self._socket = self._open(settings)
@@ -109,6 +123,7 @@ class ZmqServer:
 
     def start(self) -> None:
         """Begin to answer."""
+        self._hurry(self)
         self._reactor.addReader(self)
         self.warden.start(self._port)
         self._look_again()
@@ -141,11 +156,15 @@ class ZmqServer:
         try:
             for _ in range(PER_TURN):
                 try:
-                    frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+                    frame = self._socket.recv(AT_ONCE, copy=False)
                 except zmq.Again:
                     return
-                self.warden.heard(source_of(frames[-1]))
-                self._take([frame.bytes for frame in frames])
+                frames = [frame.bytes]
+                while frame.more:  # a message comes as a whole
+                    frame = self._socket.recv(AT_ONCE, copy=False)
+                    frames.append(frame.bytes)
+                self.warden.heard(source_of(frame))
+                self._take(frames)
         finally:
             self._is_reading = False
         self._look_again()  # the descriptor does not tell again what it told already
@@ -171,7 +190,9 @@ class ZmqServer:
     def _try(self, frames: list[bytes]) -> bool:
         """Send a message; whether that is settled, for better or worse."""
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
+            for frame in frames[:-1]:
+                self._socket.send(frame, MORE_AT_ONCE)
+            self._socket.send(frames[-1], AT_ONCE)
             self.counters.answers += 1
         except zmq.Again:  # too many wait for this client
             return False
@@ -265,7 +286,7 @@ class ZmqServer:
 def source_of(frame: zmq.Frame) -> int:
     """Return the descriptor of the connection that a frame came over, -1 when the library does not know it."""
     try:
-        return int(frame.get(zmq.SRCFD))
+        return int(frame.get(_SOURCE))
     except zmq.ZMQError:  # of a client that greets as libzmq did before 2012
         return -1
 

@@ -126,14 +126,14 @@ def decode_question(members: Mapping[str, Any]) -> Question:
         match=reader.maybe("match", Match) or Match.LONGEST,
         prefix=prefix,
         peer=_peer_filter(reader),
-        afi=reader.maybe("afi", _between(1, 2)),
-        safi=reader.maybe("safi", _between(1, 255)),
+        afi=reader.maybe("afi", _afi),
+        safi=reader.maybe("safi", _safi),
         rd=reader.maybe("rd", _text),
-        origin_as=reader.maybe("origin_as", _between(0, MAX_U32)),
-        where=reader.maybe("where", lambda value: _Conditions().read(value, MAX_DEPTH)),
+        origin_as=reader.maybe("origin_as", _u32),
+        where=reader.maybe("where", _where),
         fields=reader.maybe("fields", _fields),
         all_attributes=reader.maybe("all_attributes", _flag) or False,
-        limit=reader.maybe("limit", _between(1, MAX_LIMIT)) or DEFAULT_LIMIT,
+        limit=reader.maybe("limit", _limit) or DEFAULT_LIMIT,
         cursor=reader.maybe("cursor", _text),
     )
     reader.finish()
@@ -151,7 +151,7 @@ def decode_lookup(members: Mapping[str, Any]) -> Lookup:
         return Lookup(
             prefix=_network(members["ip_prefix"]),
             peer=_address(members["peer_ip_src"]),
-            port=None if port is None else _between(0, 65_535)(int(port)),  # the reference's client sends a text
+            port=None if port is None else _port(int(port)),  # the reference's client sends a text
             rd=None if rd is None else _text(rd),
         )
     except (KeyError, ValueError, TypeError, OverflowError):
@@ -198,7 +198,7 @@ class _Reader:
 def _peer_filter(reader: _Reader) -> PeerFilter:
     return PeerFilter(
         address=reader.maybe("peer_ip_src", _address) or reader.maybe("peer_ip", _address),
-        port=reader.maybe("peer_tcp_port", _between(0, 65_535)),
+        port=reader.maybe("peer_tcp_port", _port),
         router_id=reader.maybe("peer_id", _router_id),
         router=reader.maybe("bmp_router", _address),
         rib_type=reader.maybe("bmp_rib_type", _text),
@@ -242,6 +242,10 @@ class _Conditions:
             return parse(operand)
         except (ValueError, TypeError) as error:
             raise QueryError(f"{name}: {error}") from None
+
+
+def _where(value: Any) -> Condition:
+    return _Conditions().read(value, MAX_DEPTH)
 
 
 def _compares(field: str) -> Callable[[Any], Condition]:
@@ -295,6 +299,10 @@ def _between(least: int, most: int) -> Callable[[Any], int]:
 
 
 _u32: Final = _between(0, MAX_U32)
+_port: Final = _between(0, 65_535)
+_afi: Final = _between(1, 2)
+_safi: Final = _between(1, 255)
+_limit: Final = _between(1, MAX_LIMIT)
 
 
 #: Conditions by the name of their member.

@@ -20,6 +20,7 @@ cdef class Intake:
     cdef Workspace space
     cdef size_t at, end                  # in the octets: where the next block starts
     cdef size_t operation                # in the block: the next one to carry out
+    cdef readonly bint filled_rows       # whether the last step ended because the rows had filled their buffer
     cdef bint in_block                   # the block's attribute sets hold references
     cdef uint64_t counts[OUTCOMES]       # operations of the run by what they came to
     cdef uint64_t *outcomes              # the same of whose tables they go to, or NULL

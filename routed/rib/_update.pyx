@@ -23,7 +23,7 @@ from routed.rib._table cimport Table
 from routed.rib._attributes import REASONS, VERDICTS
 
 cdef enum:
-    STEP_OPERATIONS = 16384      # a few milliseconds
+    STEP_OPERATIONS = 1024       # a fraction of a millisecond
 
 #: An attribute (or NLRI field: code 0) that was refused. `offset`: octets from the start of the run.
 Refusal = namedtuple("Refusal", "offset attribute verdict reason")
@@ -174,6 +174,7 @@ cdef class Intake:
             left -= self.operation - before
         if rows is not None:
             rows.forget_tail()           # by the next step its path may be gone, and its id used again
+            self.filled_rows = rows.used >= rows.full_at
         return None
 
     cdef bint next_block(self, Rows rows) except -1:

@@ -285,7 +285,11 @@ class BmpCollector:
             return found
 
         run = Run(self._rib, octets, session.monitored.by_header, find, session.monitored.stateless)
-        if self._step(session, run, arrived) and not session.gone:
+
+        def may_go_on() -> bool:
+            return not run.filled_rows and not session.gone and room(session.stream) is None
+
+        if self._sweeper.begin(partial(self._step, session, run, arrived), may_go_on) and not session.gone:
             return None
         return self._applying(session, run, arrived)
 

@@ -5,6 +5,9 @@ due. Twisted handles every ready socket in one turn, so a thousand peers that al
 keepalive waiting for all of them. Here a turn takes few sockets, the kernel hands the others out next (epoll rotates
 its ready list), and timers run in between. Twisted also reads the wall clock, which an operator may set; a hold timer
 must not notice.
+
+Who asks is served first: the sockets of looking glasses come before all others in each turn, and whoever works for
+longer than a fraction of a millisecond lets them be served in between (`attend`).
 """
 
 import select
@@ -13,7 +16,9 @@ from time import monotonic, thread_time
 from typing import Final, cast
 
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.internet.main import installReactor
+from twisted.python.log import callWithLogger
 
 #: Sockets served between two looks at the timers: at 64 KiB each, a few milliseconds of decoding.
 EVENTS_PER_TURN: Final = 4
@@ -22,22 +27,47 @@ LONG: Final = 0.02
 
 
 class Poller:
-    """An epoll object that hands out few events at a time and times what is done with them."""
+    """An epoll object that hands out few events at a time and times what is done with them.
+
+    Descriptors in `urgent` when they are registered are in an epoll object of their own, which the other one watches:
+    their events come first, and can be asked for alone.
+    """
 
     def __init__(
         self,
         epoll: select.epoll,
+        urgent: select.epoll,
         seconds: Callable[[], float] = monotonic,
         busy_seconds: Callable[[], float] = thread_time,
     ) -> None:
         self.longest_turn = 0.0
         self.long_turns = 0
         self.busiest_turn = 0.0
-        self.register, self.modify, self.unregister = epoll.register, epoll.modify, epoll.unregister
-        self.close = epoll.close
-        self._poll, self._seconds, self._busy_seconds = epoll.poll, seconds, busy_seconds
+        self.urgent: set[int] = set()
+        self._epoll, self._urgent = epoll, urgent
+        self._seconds, self._busy_seconds = seconds, busy_seconds
         self._woke: float | None = None
         self._busy_before = 0.0
+        self._watched = urgent.fileno()
+        epoll.register(self._watched, select.EPOLLIN)
+
+    def register(self, descriptor: int, events: int) -> None:
+        """Watch a descriptor."""
+        self._of(descriptor).register(descriptor, events)
+
+    def modify(self, descriptor: int, events: int) -> None:
+        """Watch a descriptor for something else."""
+        self._of(descriptor).modify(descriptor, events)
+
+    def unregister(self, descriptor: int) -> None:
+        """Watch a descriptor no longer; its number may be that of anything else by the next time."""
+        self._of(descriptor).unregister(descriptor)
+        self.urgent.discard(descriptor)
+
+    def close(self) -> None:
+        """Give both descriptors back."""
+        self._urgent.close()
+        self._epoll.close()
 
     def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
         """Wait for events, as `select.epoll.poll` does."""
@@ -47,9 +77,17 @@ class Poller:
             self.long_turns += turn > LONG
             self.busiest_turn = max(self.busiest_turn, self._busy_seconds() - self._busy_before)
         try:
-            return self._poll(timeout, min(most, EVENTS_PER_TURN))
+            ready = self._epoll.poll(timeout, min(most + 1, EVENTS_PER_TURN))
+            return [*self.poll_urgent(), *(event for event in ready if event[0] != self._watched)]
         finally:
             self._woke, self._busy_before = self._seconds(), self._busy_seconds()
+
+    def poll_urgent(self) -> list[tuple[int, int]]:
+        """Return what has happened to urgent descriptors."""
+        return self._urgent.poll(0, EVENTS_PER_TURN) if self.urgent else []
+
+    def _of(self, descriptor: int) -> select.epoll:
+        return self._urgent if descriptor in self.urgent else self._epoll
 
 
 class DaemonReactor(EPollReactor):
@@ -59,7 +97,25 @@ class DaemonReactor(EPollReactor):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-        self._poller = Poller(cast("select.epoll", self._poller))
+        self._poller = Poller(cast("select.epoll", self._poller), select.epoll())
+        self._attending = False
+
+    def hurry(self, descriptor: IReadDescriptor | IWriteDescriptor) -> None:
+        """Serve a descriptor before others as soon as it is added, until nothing of it is watched any more."""
+        cast("Poller", self._poller).urgent.add(descriptor.fileno())
+
+    def attend(self) -> None:
+        """Serve those who are in a hurry now, in the midst of other work, which is to be in order at that moment."""
+        if self._attending:
+            return
+        self._attending = True
+        try:
+            for descriptor, event in cast("Poller", self._poller).poll_urgent():
+                selectable = self._selectables.get(descriptor)
+                if selectable is not None:
+                    callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)  # type: ignore[no-untyped-call]  # bare too
+        finally:
+            self._attending = False
 
     @property
     def longest_turn(self) -> float:
@@ -75,6 +131,15 @@ class DaemonReactor(EPollReactor):
     def busiest_turn(self) -> float:
         """Seconds of processor time in the busiest turn: a longer turn had to wait for a processor."""
         return cast("Poller", self._poller).busiest_turn
+
+
+def attention(clock: object) -> Callable[[], None]:
+    """Return what lets those who are in a hurry be served in between; nothing where nobody can be."""
+    return getattr(clock, "attend", _nothing)
+
+
+def _nothing() -> None:
+    """Serve nobody."""
 
 
 def install() -> DaemonReactor:

@@ -179,7 +179,12 @@ class Collector:
         run = Run(neighbor.table.rib, octets)
         if neighbor.runs:
             neighbor.runs.append(run)
-        elif not self._step(neighbor, peer, run):
+            return
+
+        def may_go_on() -> bool:
+            return not run.filled_rows and room(self._streams.get(peer)) is None
+
+        if not self._sweeper.begin(partial(self._step, neighbor, peer, run), may_go_on):
             neighbor.runs.append(run)
             self._walk(neighbor, self._applying(neighbor, peer), peer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from os import urandom
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from routed.wire.family import Afi, Safi
 from routed.wire.rd import parse_rd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
     from routed.query.request import Question
@@ -36,26 +37,18 @@ def afi_of(network: IPv4Network | IPv6Network) -> Afi:
     return Afi.IPV4 if network.version == 4 else Afi.IPV6
 
 
-def families_of(question: Question) -> list[int]:
+def families_of(question: Question) -> Sequence[int]:
     """Return the families that a question is about, as indices.
 
     Raises: QueryError when none of them is stored, or the prefix is of another.
     """
-    afis = [Afi.IPV4, Afi.IPV6]
+    afi = question.afi
     if question.prefix is not None:
-        if question.afi not in {None, afi_of(question.prefix)}:
+        if afi not in {None, afi_of(question.prefix)}:
             raise QueryError("afi: the prefix is of another")
-        afis = [afi_of(question.prefix)]
-    elif question.afi is not None:
-        afis = [Afi(question.afi)]
+        afi = afi_of(question.prefix)
     is_vpn = question.rd is not None
-    families = [
-        INDEX[family]
-        for family in FAMILIES
-        if Afi(family.afi) in afis
-        and question.safi in {None, family.safi}
-        and (question.safi is not None or question.prefix is None or (family.safi in VPN_SAFIS) == is_vpn)
-    ]
+    families = _families(afi, question.safi, is_vpn if question.prefix is not None else None)
     if not families:
         raise QueryError("safi: such routes are not stored")
     if is_vpn and question.safi not in {None, *VPN_SAFIS}:
@@ -63,6 +56,18 @@ def families_of(question: Question) -> list[int]:
     if question.prefix is not None and not is_vpn and question.safi in VPN_SAFIS:
         raise QueryError("rd: a prefix of a VPN has one")
     return families
+
+
+@lru_cache(maxsize=64)
+def _families(afi: int | None, safi: int | None, is_vpn: bool | None) -> Sequence[int]:
+    """Return the families of an AFI and SAFI, None for any; without a SAFI, those with or without distinguishers."""
+    return [
+        INDEX[family]
+        for family in FAMILIES
+        if afi in {None, family.afi}
+        and safi in {None, family.safi}
+        and (safi is not None or is_vpn in {None, family.safi in VPN_SAFIS})
+    ]
 
 
 def parts_of(question: Question) -> list[tuple[int, tuple[int, bytes, int] | None]]:

@@ -102,7 +102,8 @@ class Rig:
             "/open": Page(frozenset({"POST"}), self.echo, is_open=True),
         }
         settings = HttpSettings(**{"address": IPv4Address("127.0.0.1"), "port": 17980, "rate": 0, **facts})
-        self.server = HttpServer(self.reactor, settings, pages)
+        self.hurried: list[Any] = []
+        self.server = HttpServer(self.reactor, settings, pages, self.hurried.append)
 
     async def echo(self, asked: Asked) -> Reply:
         if asked.body == b"refuse":
@@ -456,3 +457,9 @@ def test_any_octets_cost_no_more_than_a_connection(octets: list[bytes]) -> None:
         client.send(part)
     client.lose()
     assert (rig.server.open, rig.server.held, rig.server.counters.bugs) == (set(), 0, 0)
+
+
+def test_connections_are_in_a_hurry(rig: Rig) -> None:
+    client = rig.connect()
+    assert rig.hurried == [client.channel.transport]
+    assert client.channel.transport.producerState == "producing"

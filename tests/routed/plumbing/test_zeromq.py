@@ -248,9 +248,11 @@ def test_a_server_that_stops_answers_no_more_and_gives_its_port_back(rig: Rig) -
     ways[0].send([b"late"])
     rig.server.connectionLost(Failure(ConnectionDone()))
     assert (rig.reactor.readers, rig.reactor.getDelayedCalls(), rig.server.fileno()) == ([], [], -1)
-    again = ZmqServer(rig.reactor, ZmqSettings(address=LOOPBACK, port=rig.port), rig.take)
+    hurried: list[ZmqServer] = []
+    again = ZmqServer(rig.reactor, ZmqSettings(address=LOOPBACK, port=rig.port), rig.take, hurried.append)
     again.start()
     again.stop()
+    assert hurried == [again]
 
 
 def test_a_port_that_is_taken_is_said(rig: Rig) -> None:

@@ -56,7 +56,7 @@ def test_work_of_a_step_is_bounded() -> None:
     run, steps = Run(PeerRib(Rib(1)), octets), 0
     while (applied := run.step()) is None:
         steps += 1
-    assert steps == 3
+    assert steps == 48
     assert (applied.announced, applied.unchanged) == (1, 49_999)
 
 

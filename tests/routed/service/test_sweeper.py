@@ -1,9 +1,10 @@
 from collections.abc import Iterator
+from functools import partial
 
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from routed.service.sweeper import SLICE, Sweeper
+from routed.service.sweeper import SLICE, STEPS, Sweeper
 
 
 class Ticks:
@@ -70,3 +71,46 @@ def test_the_clock_of_the_machine_bounds_a_slice_by_default() -> None:
     Sweeper(clock).walk(steps(done, "a", 1))
     clock.advance(0)
     assert done == ["a0"]
+
+
+def step(done: list[str]) -> bool:
+    done.append("step")
+    return False
+
+
+class Asked(Clock):
+    """A reactor somebody asks, who is heard when it attends."""
+
+    def __init__(self, done: list[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # bare in Twisted
+        self._done = done
+
+    def attend(self) -> None:
+        self._done.append("answer")
+
+
+def test_questions_are_answered_between_the_steps_of_a_walk() -> None:
+    done: list[str] = []
+    clock = Asked(done)
+    Sweeper(clock, lambda: 0.0).walk(steps(done, "a", 2))
+    run_one_turn(clock)
+    assert done == ["a0", "answer", "a1", "answer", "answer"]
+
+
+def test_work_that_is_soon_over_needs_no_walk() -> None:
+    done: list[str] = []
+    left = iter((False, False, True))
+    clock = Asked(done)
+    assert Sweeper(clock).begin(lambda: next(left), lambda: True)
+    assert done == ["answer", "answer"]
+    assert not clock.calls
+
+
+def test_work_that_takes_longer_or_may_not_go_on_is_left_to_a_walk() -> None:
+    done: list[str] = []
+    sweeper = Sweeper(Asked(done))
+    assert not sweeper.begin(partial(step, done), lambda: True)
+    assert done.count("step") == STEPS
+    done.clear()
+    assert not sweeper.begin(partial(step, done), lambda: False)
+    assert done == ["step"]
