@@ -8,13 +8,15 @@ counts. A database that is to stay in step with a neighbour's cannot refuse an L
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from routed.octets import Cursor, WireError
 from routed.wire.isis import reachability as reach
 from routed.wire.isis import tlv
 from routed.wire.isis.codepoints import TlvType
 from routed.wire.isis.three_way import ThreeWay, decode_three_way
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -56,9 +58,14 @@ def _read(contents: Contents, kind: TlvType, value: Cursor, read: Callable[[Cont
         read(contents, value)
     except WireError:
         contents.malformed.append(int(kind))
-    else:
-        if value.remaining:
-            contents.malformed.append(int(kind))
+
+
+def _only(c: Cursor, decode: Callable[[Cursor], T]) -> T:
+    """Decode what fills a TLV alone."""
+    value = decode(c)
+    if c.remaining:
+        raise WireError(f"{c.remaining} octets too many", c.offset, "ISO/IEC 10589 9.8")
+    return value
 
 
 def _addresses(c: Cursor, octets: int) -> list[bytes]:
@@ -77,17 +84,17 @@ _READERS: Final[Mapping[TlvType, Callable[[Contents, Cursor], None]]] = {
     TlvType.PROTOCOLS_SUPPORTED: lambda to, c: to.protocols.extend(c.rest()),
     TlvType.IPV4_EXTERNAL_REACHABILITY: lambda to, c: to.prefixes.extend(reach.decode_external_prefixes(c)),
     TlvType.IPV4_ADDRESSES: lambda to, c: to.addresses.extend(_addresses(c, 4)),
-    TlvType.TE_ROUTER_ID: lambda to, c: to.router_ids.append(c.take(4)),
+    TlvType.TE_ROUTER_ID: lambda to, c: to.router_ids.append(_only(c, lambda each: each.take(4))),
     TlvType.EXTENDED_IPV4_REACHABILITY: lambda to, c: to.prefixes.extend(reach.decode_extended_ipv4(c)),
     TlvType.HOSTNAME: lambda to, c: to.hostnames.append(tlv.decode_hostname(c)),
-    TlvType.IPV6_TE_ROUTER_ID: lambda to, c: to.router_ids.append(c.take(16)),
+    TlvType.IPV6_TE_ROUTER_ID: lambda to, c: to.router_ids.append(_only(c, lambda each: each.take(16))),
     TlvType.MT_IS_REACHABILITY: lambda to, c: to.neighbors.extend(reach.decode_mt_neighbors(c)),
     TlvType.MULTI_TOPOLOGY: lambda to, c: to.topologies.extend(tlv.decode_topologies(c)),
     TlvType.IPV6_ADDRESSES: lambda to, c: to.addresses.extend(_addresses(c, 16)),
     TlvType.MT_IPV4_REACHABILITY: lambda to, c: to.prefixes.extend(reach.decode_mt_ipv4(c)),
     TlvType.IPV6_REACHABILITY: lambda to, c: to.prefixes.extend(reach.decode_ipv6(c)),
     TlvType.MT_IPV6_REACHABILITY: lambda to, c: to.prefixes.extend(reach.decode_mt_ipv6(c)),
-    TlvType.THREE_WAY_ADJACENCY: lambda to, c: to.three_way.append(decode_three_way(c)),
+    TlvType.THREE_WAY_ADJACENCY: lambda to, c: to.three_way.append(_only(c, decode_three_way)),
 }
 
 

@@ -1,0 +1,78 @@
+"""What PDUs stand behind on links, and names as people write them."""
+
+import pytest
+
+from routed.octets import WireError
+from routed.wire.isis.gre import decode_gre, decode_llc, encode_gre, encode_llc
+from routed.wire.isis.names import (
+    format_area,
+    format_lsp_id,
+    format_node,
+    format_system_id,
+    parse_entity_title,
+)
+
+
+def test_a_pdu_survives_gre_and_llc() -> None:
+    assert decode_gre(encode_gre(b"\x83pdu")) == b"\x83pdu"
+    assert decode_llc(encode_llc(b"\x83pdu")) == b"\x83pdu"
+
+
+@pytest.mark.parametrize(
+    ("flags", "optional"), [(0x8000, 4), (0x2000, 4), (0x1000, 4), (0xB000, 12), (0x3000, 8), (0x0000, 0)]
+)
+def test_optional_fields_of_gre_are_passed_over(flags: int, optional: int) -> None:
+    """RFC 2890 section 2."""
+    packet = flags.to_bytes(2, "big") + b"\0\xfe" + bytes(optional) + b"\x83pdu"
+    assert decode_gre(packet) == b"\x83pdu"
+    for cut in range(4 + optional):
+        with pytest.raises(WireError):
+            decode_gre(packet[:cut])
+
+
+@pytest.mark.parametrize("packet", ["000100fe83", "400000fe83", "0000080045", "0000"])
+def test_other_gre_is_refused(packet: str) -> None:
+    """Version 1, source routes, keepalives and other protocols."""
+    with pytest.raises(WireError):
+        decode_gre(bytes.fromhex(packet))
+
+
+@pytest.mark.parametrize("frame", [b"", b"\xfe\xfe", b"\x42\x42\x03\0\0", b"\xaa\xaa\x03"])
+def test_other_llc_is_refused(frame: bytes) -> None:
+    """Spanning tree, SNAP, nothing."""
+    with pytest.raises(WireError):
+        decode_llc(frame)
+
+
+def test_names_are_written_as_routers_write_them() -> None:
+    title = parse_entity_title("49.0001.1921.6800.1001.00")
+    assert title == (b"\x49\0\1", bytes.fromhex("192168001001"))
+    assert format_system_id(title.system_id) == "1921.6800.1001"
+    assert format_node(title.system_id + b"\x2a") == "1921.6800.1001.2a"
+    assert format_lsp_id(title.system_id + b"\x2a\1") == "1921.6800.1001.2a-01"
+    assert format_area(title.area) == "49.0001"
+    assert format_area(b"\x49") == "49"
+    assert format_area(bytes.fromhex("47000580ff")) == "47.0005.80ff"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "49",
+        "49.0001.1921.6800.1001.01",  # selector
+        "49.0001.1921.6800.100.00",  # half an octet
+        "0000.0000.0001.00",  # no area
+        "49" * 14 + "0000.0000.0001.00",  # one octet too many
+        "49.0001.1921.6800.100g.00",
+        "49 0001.1921.6800.1001.00",
+    ],
+)
+def test_what_is_no_entity_title_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_entity_title(text)
+
+
+def test_the_longest_and_the_shortest_entity_title() -> None:
+    assert parse_entity_title("49" * 13 + "0000.0000.0001.00").area == b"\x49" * 13
+    assert parse_entity_title("49.0000.0000.0001.00").area == b"\x49"
