@@ -54,13 +54,13 @@ LSPS = st.builds(
     addresses=ADDRESSES,
     router_id=st.sampled_from((b"", b"\1\2\3\4", b"\x20" * 16)),
     topologies=TOPOLOGIES,
-    neighbors=st.lists(NARROW_NEIGHBORS, max_size=20).flatmap(
-        lambda narrow: st.lists(WIDE_NEIGHBORS, max_size=20).map(lambda wide: (*narrow, *by_topology(wide)))
+    neighbors=st.lists(NARROW_NEIGHBORS, max_size=8).flatmap(
+        lambda narrow: st.lists(WIDE_NEIGHBORS, max_size=8).map(lambda wide: (*narrow, *by_topology(wide)))
     ),
-    prefixes=st.lists(st.one_of(NARROW_4, WIDE_4, WIDE_6), max_size=20).map(tuple),
+    prefixes=st.lists(st.one_of(NARROW_4, WIDE_4, WIDE_6), max_size=8).map(tuple),
     unknown=UNKNOWN,
 )
-ENTRIES = st.lists(st.builds(LspEntry, U16, LSP_IDS, U32, U16), max_size=40).map(tuple)
+ENTRIES = st.lists(st.builds(LspEntry, U16, LSP_IDS, U32, U16), max_size=20).map(tuple)
 THREE_WAYS = st.one_of(
     st.none(),
     st.builds(ThreeWay, st.sampled_from(AdjacencyState)),
