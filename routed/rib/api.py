@@ -2,6 +2,10 @@
 
 Bulk questions stay with `Lookups`, whose answers are arrays of ids, and `origin_statuses`, which validates such ids by
 the payloads of a `Vrps`; here an answer is for a person or an API.
+
+The routes of an IGP are an `Igp`: its `rib` and `table` are asked like those of a peer, by `Lookups` or by a `Resolver`
+with a `View` of the table. A path's next hop is the system that the prefix belongs to, its MULTI_EXIT_DISC what the way
+there costs.
 """
 
 from collections.abc import Iterator
@@ -12,10 +16,11 @@ from routed.rib._origins import statuses as origin_statuses
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._vrps import Vrps
 from routed.rib.families import INDEX
+from routed.rib.igp import Igp, IgpRoute
 from routed.wire.family import Family
 from routed.wire.prefix import Prefix
 
-__all__ = ["Lookups", "Route", "Routes", "Vrps", "origin_statuses"]
+__all__ = ["Igp", "IgpRoute", "Lookups", "Route", "Routes", "Vrps", "origin_statuses"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
