@@ -9,12 +9,13 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._batch cimport Batch, row_of
 from flowcorr.columns._texts cimport Texts, hold_text, release_text
 from flowcorr.correlate._addresses cimport put_net
-from flowcorr.correlate._facts cimport Facts, fact, prefetch_fact
+from flowcorr.correlate._facts cimport Facts, fact, fact_at
 from flowcorr.correlate._follow cimport Follower
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 from routed.octets._hash cimport hash_octets
+from routed.octets._prefetch cimport prefetch
 from routed.rib._origins cimport status_of_route
 from routed.rib._resolve cimport Resolver, resolved
 from routed.rib._vrps cimport UNKNOWN, Vrps
@@ -169,15 +170,17 @@ cdef class Source:
             self.room = n
         return 0
 
-    cdef int look_up(self, const uint8_t *addresses, const uint8_t *next_hops, bint is_destination, size_t n) except -1:
+    cdef int look_up(
+        self, const uint8_t *addresses, const uint8_t *next_hops, size_t stride, bint is_destination, size_t n,
+    ) except -1:
         """Find the routes of the rows, whose views are known."""
-        self.resolver.resolve(self.views, addresses, next_hops, n, self.found)
+        self.resolver.resolve(self.views, addresses, next_hops, stride, n, self.found)
         self.hops = NULL
         if self.follower is not None:
             if self.follower.defaults:
-                self.follower.follow_defaults(self.views, addresses, n, self.found)
+                self.follower.follow_defaults(self.views, addresses, stride, n, self.found)
             if is_destination and self.follower.prefix_count:
-                self.follower.follow_next_hops(self.views, addresses, n, self.found)
+                self.follower.follow_next_hops(self.views, addresses, stride, n, self.found)
                 self.hops = self.follower.hops
         return 0
 
@@ -241,9 +244,6 @@ cdef class Enricher:
     cdef tuple sources, groups
     cdef Py_ssize_t src_at, dst_at, exporter_at, rd_at, origin_at, next_hop_at, in_at, out_at
     cdef bint interfaces
-    cdef uint8_t *addresses
-    cdef uint8_t *next_hops
-    cdef size_t room
     cdef uint32_t no_peer, no_route          # reasons
     cdef readonly uint64_t lookups, found
 
@@ -270,10 +270,6 @@ cdef class Enricher:
         hold_text(texts, self.no_peer)
         hold_text(texts, self.no_route)
 
-    def __dealloc__(self):
-        free(self.addresses)
-        free(self.next_hops)
-
     def __call__(self, Batch batch not None):
         self.enrich(batch)
 
@@ -284,7 +280,9 @@ cdef class Enricher:
             raise ValueError("a batch of another layout")
         if not batch.count:
             return
-        self.make_room(batch.count)
+        for source in self.sources:
+            source.make_room(batch.count)
+            source.vrps = None if source.payloads is None else source.payloads()
         for name, at in (("dst_host", self.dst_at), ("src_host", self.src_at)):
             asking = [group for group in self.groups if group.source == name and group.count]
             if not asking:
@@ -293,44 +291,23 @@ cdef class Enricher:
             for group in asking:
                 self.write(batch, at, group)
 
-    cdef int make_room(self, size_t n) except -1:
-        cdef Source source
-        if n > self.room:
-            self.room = 0
-            free(self.addresses)
-            free(self.next_hops)
-            self.addresses = <uint8_t *>calloc(n, ADDRESS)
-            self.next_hops = <uint8_t *>calloc(n, ADDRESS)
-            if self.addresses == NULL or self.next_hops == NULL:
-                raise MemoryError
-            self.room = n
-        for source in self.sources:
-            source.make_room(n)
-            source.vrps = None if source.payloads is None else source.payloads()
-        return 0
-
     cdef int look_up(self, Batch batch, Py_ssize_t address_at, bint by_next_hop, used) except -1:
         """Find the routes of one address of each row in the planes that are used."""
-        cdef size_t i, n = batch.count
-        cdef const uint8_t *row
-        cdef Source source
+        cdef size_t n = batch.count
+        cdef const uint8_t *rows = row_of(batch, 0)
         cdef const uint8_t *next_hops = NULL
-        for i in range(n):
-            row = row_of(batch, i)
-            memcpy(self.addresses + ADDRESS * i, row + address_at, ADDRESS)
-            if self.next_hop_at >= 0:
-                memcpy(self.next_hops + ADDRESS * i, row + self.next_hop_at, ADDRESS)
+        cdef Source source
         if by_next_hop and self.next_hop_at >= 0:
-            next_hops = self.next_hops
+            next_hops = rows + self.next_hop_at
         for at, source in enumerate(self.sources):
             memset(source.found, 0, n * sizeof(resolved))
             if at in used:
-                self.choose_views(batch, source)
-                source.look_up(self.addresses, next_hops, by_next_hop, n)
+                self.choose_views(batch, address_at, source)
+                source.look_up(rows + address_at, next_hops, batch.stride, by_next_hop, n)
         self.lookups += n
         return 0
 
-    cdef int choose_views(self, Batch batch, Source source) except -1:
+    cdef int choose_views(self, Batch batch, Py_ssize_t address_at, Source source) except -1:
         """The view of each row; rows of one exporter come together, so most are that of the row before."""
         cdef size_t i
         cdef const uint8_t *row
@@ -342,7 +319,7 @@ cdef class Enricher:
         memset(&before, 0, sizeof(question))
         for i in range(batch.count):
             row = row_of(batch, i)
-            address = self.addresses + ADDRESS * i
+            address = row + address_at
             if not memcmp(address, NO_ADDRESS, ADDRESS):
                 source.views[i] = 0
                 continue
@@ -381,7 +358,7 @@ cdef class Enricher:
             if i + AHEAD < batch.count:
                 for at in range(count):
                     if found[at][i + AHEAD].path:
-                        prefetch_fact((<Source>self.sources[at]).facts, found[at][i + AHEAD].path)
+                        prefetch(fact_at((<Source>self.sources[at]).facts, found[at][i + AHEAD].path))
             row = row_of(batch, i)
             mask = row[group.mask_at] if group.mask_at >= 0 and group.keeps else 0
             best, route = -1, NULL

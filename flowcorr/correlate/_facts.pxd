@@ -23,13 +23,6 @@ ctypedef struct fact:                # one cache line
     uint32_t unused[3]
 
 
-cdef extern from *:
-    """
-    #define flowcorr_prefetch(at) __builtin_prefetch((const void *)(at))
-    """
-    void prefetch "flowcorr_prefetch"(const void *at) noexcept nogil
-
-
 cdef class Facts:
     cdef Resolver resolver
     cdef Texts texts
@@ -50,8 +43,9 @@ cdef class Facts:
     cdef void forget(self, uint32_t path) noexcept
 
 
-cdef inline void prefetch_fact(Facts facts, uint32_t path) noexcept nogil:
-    """Ask for what a path says, before it is read."""
+cdef inline const fact *fact_at(Facts facts, uint32_t path) noexcept nogil:
+    """Where the facts of a path are, known or not; NULL while there is no page for them."""
     cdef size_t page = path >> FACT_PAGE_BITS
-    if page < facts.page_count and facts.pages[page] != NULL:
-        prefetch(&facts.pages[page][path & FACT_PAGE_MASK])
+    if page >= facts.page_count or facts.pages[page] == NULL:
+        return NULL
+    return &facts.pages[page][path & FACT_PAGE_MASK]

@@ -20,9 +20,11 @@ cdef class Follower:
     cdef size_t room
 
     cdef void forget_views(self)
-    cdef int follow_defaults(self, uint32_t *views, const uint8_t *addresses, size_t n, resolved *found) except -1
+    cdef int follow_defaults(
+        self, uint32_t *views, const uint8_t *addresses, size_t stride, size_t n, resolved *found,
+    ) except -1
     cdef int follow_next_hops(
-        self, const uint32_t *views, const uint8_t *addresses, size_t n, const resolved *found,
+        self, const uint32_t *views, const uint8_t *addresses, size_t stride, size_t n, const resolved *found,
     ) except -1
     cdef bint is_followed(self, const uint8_t *next_hop) noexcept
     cdef int64_t view_of(self, uint32_t view, int family, const uint8_t *next_hop) except? -2

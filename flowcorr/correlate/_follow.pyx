@@ -54,10 +54,13 @@ cdef class Follower:
     cdef void forget_views(self):
         self.views.clear()
 
-    cdef int follow_defaults(self, uint32_t *views, const uint8_t *addresses, size_t n, resolved *found) except -1:
+    cdef int follow_defaults(
+        self, uint32_t *views, const uint8_t *addresses, size_t stride, size_t n, resolved *found,
+    ) except -1:
         """Look up what was found by a default route in the table of its next hop; without such a table it is gone.
 
         Args:
+            addresses, stride: as of `Resolver.resolve`.
             views: of the rows; those that were followed get the view that they are in now.
         """
         cdef uint8_t next_hop[ADDRESS]
@@ -82,11 +85,11 @@ cdef class Follower:
                     views[i] = self.asks[i] = <uint32_t>view
                     goes_on = True
             if goes_on:
-                self.resolver.resolve(self.asks, addresses, NULL, n, found)
+                self.resolver.resolve(self.asks, addresses, NULL, stride, n, found)
         return 0
 
     cdef int follow_next_hops(
-        self, const uint32_t *views, const uint8_t *addresses, size_t n, const resolved *found,
+        self, const uint32_t *views, const uint8_t *addresses, size_t stride, size_t n, const resolved *found,
     ) except -1:
         """Find the next hop at the end of the way of each row, in `hops`."""
         cdef uint8_t next_hop[ADDRESS]
@@ -118,7 +121,7 @@ cdef class Follower:
                     goes_on = True
             if not goes_on:
                 return 0
-            self.resolver.resolve(self.asks, addresses, NULL, n, self.at)
+            self.resolver.resolve(self.asks, addresses, NULL, stride, n, self.at)
         return 0
 
     cdef bint is_followed(self, const uint8_t *next_hop) noexcept:

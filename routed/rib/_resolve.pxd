@@ -15,19 +15,20 @@ ctypedef struct resolved:            # of one address
     uint32_t rib                     # place among all RIBs of the view
 
 
+ctypedef struct step_view:           # what compiled loops need of a step
+    const table_view **tables        # of the family that is being asked, NULL: no such routes
+    uint32_t *class_ends             # how many up to the end of each class
+    uint32_t classes
+    uint32_t first                   # place of its first RIB in the view
+
+
 cdef class Step:
     cdef readonly int safi                   # which of the four families of an AFI
     cdef readonly bytes rd
     cdef readonly tuple ribs                 # of PeerRib, the best class first
-    cdef uint32_t first                      # place of the first of them in the view
-    cdef uint32_t *class_ends                # how many up to the end of each class
-    cdef uint32_t classes
-    cdef const table_view **tables           # of the family that is being asked, NULL: no such routes
+    cdef step_view c
 
     cdef bint open(self, int family)
-    cdef bint choose(
-        self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
-    ) noexcept nogil
 
 
 cdef class View:
@@ -38,24 +39,22 @@ cdef class Resolver:
     cdef readonly Rib rib
     cdef list views                          # View by number, or None; 0 is none
     cdef list free_views
-    cdef uint32_t *rows                      # workspaces of a batch
-    cdef uint32_t *ids
-    cdef uint8_t *addresses
-    cdef void **steps                        # borrowed, for the time of a step
-    cdef uint8_t *asks                       # by view: the step that is being asked looks into it
-    cdef size_t room, view_room
+    cdef uint8_t *asks                       # by view: the batch asks for it
+    cdef const step_view **opened            # by view: the step that is being asked; NULL: none
+    cdef size_t view_room
 
     cdef int resolve(
-        self, const uint32_t *views, const uint8_t *addresses, const uint8_t *next_hops, size_t n, resolved *found,
+        self, const uint32_t *views, const uint8_t *addresses, const uint8_t *next_hops, size_t stride, size_t n,
+        resolved *found,
     ) except -1
-    cdef int make_room(self, size_t n) except -1
     cdef const path_view *paths(self)
     cdef PeerRib rib_of(self, uint32_t view, uint32_t place)
     cdef void hold(self, uint32_t path) noexcept
     cdef bint is_held_by_one(self, uint32_t path) noexcept
     cdef void release(self, uint32_t path) noexcept
     cdef list used_views(self, const uint32_t *views, size_t n)
+    cdef int make_room(self, size_t views) except -1
     cdef int ask(
         self, int family, bytes rd, int at, list used, const uint32_t *views, const uint8_t *addresses,
-        const uint8_t *next_hops, size_t n, resolved *found,
+        const uint8_t *next_hops, size_t stride, size_t n, resolved *found,
     ) except -1

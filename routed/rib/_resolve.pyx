@@ -6,26 +6,37 @@ not found, or a VPN's tables.  A step has RIBs in classes, the best class first 
 after policy, then before).  The first class that has a route at all answers; in it the most specific prefix; among
 several routes to that prefix the one that BGP would choose (RFC 4271 section 9.1.2.2, as far as it can be known here).
 
-All addresses of a step go through the longest-match structure of the union together, whose misses overlap; then each
-walks from its most specific prefix outwards until a RIB of its view has a route.
+Addresses go in blocks.  Those of a block pass the longest-match structure of the union together; then each walks from
+its most specific prefix outwards until a RIB of its view has a route.  What a pass over the block will read the pass
+before has asked for, so the misses of a block overlap.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcmp, memset
-from routed.rib._ids cimport prefetch
+from libc.string cimport memcmp, memcpy, memset
+from routed.octets._cursor cimport load32
+from routed.octets._prefetch cimport prefetch
 from routed.rib._lookup cimport structures_of
 from routed.rib._path_facts cimport NEXT_HOP_OCTETS, path_facts, read_facts, read_next_hop
 from routed.rib._paths cimport HAS_LOCAL_PREF, base_of, entry_of, path_entry
-from routed.rib._prefixes cimport PREFIX_PAGE_BITS, PREFIX_PAGE_MASK, PrefixIndex, length_of
+from routed.rib._prefixes cimport PrefixIndex, length_at, length_of, prefix_view
 from routed.rib._rib cimport PeerRib
-from routed.rib._table cimport CELL_PAGE_BITS, PATH_ID, Table, cell_of, node_of
+from routed.rib._table cimport CELL_PAGE_BITS, CELL_PAGE_MASK, PATH_ID, Table, cell_of, node_of
 
 cdef enum:
     IPV6 = 4                         # index of the first family of AFI 2
     ADDRESS = 16
     DEFAULT_LOCAL_PREF = 100
     MAPPED_OCTETS = 12
+    BLOCK = 128                      # addresses whose misses overlap
+
+ctypedef struct block:               # addresses on their way through the passes
+    size_t count
+    uint32_t rows[BLOCK]             # of the batch
+    const step_view *steps[BLOCK]
+    uint32_t words[BLOCK]            # addresses of IPv4
+    uint8_t addresses[BLOCK * ADDRESS]   # ... of IPv6
+    uint32_t ids[BLOCK]              # of the most specific prefixes; 0: nothing found
 
 cdef uint8_t[12] MAPPED
 memset(MAPPED, 0, 10)
@@ -92,19 +103,19 @@ cdef class Step:
             raise ValueError(f"no step of a view: {safi}, {rd!r}")
         self.safi, self.rd = safi, rd
         self.ribs = tuple(rib for one in ribs for rib in one)
-        self.classes = <uint32_t>len(ribs)
-        self.class_ends = <uint32_t *>calloc(self.classes + 1, sizeof(uint32_t))
-        self.tables = <const table_view **>calloc(len(self.ribs) + 1, sizeof(table_view *))
-        if self.class_ends == NULL or self.tables == NULL:
+        self.c.classes = <uint32_t>len(ribs)
+        self.c.class_ends = <uint32_t *>calloc(self.c.classes + 1, sizeof(uint32_t))
+        self.c.tables = <const table_view **>calloc(len(self.ribs) + 1, sizeof(table_view *))
+        if self.c.class_ends == NULL or self.c.tables == NULL:
             raise MemoryError
         for one in ribs:
             end += <uint32_t>len(one)
-            self.class_ends[at] = end
+            self.c.class_ends[at] = end
             at += 1
 
     def __dealloc__(self):
-        free(self.class_ends)
-        free(self.tables)
+        free(self.c.class_ends)
+        free(self.c.tables)
 
     cdef bint open(self, int family):
         """Find the tables of a family, which may have come or gone since; whether there are any."""
@@ -114,45 +125,47 @@ cdef class Step:
         cdef bint has_tables = False
         for rib in self.ribs:
             table = rib.tables[family]
-            self.tables[i] = NULL if table is None or not table.count else &table.view
-            has_tables |= self.tables[i] != NULL
+            self.c.tables[i] = NULL if table is None or not table.count else &table.view
+            has_tables |= self.c.tables[i] != NULL
             i += 1
         return has_tables
 
-    cdef bint choose(
-        self, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop, resolved *found,
-    ) noexcept nogil:
-        """The route for an address whose most specific prefix in the union is `id`; whether there is one.
 
-        The path that is found may be a layer over another one.
-        """
-        cdef uint32_t first = 0, one, at, i, held, path, best, best_identifier, identifier, best_rib
-        cdef const uint32_t *node
-        cdef const table_view *table
-        for one in range(self.classes):
-            at = id
-            while at:
-                best = best_identifier = best_rib = 0
-                for i in range(first, self.class_ends[one]):
-                    table = self.tables[i]
-                    if table == NULL:
+cdef bint choose(
+    const step_view *step, const path_view *paths, const uint32_t *around, uint32_t id, const uint8_t *next_hop,
+    resolved *found,
+) noexcept nogil:
+    """The route for an address whose most specific prefix in the union is `id`; whether there is one.
+
+    The path that is found may be a layer over another one.
+    """
+    cdef uint32_t first = 0, one, at, i, held, path, best, best_identifier, identifier, best_rib
+    cdef const uint32_t *node
+    cdef const table_view *table
+    for one in range(step.classes):
+        at = id
+        while at:
+            best = best_identifier = best_rib = 0
+            for i in range(first, step.class_ends[one]):
+                table = step.tables[i]
+                if table == NULL:
+                    continue
+                held = cell_of(table, at)
+                while held:
+                    node = node_of(table, held) if table.add_path else NULL
+                    path = (node[0] if node != NULL else held) & PATH_ID
+                    identifier = node[1] if node != NULL else 0
+                    held = node[2] if node != NULL else 0
+                    if node != NULL and not is_sent_to(paths, base_of(paths, path), next_hop):
                         continue
-                    held = cell_of(table, at)
-                    while held:
-                        node = node_of(table, held) if table.add_path else NULL
-                        path = (node[0] if node != NULL else held) & PATH_ID
-                        identifier = node[1] if node != NULL else 0
-                        held = node[2] if node != NULL else 0
-                        if node != NULL and not is_sent_to(paths, base_of(paths, path), next_hop):
-                            continue
-                        if not best or is_preferred(paths, path, identifier, best, best_identifier):
-                            best, best_identifier, best_rib = path, identifier, i
-                if best:
-                    found.path, found.prefix, found.rib = best, at, self.first + best_rib
-                    return True
-                at = around[at]
-            first = self.class_ends[one]
-        return False
+                    if not best or is_preferred(paths, path, identifier, best, best_identifier):
+                        best, best_identifier, best_rib = path, identifier, i
+            if best:
+                found.path, found.prefix, found.rib = best, at, step.first + best_rib
+                return True
+            at = around[at]
+        first = step.class_ends[one]
+    return False
 
 
 cdef class View:
@@ -163,7 +176,7 @@ cdef class View:
         cdef uint32_t first = 0
         self.steps = tuple(steps)
         for step in self.steps:
-            step.first = first
+            step.c.first = first
             first += <uint32_t>len(step.ribs)
 
     @property
@@ -181,11 +194,8 @@ cdef class Resolver:
         self.free_views = []
 
     def __dealloc__(self):
-        free(self.rows)
-        free(self.ids)
-        free(self.addresses)
-        free(self.steps)
         free(self.asks)
+        free(self.opened)
 
     def add(self, View view not None):
         """Take a view; its number, by which batches name it."""
@@ -226,7 +236,7 @@ cdef class Resolver:
         if next_hops is not None:
             hops = &next_hops[0]
         try:
-            self.resolve(&views[0], &addresses[0], hops, n, found)
+            self.resolve(&views[0], &addresses[0], hops, ADDRESS, n, found)
             return [
                 (found[i].path, found[i].family, found[i].prefix, found[i].length, found[i].rib) if found[i].path else None
                 for i in range(n)
@@ -235,7 +245,8 @@ cdef class Resolver:
             free(found)
 
     cdef int resolve(
-        self, const uint32_t *views, const uint8_t *addresses, const uint8_t *next_hops, size_t n, resolved *found,
+        self, const uint32_t *views, const uint8_t *addresses, const uint8_t *next_hops, size_t stride, size_t n,
+        resolved *found,
     ) except -1:
         """Find the routes of n addresses.
 
@@ -243,6 +254,7 @@ cdef class Resolver:
             views: number of the view of each; 0: none.
             addresses: 16 octets each, IPv4 mapped into IPv6.
             next_hops: the same, of the routers that flows were sent to; all ones: not known; NULL: of none of them.
+            stride: octets from one address to the next, and from one next hop to the next.
             found: zeroes; what has a path already is left as it is.
         """
         cdef list used = self.used_views(views, n)
@@ -250,14 +262,13 @@ cdef class Resolver:
         cdef Step step
         cdef int family
         asked = {}                   # (step, family, route distinguisher) -> the views that ask for it, in order
-        self.make_room(n)
         for number in used:
             view = self.views[number]
             for at, step in enumerate(view.steps):
                 for family in (step.safi, IPV6 + step.safi):
                     asked.setdefault((at, family, step.rd), []).append(number)
         for at, family, rd in sorted(asked):
-            self.ask(family, rd, at, asked[at, family, rd], views, addresses, next_hops, n, found)
+            self.ask(family, rd, at, asked[at, family, rd], views, addresses, next_hops, stride, n, found)
         return 0
 
     cdef const path_view *paths(self):
@@ -268,8 +279,8 @@ cdef class Resolver:
         """The RIB at a place of a view, as `resolve` named it."""
         cdef Step step
         for step in (<View>self.views[view]).steps:
-            if place < step.first + <uint32_t>len(step.ribs):
-                return step.ribs[place - step.first]
+            if place < step.c.first + <uint32_t>len(step.ribs):
+                return step.ribs[place - step.c.first]
         raise KeyError(place)
 
     cdef void hold(self, uint32_t path) noexcept:
@@ -284,127 +295,122 @@ cdef class Resolver:
         """Let go of a path that was held."""
         self.rib.paths.release(path)
 
-    cdef int make_room(self, size_t n) except -1:
-        cdef size_t room = max(n, 2 * self.room)
-        if n > self.room:
-            self.room = 0
-            free(self.rows)
-            free(self.ids)
-            free(self.addresses)
-            free(self.steps)
-            self.rows = <uint32_t *>calloc(room, sizeof(uint32_t))
-            self.ids = <uint32_t *>calloc(room, sizeof(uint32_t))
-            self.addresses = <uint8_t *>calloc(room, ADDRESS)
-            self.steps = <void **>calloc(room, sizeof(void *))
-            if self.rows == NULL or self.ids == NULL or self.addresses == NULL or self.steps == NULL:
-                raise MemoryError
-            self.room = room
-        return 0
-
     cdef list used_views(self, const uint32_t *views, size_t n):
         """The numbers of the views of a batch, each once."""
         cdef size_t i, count = <size_t>len(self.views)
-        cdef uint8_t *wider
         if count > self.view_room:
-            wider = <uint8_t *>realloc(self.asks, 2 * count)
-            if wider == NULL:
-                raise MemoryError
-            self.asks = wider
-            self.view_room = 2 * count
+            self.make_room(count)
         memset(self.asks, 0, count)
         for i in range(n):
             if views[i] < count:
                 self.asks[views[i]] = 1
         return [i for i in range(1, count) if self.asks[i] and self.views[i] is not None]
 
+    cdef int make_room(self, size_t views) except -1:
+        """Widen what there is of each view."""
+        cdef uint8_t *asks = <uint8_t *>realloc(self.asks, 2 * views)
+        if asks == NULL:
+            raise MemoryError
+        self.asks = asks
+        cdef const step_view **opened = <const step_view **>realloc(self.opened, 2 * views * sizeof(step_view *))
+        if opened == NULL:
+            raise MemoryError
+        self.opened = opened
+        self.view_room = 2 * views
+        return 0
+
     cdef int ask(
         self, int family, bytes rd, int at, list used, const uint32_t *views, const uint8_t *addresses,
-        const uint8_t *next_hops, size_t n, resolved *found,
+        const uint8_t *next_hops, size_t stride, size_t n, resolved *found,
     ) except -1:
         """One step: what is still without a route is looked up in the tables of one family."""
         cdef const path_view *paths = &self.rib.paths.view
-        cdef PrefixIndex index = self.rib.prefixes[family]
+        cdef const prefix_view *prefixes = &(<PrefixIndex>self.rib.prefixes[family]).view
         cdef bint is_ipv4 = family < IPV6
-        cdef size_t i, count = 0, row
-        cdef const uint8_t *address
-        cdef const uint8_t *next_hop
-        cdef uint32_t *words = <uint32_t *>self.addresses
+        cdef size_t row = 0
         cdef const uint32_t *around
-        cdef Lpm4 lpm4
-        cdef Lpm6 lpm6
+        cdef Lpm4 lpm4 = None
+        cdef Lpm6 lpm6 = None
         cdef Step step
-        memset(self.asks, 0, self.view_room)
-        opened = [number for number in used if (<Step>(<View>self.views[number]).steps[at]).open(family)]
-        if not opened:
-            return 0
-        for number in opened:
-            self.asks[<size_t>number] = 1
-        cdef size_t view_count = <size_t>len(self.views)
-        for i in range(n):
-            address = addresses + ADDRESS * i
-            if found[i].path or views[i] >= view_count or not self.asks[views[i]]:
-                continue
-            if (memcmp(address, MAPPED, MAPPED_OCTETS) == 0) != is_ipv4:
-                continue
-            self.rows[count] = <uint32_t>i
-            if is_ipv4:
-                words[count] = (
-                    <uint32_t>address[12] << 24 | <uint32_t>address[13] << 16
-                    | <uint32_t>address[14] << 8 | address[15]
-                )
-            else:
-                copy_address(self.addresses + ADDRESS * count, address)
-            count += 1
-        if not count:
+        cdef block b
+        memset(self.opened, 0, self.view_room * sizeof(step_view *))
+        has_tables = False
+        for number in used:
+            step = (<View>self.views[number]).steps[at]
+            if step.open(family):
+                self.opened[<size_t>number] = &step.c
+                has_tables = True
+        if not has_tables:
             return 0
         structure = structures_of(self.rib, family).structure(rd)
         if is_ipv4:
             lpm4 = structure
             around = lpm4.around
-            with nogil:
-                lpm4.match(words, self.ids, count)
         else:
             lpm6 = structure
             around = lpm6.around
-            with nogil:
-                lpm6.match(self.addresses, self.ids, count)
-        # three passes, each of which asks for the memory that the next one reads
-        for i in range(count):
-            row = self.rows[i]
-            step = (<View>self.views[views[row]]).steps[at]
-            self.steps[i] = <void *>step
-            if self.ids[i]:
-                prefetch_cell(step.tables[0], self.ids[i])
-                prefetch(around + self.ids[i])
-        for i in range(count):
-            row = self.rows[i]
-            step = <Step>self.steps[i]
-            next_hop = next_hops
-            if next_hops != NULL:
-                next_hop = next_hops + ADDRESS * row
-            if self.ids[i] and step.choose(paths, around, self.ids[i], next_hop, &found[row]):
-                prefetch(entry_of(paths, found[row].path))
-                prefetch(&index.view.pages[found[row].prefix >> PREFIX_PAGE_BITS].lengths[
-                    found[row].prefix & PREFIX_PAGE_MASK
-                ])
-            else:
-                self.ids[i] = 0
-        for i in range(count):
-            if self.ids[i]:
-                row = self.rows[i]
-                found[row].path = base_of(paths, found[row].path)
-                found[row].family = <uint8_t>family
-                found[row].length = length_of(&index.view, found[row].prefix)
+        with nogil:
+            while row < n:
+                row = collect(&b, self.opened, self.view_room, views, addresses, stride, row, n, is_ipv4, found)
+                if is_ipv4:
+                    lpm4.match(b.words, b.ids, b.count)
+                else:
+                    lpm6.match(b.addresses, b.ids, b.count)
+                settle(&b, paths, prefixes, around, next_hops, stride, <uint8_t>family, found)
         return 0
 
 
-cdef inline void copy_address(uint8_t *to, const uint8_t *address) noexcept nogil:
-    cdef int i
-    for i in range(ADDRESS):
-        to[i] = address[i]
+cdef size_t collect(
+    block *b, const step_view *const *opened, size_t view_count, const uint32_t *views, const uint8_t *addresses,
+    size_t stride, size_t row, size_t n, bint is_ipv4, const resolved *found,
+) noexcept nogil:
+    """Fill a block with what is still without a route; the row behind the last one that was looked at."""
+    cdef const uint8_t *address
+    cdef const step_view *step
+    b.count = 0
+    while row < n and b.count < BLOCK:
+        address = addresses + stride * row
+        step = opened[views[row]] if views[row] < view_count else NULL
+        if step != NULL and not found[row].path and (memcmp(address, MAPPED, MAPPED_OCTETS) == 0) == is_ipv4:
+            b.rows[b.count], b.steps[b.count] = <uint32_t>row, step
+            if is_ipv4:
+                b.words[b.count] = load32(address + MAPPED_OCTETS)
+            else:
+                memcpy(b.addresses + ADDRESS * b.count, address, ADDRESS)
+            b.count += 1
+        row += 1
+    return row
 
 
-cdef inline void prefetch_cell(const table_view *table, uint32_t id) noexcept nogil:
+cdef void settle(
+    block *b, const path_view *paths, const prefix_view *prefixes, const uint32_t *around, const uint8_t *next_hops,
+    size_t stride, uint8_t family, resolved *found,
+) noexcept nogil:
+    """From the most specific prefixes of a block to routes."""
+    cdef size_t i
+    cdef const uint8_t *next_hop = NULL
+    cdef resolved *one
+    for i in range(b.count):
+        prefetch(cell_at(b.steps[i].tables[0], b.ids[i]))
+    for i in range(b.count):
+        one = &found[b.rows[i]]
+        if next_hops != NULL:
+            next_hop = next_hops + stride * b.rows[i]
+        if b.ids[i] and choose(b.steps[i], paths, around, b.ids[i], next_hop, one):
+            prefetch(entry_of(paths, one.path))
+            prefetch(length_at(prefixes, one.prefix))
+        else:
+            b.ids[i] = 0
+    for i in range(b.count):
+        if b.ids[i]:
+            one = &found[b.rows[i]]
+            one.path = base_of(paths, one.path)
+            one.family, one.length = family, length_of(prefixes, one.prefix)
+
+
+cdef inline const uint32_t *cell_at(const table_view *table, uint32_t id) noexcept nogil:
+    """Where a table has what it knows of a prefix; NULL where it has nothing near it."""
     cdef uint32_t page = id >> CELL_PAGE_BITS
-    if table != NULL and page < table.page_count and table.pages[page] != NULL:
-        prefetch(table.pages[page] + (id & 63))
+    if table == NULL or page >= table.page_count or table.pages[page] == NULL:
+        return NULL
+    return table.pages[page] + (id & CELL_PAGE_MASK)
