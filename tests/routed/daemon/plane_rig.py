@@ -5,13 +5,23 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level, LogLine
 from routed.service.pump import SessionProtocol
 from routed.service.settings import ListenerSettings
 from routed.service.socket_options import Listening
+
+
+class Reactor(MemoryReactorClock):
+    """A reactor in memory; nobody is in a hurry there."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+
+    def hurry(self, descriptor: object) -> None:
+        """Serve all alike."""
 
 
 class Lines:

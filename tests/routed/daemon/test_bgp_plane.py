@@ -6,7 +6,6 @@ from typing import Any, cast
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.testing import MemoryReactorClock
 
 from routed.daemon import outputs
 from routed.daemon.bgp_plane import BgpPlane
@@ -26,7 +25,7 @@ from routed.wire.bgp.header import encode_message
 from routed.wire.bgp.open import Capabilities, OpenMessage, encode_open
 from routed.wire.family import IPV4_UNICAST
 from tests.oracles.build import MANDATORY, NET_10, prefix, update
-from tests.routed.daemon.plane_rig import Lines, Wire, reload
+from tests.routed.daemon.plane_rig import Lines, Reactor, Wire, reload
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("no_sockets")
 class Rig:
     def __init__(self, *lines: str) -> None:
         self.log = Lines()
-        self.reactor = MemoryReactorClock()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
+        self.reactor = Reactor()
         self.settings: BgpSettings = pmbgpd_settings(read_configuration(parse_statements("\n".join(lines), "f")))
         self.plane = BgpPlane(cast("DaemonReactor", self.reactor), self.settings, cast("Log", self.log), seed=1)
 

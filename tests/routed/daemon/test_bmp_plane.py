@@ -9,7 +9,6 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from routed.daemon import door
@@ -24,6 +23,7 @@ from routed.service.clock import DaemonReactor
 from routed.service.dump import Dumper
 from routed.service.pump import SessionProtocol
 from routed.service.tls import TlsError, TlsStream
+from tests.routed.daemon import plane_rig
 from tests.routed.daemon.plane_rig import Lines, Sockets, Wire, reload
 from tests.routed.plumbing.captures import RST, Timed, pcap, session
 from tests.routed.service.bmp_rig import INIT, P1, TERM, announce, peer_up, stats
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("no_sockets")
 ROUTER = "192.0.2.1"
 
 
-class Reactor(MemoryReactorClock):
+class Reactor(plane_rig.Reactor):
     """A reactor whose turns take a millisecond, so that what is due at once is due in the next one."""
 
     def callLater(self, delay: float, *call: Any, **options: Any) -> Any:  # noqa: N802

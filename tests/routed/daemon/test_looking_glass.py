@@ -125,7 +125,7 @@ class HttpServer:
     made: list[HttpServer]
     tokens = None
 
-    def __init__(self, _reactor: object, settings: HttpSettings, pages: Any) -> None:
+    def __init__(self, _reactor: object, settings: HttpSettings, pages: Any, _hurry: object) -> None:
         self.settings, self.pages, self.state = settings, pages, "started"
         self.counters = http_server.HttpCounters()
         if settings.token_file is not None:
@@ -190,7 +190,7 @@ class Server:
 
     made: list[Server]
 
-    def __init__(self, _reactor: object, settings: ZmqSettings, answer: Any) -> None:
+    def __init__(self, _reactor: object, settings: ZmqSettings, answer: Any, _hurry: object) -> None:
         self.settings, self.answer, self.state = settings, answer, "made"
         self.counters = zeromq.ZmqCounters()
         self.warden = SimpleNamespace(counters=WardenCounters())

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 
 from routed.daemon import door
 from routed.daemon import xconnect_plane as module
@@ -22,6 +22,7 @@ from routed.service.settings import ListenerSettings
 from routed.service.socket_options import Listening
 from routed.wire.bgp.codepoints import MessageType
 from routed.wire.bgp.header import encode_message
+from tests.routed.daemon import plane_rig
 from tests.routed.daemon.plane_rig import Lines, reload
 
 KEEPALIVE = encode_message(MessageType.KEEPALIVE)
@@ -70,7 +71,7 @@ class Sock:
         """Nothing is open."""
 
 
-class Reactor(MemoryReactorClock):
+class Reactor(plane_rig.Reactor):
     """A reactor whose connections succeed when the test says so."""
 
     def __init__(self) -> None:
