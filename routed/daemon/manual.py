@@ -1,4 +1,4 @@
-"""The manual pages of the daemons, from their switches and the registry of keys.
+"""The manual pages of the daemons and of `pmnetworks`, from their switches and the registry of keys.
 
 `python -m routed.daemon.manual docs/man` brings the pages up to date.
 """
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from routed.daemon import pmnetworks
 from routed.daemon.keys import KEYS
 from routed.daemon.switches import PROGRAMS
 from routed.plumbing.config import Daemons, Status, format_value
@@ -63,7 +64,9 @@ def manual(program: Program, kind: Daemons, registry: Registry) -> str:
         Section("SIGNALS", (), SIGNALS),
         Section("EXIT STATUS", (), STATUS),
         Section("ENVIRONMENT", (), ENVIRONMENT),
-        Section("SEE ALSO", ("pmbgp(1), pmbgpd(8), pmbmpd(8), nfacctd(8), sfacctd(8), systemd.service(5)",)),
+        Section(
+            "SEE ALSO", ("pmbgp(1), pmnetworks(1), pmbgpd(8), pmbmpd(8), nfacctd(8), sfacctd(8), systemd.service(5)",)
+        ),
     ]
     return page(program.name, SECTION, program.summary, sections)
 
@@ -91,6 +94,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for program in PROGRAMS:
         kind = Daemons.__members__.get(program.name.upper(), Daemons.FLOW)
         yield f"{program.name}.{SECTION}", manual(program, kind, KEYS)
+    yield f"{pmnetworks.NAME}.{pmnetworks.SECTION}", pmnetworks.manual()
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 #: By package: the program whose presence says that the package is installed.
 PROGRAMS: Final[Mapping[str, str]] = {
+    "bgpdump": "/usr/bin/bgpdump",
     "bird2": "/usr/sbin/bird",
     "exabgp": "/usr/sbin/exabgp",
     "frr": "/usr/lib/frr/bgpd",
