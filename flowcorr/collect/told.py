@@ -34,6 +34,9 @@ def keep(record: _Record, facts: Facts) -> None:
     _keep_application(record, facts)
     _keep_vrf(record, facts)
     _keep_name(record, IE.INGRESS_INTERFACE, IE.INTERFACE_NAME, facts)
+    began = _number(record, IE.SYSTEM_INIT_TIME_MILLISECONDS)
+    if 0 < began < 1 << 64:
+        facts.set("uptime_began", 0, began)
 
 
 def told_address(record: _Record) -> bytes | None:

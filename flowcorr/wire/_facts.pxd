@@ -8,6 +8,7 @@ cdef enum fact_kind:
     SAMPLER                          # sampler id to packets that one counted packet stands for
     INGRESS_RD                       # VRF id to route distinguisher (its octets)
     EGRESS_RD
+    UPTIME_BEGAN                     # 0 to milliseconds since 1970
     VRF_NAME                         # VRF id to text
     INTERFACE_NAME                   # ifIndex to text
     APPLICATION                      # engine << 56 | selector to text

@@ -2,7 +2,7 @@ from typing import Literal, TypeAlias
 
 from flowcorr.columns._texts import Texts
 
-Kind: TypeAlias = Literal["sampler", "ingress_rd", "egress_rd", "vrf_name", "interface_name", "application"]
+Kind: TypeAlias = Literal["sampler", "ingress_rd", "egress_rd", "uptime_began", "vrf_name", "interface_name", "application"]
 
 class Facts:
     """What an exporter told about itself, by kind and key."""

@@ -18,6 +18,7 @@ KINDS = {
     "sampler": SAMPLER,
     "ingress_rd": INGRESS_RD,
     "egress_rd": EGRESS_RD,
+    "uptime_began": UPTIME_BEGAN,
     "vrf_name": VRF_NAME,
     "interface_name": INTERFACE_NAME,
     "application": APPLICATION,

@@ -12,7 +12,7 @@ from flowcorr.columns._cells cimport (
     load_unsigned, put_ipv4, put_octets, put_time, put_u8, put_u16, put_u32, put_u64, put_unsigned,
 )
 from flowcorr.wire._facts cimport (
-    APPLICATION, EGRESS_RD, INGRESS_RD, INTERFACE_NAME, SAMPLER, VRF_NAME, fact_entry, fact_kind, find_fact,
+    APPLICATION, EGRESS_RD, INGRESS_RD, INTERFACE_NAME, SAMPLER, UPTIME_BEGAN, VRF_NAME, fact_entry, fact_kind, find_fact,
     find_in_both,
 )
 from flowcorr.wire._packet cimport (
@@ -41,6 +41,7 @@ cdef enum step_code:
     UPTIME
     UPTIME_SECONDS
     UPTIME_SINCE                     # `aux`: the field with the time of start
+    UPTIME_SINCE_TOLD                # options have told the time of start
     BEFORE_EXPORT
     LABEL_TOP
     LABEL_BOTTOM                     # extras: count, fields
@@ -62,7 +63,8 @@ CODES = {
     "unsigned": UNSIGNED, "unsigned exactly": UNSIGNED_EXACTLY, "flows": FLOWS, "ipv4": IPV4, "copy": COPY, "text": TEXT,
     "string": STRING, "segments": SEGMENTS, "direction": DIRECTION, "seconds": SECONDS, "milliseconds": MILLISECONDS,
     "ntp": NTP, "seconds and microseconds": SECONDS_AND_MICROSECONDS, "uptime": UPTIME,
-    "uptime seconds": UPTIME_SECONDS, "uptime since": UPTIME_SINCE, "before export": BEFORE_EXPORT,
+    "uptime seconds": UPTIME_SECONDS, "uptime since": UPTIME_SINCE, "uptime since told": UPTIME_SINCE_TOLD,
+    "before export": BEFORE_EXPORT,
     "label top": LABEL_TOP, "label bottom": LABEL_BOTTOM, "label stack": LABEL_STACK, "next hop": NEXT_HOP,
     "segment id": SEGMENT_ID, "interface name": NAME_OF_INTERFACE, "vrf names": NAMES_OF_VRF,
     "application": NAME_OF_APPLICATION, "rd": RD, "average delay": AVERAGE_DELAY, "sampler": SAMPLER_RATE,
@@ -494,6 +496,10 @@ cdef void do_step(
     elif s.code == VLAN_BY_DIRECTION:
         extra = r.plan.extras + s.aux
         put_u16(row, s.target, <uint16_t>number_of(r, extra[2] if number_of(r, extra[0]) == 1 else extra[1]))
+    elif s.code == UPTIME_SINCE_TOLD:
+        found = find_in_both(context.near, context.far, UPTIME_BEGAN, 0)
+        if found != NULL:
+            put_time(row, s.target, microseconds(found.value, 1000) + microseconds(load_unsigned(at, n), 1000))
     elif s.code == FRAME:
         write_frame(r, s, at, n, row, texts)
     else:

@@ -286,18 +286,26 @@ class _Builder:
         chooses_bin = name in {"bin_time", "time_end"}
         if chooses_bin and self._settings.time_of_arrival:
             return
-        has_uptime_header = self._template.is_v9 or self._is_v5
         uptime = self._field((moment.uptime,), "uptime")
-        if has_uptime_header and uptime != NO_FIELD:
+        if self._template.is_v9 or self._is_v5:
             in_seconds = chooses_bin and self._settings.time_from_uptime_seconds
-            self._write(name, "uptime seconds" if in_seconds else "uptime", uptime)
-            return
-        if chooses_bin and has_uptime_header and self._settings.time_from_uptime_seconds:
+            if uptime != NO_FIELD:
+                self._write(name, "uptime seconds" if in_seconds else "uptime", uptime)
+            elif not in_seconds:
+                self._add_clock_time(name, moment, order)
             return
         start_of_uptime = self._field((IE.SYSTEM_INIT_TIME_MILLISECONDS,), "milliseconds")
+        before_export = self._field((moment.before_export,), "before export")
         if NO_FIELD not in {uptime, start_of_uptime}:
             self._write(name, "uptime since", uptime, aux=start_of_uptime)
-            return
+        elif not self._add_clock_time(name, moment, order):
+            if before_export == NO_FIELD:
+                self._write(name, "uptime since told", uptime)
+            else:
+                self._write(name, "before export", before_export)
+
+    def _add_clock_time(self, name: str, moment: Moment, order: tuple[str, ...]) -> bool:
+        """Write the first of several elements that tell the time of day; False when there is none."""
         of_order = {
             "milliseconds": ((moment.milliseconds,), "milliseconds"),
             "observation": ((IE.OBSERVATION_TIME_MILLISECONDS,), "milliseconds"),
@@ -307,13 +315,12 @@ class _Builder:
         for elements, do in (of_order[each] for each in order):
             if do == "ntp" and self._is_pair(moment.microseconds):
                 self._write(name, "seconds and microseconds", self._fields[Key(0, moment.microseconds)][-1])
-                return
+                return True
             field = self._field(elements, do)
             if field != NO_FIELD:
                 self._write(name, do, field)
-                return
-        if not self._template.is_v9:
-            self._write(name, "before export", self._field((moment.before_export,), "before export"))
+                return True
+        return False
 
     def _is_pair(self, element: int) -> bool:
         """Tell whether a time is sixteen octets: seconds and microseconds, as some probes send it."""

@@ -24,6 +24,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "pmacct": "/usr/sbin/pmbgpd",
     "nfdump": "/usr/bin/nfreplay",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
+    "softflowd": "/usr/sbin/softflowd",
     "stayrtr": "/usr/bin/stayrtr",
 }
 

@@ -497,3 +497,15 @@ def test_options_that_break_their_template_are_reported() -> None:
     layout = options_ipfix(400, [(149, 4)], (82, 65535))
     i.take(ipfix(export_set(3, layout), export_set(400, bytes(4), b"\x20abc")))
     assert any(isinstance(each, event.OptionsRefused) for each in i.events)
+
+
+def test_uptimes_count_from_what_options_tell() -> None:
+    i = Input()
+    layout = template(300, (8, 4), (1, 4), (22, 4), (21, 4))
+    records = export_set(300, flow(1) + struct.pack("!II", 1500, 2500))
+    (before,) = i.take(ipfix(export_set(2, layout), records))
+    assert (before["timestamp_start"], before.get("timestamp_end")) == (NOW * 1_000_000, None)
+    told = export_set(400, struct.pack("!IQ", 1, (NOW - 10) * 1000))
+    (after,) = i.take(ipfix(export_set(3, options_ipfix(400, [(149, 4)], (160, 8))), told, records))
+    assert after["timestamp_start"] == after["bin_time"] == (NOW - 10) * 1_000_000 + 1_500_000
+    assert after["timestamp_end"] == (NOW - 10) * 1_000_000 + 2_500_000
