@@ -41,7 +41,7 @@ class Group:
 
     Args:
         source: the address that is looked up, `src_host` or `dst_host`.
-        mask: column with the prefix length of the protocol, which `longest` compares with; None otherwise.
+        mask: column with the prefix length of the protocol, against which a shorter route loses; None: none does.
         keeps: what the protocol says stays where no route wins.
         uses: places of the sources that may win; the first one wins a tie.
         columns: column name -> what of the route it takes: origin_as, neighbour_as, local_pref, med, as_path,

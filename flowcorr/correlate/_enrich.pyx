@@ -360,13 +360,13 @@ cdef class Enricher:
                     if found[at][i + AHEAD].path:
                         prefetch(fact_at((<Source>self.sources[at]).facts, found[at][i + AHEAD].path))
             row = row_of(batch, i)
-            mask = row[group.mask_at] if group.mask_at >= 0 and group.keeps else 0
+            mask = row[group.mask_at] if group.mask_at >= 0 else 0
             best, route = -1, NULL
             for at in range(count):
                 candidate = &found[at][i]
                 if group.may_use[at] and candidate.path and (route == NULL or candidate.length > route.length):
                     best, route = at, candidate
-            if route != NULL and group.keeps and route.length < mask:
+            if route != NULL and route.length < mask:
                 route = NULL
             if route == NULL:
                 self.write_none(row, address_at, group, mask, self.saw_view(i, group))

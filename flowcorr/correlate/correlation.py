@@ -149,8 +149,8 @@ class Correlation:
             found += [
                 _group("dst_host", of_as, _DESTINATION, keeps=keeps_as),
                 _group("src_host", of_as, {"src_as": "origin_as", "lookup_reason_src": "reason"}, keeps=keeps_as),
-                _group("src_host", of_as, {name: _SOURCE_SIDE[name] for name in self.source_side}, keeps=False),
-                _group("src_host", of_as, _SOURCE_FACTS, keeps=False),
+                _group("src_host", of_as, self._source_side(mapped=False), compares=keeps_as),
+                _group("src_host", of_as, {**self._source_side(mapped=True), **_SOURCE_FACTS}),
             ]
         found.append(self._peer_src_as(of_as, keeps=keeps_as))
         for plugin, words in self.net_of_plugins.items():
@@ -221,11 +221,20 @@ class Correlation:
         word = self.peer_src_as
         asks = of_as if word in LOOKS_UP or word == "map" else ()
         keeps_it = keeps and (word is None or word in KEEP)
-        return _group("src_host", asks, {"peer_src_as": "neighbour_as"}, keeps=keeps_it)
+        compares = keeps and word != "map"
+        return _group("src_host", asks, {"peer_src_as": "neighbour_as"}, keeps=keeps_it, compares=compares)
+
+    def _source_side(self, *, mapped: bool) -> dict[str, str]:
+        """Return the attributes of the source that routes give, for a map to change or not."""
+        return {name: _SOURCE_SIDE[name] for name in self.source_side if (name in self.mapped) == mapped}
 
 
-def _group(host: str, uses: tuple[int, ...], columns: Mapping[str, str], *, keeps: bool) -> Group:
-    return Group(host, mask=MASKS[host] if keeps else None, keeps=keeps, uses=uses, columns=dict(columns))
+def _group(
+    host: str, uses: tuple[int, ...], columns: Mapping[str, str], *, keeps: bool = False, compares: bool = False
+) -> Group:
+    """Make a group; with `compares` a route that is shorter than the mask of the protocol loses against nothing."""
+    mask = MASKS[host] if keeps or compares else None
+    return Group(host, mask=mask, keeps=keeps, uses=uses, columns=dict(columns))
 
 
 def _kept(keep: Callable[[bytes], bytes] | None, text: bytes) -> bytes:

@@ -66,6 +66,7 @@ class Views:
     Args:
         exporter_of: who has a slot.
         agents: rows of the agent map, in order.
+        labelled_for_all: labelled unicast is also for flows of a VRF that has no route of its own.
         falls_back: a route distinguisher that no table has is looked up in the global tables.
         most: views at a time; what comes beyond finds nothing, and then all are chosen anew.
     """
@@ -77,11 +78,13 @@ class Views:
         exporter_of: Callable[[int], Exporter],
         agents: Sequence[AgentRow] = (),
         *,
+        labelled_for_all: bool = False,
         falls_back: bool = False,
         most: int = MOST_VIEWS,
     ) -> None:
         self._resolver, self._tables, self._exporter_of = resolver, tables, exporter_of
         self._agents, self._falls_back, self._most = agents, falls_back, most
+        self._labelled_for_all = labelled_for_all
         self.overflows = 0  # times that there were too many views
         self._is_full = False
         self._names: dict[int, list[str]] = {}
@@ -164,7 +167,9 @@ class Views:
         own = [candidate for candidate in candidates if candidate.distinguisher == rd]
         steps = [] if rd[:2] == VRF_ID else [_step(VPN, rd, _by_rank(candidates, lambda one: one.rank))]
         steps += [_step(safi, b"", _by_rank(own, lambda one: one.rank)) for safi in (UNICAST, LABELLED) if own]
-        return [*steps, *in_global] if self._falls_back else steps
+        if self._falls_back:
+            return [*steps, *in_global]
+        return [*steps, in_global[1]] if self._labelled_for_all else steps
 
 
 def _global_first(candidates: Sequence[Candidate]) -> list[list[Candidate]]:

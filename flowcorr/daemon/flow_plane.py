@@ -221,6 +221,7 @@ class FlowPlane:
                 plane.tables,
                 self._exporter_of,
                 self._maps.agent_rows,
+                labelled_for_all=plane.name == "bgp",
                 falls_back=correlation.falls_back,
             )
             follower = Follower(

@@ -166,6 +166,14 @@ def test_with_longest_the_protocol_wins_only_with_a_longer_mask(texts: Texts, ma
         assert (row["dst_net"], row["peer_dst_ip"]) == (octets(str(network)), octets("192.0.2.77"))
 
 
+def test_attributes_that_no_protocol_carries_are_those_of_a_route_that_wins(texts: Texts) -> None:
+    plane = Plane(texts, announce("10.1.0.0/16", [1, 2]))
+    compared = Group("dst_host", mask="dst_mask", keeps=False, uses=(0,), columns={"as_path": "as_path"})
+    flows = Flows(texts, [plane], [compared])
+    assert flows.row(dst_host=octets("10.1.2.3"), dst_mask=17)["as_path"] == ""
+    assert flows.row(dst_host=octets("10.1.2.3"), dst_mask=16)["as_path"] == "1_2"
+
+
 def test_a_winning_route_of_our_own_as_overrides_the_protocol(texts: Texts) -> None:
     flows = Flows(texts, [Plane(texts, announce("10.0.0.0/8"))], [as_group(keeps=True)])
     assert flows.row(dst_host=octets("10.0.0.1"), dst_as=77)["dst_as"] == 0

@@ -29,7 +29,7 @@ class Table:
 class Plane:
     """Tables by address, and the views over them."""
 
-    def __init__(self, *rows: str, falls_back: bool = False, most: int = 100) -> None:
+    def __init__(self, *rows: str, falls_back: bool = False, labelled_for_all: bool = False, most: int = 100) -> None:
         self.rib = Rib(1)
         self.tables: dict[tuple[str, int | None], list[Table]] = {}
         self.has_changed = True
@@ -43,6 +43,7 @@ class Plane:
             self,
             lambda slot: Exporter(ip_address(f"192.0.2.{slot}"), ip_address(f"192.0.2.{slot}")),
             [AgentRow(row) for row in agents.rows],
+            labelled_for_all=labelled_for_all,
             falls_back=falls_back,
             most=most,
         )
@@ -53,12 +54,24 @@ class Plane:
     def changed(self) -> bool:
         return self.has_changed
 
-    def add(self, address: str, asn: int, *, vpn: bool = False, port: int | None = None, **facts: Any) -> None:
+    def add(
+        self,
+        address: str,
+        asn: int,
+        *,
+        vpn: bool = False,
+        labelled: bool = False,
+        port: int | None = None,
+        **facts: Any,
+    ) -> None:
         rib = PeerRib(self.rib)
         head = [attribute(1, b"\0"), attribute(2, segments((2, [asn])))]
         if vpn:
             route = bytes([24 + 64 + 8]) + b"\x00\x01\x01" + RD + bytes([10])
             apply(rib, update([*head, mp_reach((1, 128), bytes([192, 0, 2, 1]), route)]))
+        elif labelled:
+            route = bytes([24 + 8]) + b"\x00\x01\x01" + bytes([10])
+            apply(rib, update([*head, mp_reach((1, 4), bytes([192, 0, 2, 1]), route)]))
         else:
             apply(rib, update([*head, attribute(3, bytes([192, 0, 2, 1]))], prefix(bytes([10, 0, 0, 0]), 8)))
         self.tables.setdefault((address, port), []).append(Table(rib, name=f"AS {asn}", **facts))
@@ -119,6 +132,17 @@ def test_where_wanted_the_global_table_answers_for_what_no_vrf_has() -> None:
     plane.add("192.0.2.1", 64501)
     for rd in (RD, bytes(8), bytes.fromhex("0800000000000005")):
         assert plane.answer(1, rd, origin=FLOW) == "AS 64501"
+
+
+def test_labelled_unicast_of_bgp_is_for_flows_of_a_vrf_too() -> None:
+    plane = Plane(labelled_for_all=True)
+    plane.add("192.0.2.1", 64501)
+    assert plane.answer(1, RD, origin=FLOW) == "no route"
+    plane.add("192.0.2.1", 64502, labelled=True)
+    for rd in (RD, bytes(8), bytes.fromhex("0800000000000005")):
+        assert plane.answer(1, rd, origin=FLOW) == "AS 64502"
+    plane.add("192.0.2.1", 64503, vpn=True)
+    assert plane.answer(1, RD, origin=FLOW) == "AS 64503"
 
 
 def test_an_agent_map_names_another_router_by_interface_and_family() -> None:
