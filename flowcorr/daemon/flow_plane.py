@@ -30,7 +30,6 @@ from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
 from routed.daemon.plane import RoutingPlanes
 from routed.plumbing.lifecycle import StartError, in_order
-from routed.plumbing.metrics import Registry
 from routed.plumbing.sink import PoolThreads
 from routed.rib._resolve import Resolver
 
@@ -61,8 +60,7 @@ class FlowPlane:
         self._maps = FlowMaps(settings.files)
         log.write_all(self._maps.lines)
         self._routing = RoutingPlanes(reactor, settings.routing, log, seed=seed)
-        # what answers questions over HTTP belongs to a routing plane
-        self.metrics = next((plane.metrics for plane in self._routing), Registry())
+        self.metrics = self._routing.metrics
         self._texts = Texts()
         planes = [plane.name for plane in self._routing]
         asked = self._asked()

@@ -63,7 +63,7 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
         process=process,
         log=log_settings(c, daemon),
         dry_run=c.maybe("dry_run", str),
-        routing=routing_settings(c),
+        routing=routing_settings(c, daemon),
         correlation=correlation_settings(c, daemon, [plugin.declared.name for plugin in plugins]),
         files=FileSettings(
             paths=map_paths(c),

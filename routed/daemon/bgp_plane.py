@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from routed.daemon.collecting import CollectingPlane
-from routed.rib._rib import Rib
 from routed.service.bgp_listener import Audience, BgpListener
 from routed.service.collector import Collector
 from routed.service.flow_tables import BgpFlowTables
@@ -18,6 +17,7 @@ from routed.session.bgp_passive import BgpPassive
 from routed.session.negotiation import LocalSpeaker
 
 if TYPE_CHECKING:
+    from routed.daemon.foundation import Foundation
     from routed.daemon.map_files import Maps
     from routed.daemon.settings import BgpSettings
     from routed.plumbing.log import Log
@@ -28,16 +28,26 @@ if TYPE_CHECKING:
 class BgpPlane(CollectingPlane["BgpSettings"]):
     """BGP as the settings want it.
 
+    Args:
+        seed: of the hashes of its own stores.
+        foundation: what it shares with other planes; its own unless given.
     Raises: StartError when something that the settings name cannot be had.
     """
 
-    def __init__(self, reactor: DaemonReactor, settings: BgpSettings, log: Log, *, seed: int) -> None:
-        super().__init__(reactor, settings, log, "BGP")
+    def __init__(
+        self,
+        reactor: DaemonReactor,
+        settings: BgpSettings,
+        log: Log,
+        *,
+        seed: int,
+        foundation: Foundation | None = None,
+    ) -> None:
+        super().__init__(reactor, settings, log, "BGP", seed=seed, foundation=foundation)
         self._reactor, self._settings = reactor, settings
-        rib = Rib(seed, folds=settings.folds_next_hops)
         self._bgp_collector = Collector(
             reactor,
-            rib,
+            self.rib,
             settings.speaker,
             log=log,
             tagging=self._tagging,
@@ -64,8 +74,7 @@ class BgpPlane(CollectingPlane["BgpSettings"]):
             clock=reactor.seconds,
         )
         measure_bgp(self.metrics, self._bgp_collector, lambda: listener.peers, reactor.seconds)
-        self.show(rib, tables)
-        self.rib = rib
+        self.show(tables)
         self.flow_tables = BgpFlowTables(self._bgp_collector, check_router_id=settings.speaker.check_router_id)
 
     def policy(self, settings: BgpSettings) -> Policy:

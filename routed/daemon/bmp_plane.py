@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from routed.daemon.collecting import CollectingPlane
 from routed.daemon.door import Capture
 from routed.plumbing.lifecycle import in_order
-from routed.rib._rib import Rib
 from routed.service.bmp_collector import BmpCollector
 from routed.service.bmp_listener import BmpListener
 from routed.service.flow_tables import BmpFlowTables
@@ -20,6 +19,7 @@ from routed.service.visible import BmpTables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from routed.daemon.foundation import Foundation
     from routed.daemon.map_files import Maps
     from routed.daemon.settings import BmpSettings
     from routed.plumbing.log import Log
@@ -30,7 +30,8 @@ class BmpPlane(CollectingPlane["BmpSettings"]):
     """BMP as the settings want it.
 
     Args:
-        seed: of the hashes of the stores.
+        seed: of the hashes of its own stores.
+        foundation: what it shares with other planes; its own unless given.
         on_end: called when a capture has been played and nothing is left to do.
     Raises: StartError when something that the settings name cannot be had.
     """
@@ -42,16 +43,16 @@ class BmpPlane(CollectingPlane["BmpSettings"]):
         log: Log,
         *,
         seed: int,
+        foundation: Foundation | None = None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         replay = settings.replay
         capture = None if replay is None else Capture(reactor, replay, log=log, on_end=self._played)
-        super().__init__(reactor, settings, log, "BMP", capture)
+        super().__init__(reactor, settings, log, "BMP", seed=seed, foundation=foundation, door=capture)
         self._on_end = on_end
-        rib = Rib(seed, folds=settings.folds_next_hops)
         self._bmp_collector = BmpCollector(
             reactor,
-            rib,
+            self.rib,
             settings.station,
             log=log,
             reporter=self._reporter,
@@ -71,8 +72,7 @@ class BmpPlane(CollectingPlane["BmpSettings"]):
         )
         self.complete(self._bmp_collector, listener)
         measure_bmp(self.metrics, self._bmp_collector, self._door.now)
-        self.show(rib, BmpTables(self._bmp_collector, wall_clock=self._door.now))
-        self.rib = rib
+        self.show(BmpTables(self._bmp_collector, wall_clock=self._door.now))
         self.flow_tables = BmpFlowTables(self._bmp_collector)
 
     def policy(self, settings: BmpSettings) -> Policy:

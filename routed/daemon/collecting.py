@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from twisted.internet.defer import maybeDeferred
 
 from routed.daemon.door import ListeningSocket
-from routed.daemon.glass import Glass
+from routed.daemon.foundation import Foundation
 from routed.daemon.map_files import Maps
 from routed.daemon.outputs import Outputs
-from routed.daemon.rpki import Rpki
 from routed.plumbing.lifecycle import in_order
-from routed.plumbing.metrics import Registry
 from routed.service.dump import Source
 from routed.service.reports import Reporter
 from routed.service.revalidation import LoggedSource, Revalidation
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from routed.daemon.door import Door
     from routed.daemon.settings import CommonSettings
     from routed.plumbing.log import Log
-    from routed.rib._rib import Rib
     from routed.rib._vrps import Vrps
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload
@@ -55,25 +52,49 @@ class Collecting(Source, LoggedSource, Protocol):
 
 
 class CollectingPlane(Generic[S]):
-    """A plane that collects routes; `complete` makes it whole.
+    """A plane that collects routes; `complete` makes it whole, `show` lets it be seen.
 
     Args:
+        seed: of the hashes of its own stores.
+        foundation: what it shares with other planes; its own unless given.
         door: where sessions come from, a listening socket unless given.
     Raises: StartError when something that the settings name cannot be had.
     """
 
-    def __init__(self, reactor: DaemonReactor, settings: S, log: Log, protocol: str, door: Door | None = None) -> None:
-        self.metrics = Registry()
+    tables: Tables  # as a looking glass sees them
+
+    def __init__(
+        self,
+        reactor: DaemonReactor,
+        settings: S,
+        log: Log,
+        protocol: str,
+        *,
+        seed: int,
+        foundation: Foundation | None = None,
+        door: Door | None = None,
+    ) -> None:
+        self._own: Foundation | None = None
+        if foundation is None:
+            foundation = self._own = Foundation(
+                reactor,
+                settings.glass,
+                settings.rpki,
+                log,
+                seed=seed,
+                folds=settings.folds_next_hops,
+                daemon=DAEMONS[protocol],
+            )
+        self.metrics, self.rib = foundation.metrics, foundation.rib
+        self._labels = {} if self._own is not None else {"protocol": protocol}
         self._reactor, self._log, self._dump_settings = reactor, log, settings.dump
-        self._glass = Glass(reactor, settings, log, self.metrics, DAEMONS[protocol])
         self._protocol, self._reporter = protocol, Reporter(log, protocol)
         self._maps = Maps(settings.listener, settings.maps)
         log.write_all(self._maps.lines)
         if door is None:
             door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._door = door
-        self._rpki = None if settings.rpki is None else Rpki(reactor, settings.rpki, log, self.metrics)
-        self._validation = None if self._rpki is None else self._rpki.validation
+        self._rpki, self._validation = foundation.rpki, foundation.validation
         self._revalidation: Revalidation | None = None
         self._outputs = Outputs(reactor, settings, log, self.metrics, door.now, validation=self._validation)
         self._tagging = Tagging(self._maps.tags, label_as_map=settings.render.label_as_map, label_filter=None)
@@ -84,15 +105,17 @@ class CollectingPlane(Generic[S]):
         """Take what is particular to the protocol."""
         self._collector, self._listener = collector, listener
         self._dumper = self._outputs.dumper(self._dump_settings, collector, self._protocol)
-        self.metrics.add("daemon", listener.counters)
+        self.metrics.add("daemon", listener.counters, self._labels)
 
-    def show(self, rib: Rib, tables: Tables) -> None:
-        """Let a looking glass answer questions about the tables, if there is to be one."""
-        self._glass.show(rib, tables, self._validation)
+    def show(self, tables: Tables) -> None:
+        """Say how the tables are seen, and let a looking glass of its own show them."""
+        self.tables = tables
+        if self._own is not None:
+            self._own.show([tables])
         if self._rpki is not None and self._rpki.logs_changes and self._message_log is not None:
-            self._revalidation = Revalidation(self._reactor, rib, self._collector)
+            self._revalidation = Revalidation(self._reactor, self.rib, self._collector)
             self._rpki.validation.followers.append(self._revalidation)
-            self.metrics.add("rpki_changes", self._revalidation.counters)
+            self.metrics.add("rpki_changes", self._revalidation.counters, self._labels)
 
     @property
     def payloads(self) -> Callable[[], Vrps] | None:
@@ -102,19 +125,17 @@ class CollectingPlane(Generic[S]):
 
     def start(self) -> None:
         """Begin to let sessions in."""
-        if self._rpki is not None:
-            self._rpki.start()
+        if self._own is not None:
+            self._own.start()
         self._listener.startService()
-        self._glass.start()
         self._collector.start()
         if self._dumper is not None:
             self._dumper.start()
 
     async def stop(self) -> None:
         """End all sessions and write what is still to be written."""
-        self._glass.stop()
-        if self._rpki is not None:
-            self._rpki.stop()
+        if self._own is not None:
+            self._own.stop()
         if self._revalidation is not None:
             self._revalidation.stop()
         swept = self._collector.stop()
@@ -135,8 +156,9 @@ class CollectingPlane(Generic[S]):
         self._outputs.reopen()
 
     def serve_reload(self, reload: Reload) -> None:
-        """Let a looking glass ask for a reload."""
-        self._glass.serve_reload(reload)
+        """Let a looking glass of its own ask for a reload."""
+        if self._own is not None:
+            self._own.serve_reload(reload)
 
     def prepare(self, settings: S) -> Callable[[], None]:
         """Read again what belongs to the settings, in any thread; return what takes both over, in the reactor's.
@@ -144,8 +166,8 @@ class CollectingPlane(Generic[S]):
         Raises: StartError when something cannot be had, and nothing has changed.
         """
         maps = Maps(settings.listener, settings.maps, strict=True)
-        payloads = (lambda: None) if self._rpki is None else self._rpki.prepare()
-        return in_order(self._glass.prepare(), payloads, partial(self._take_over, settings, maps))
+        own = () if self._own is None else (self._own.prepare(),)
+        return in_order(*own, partial(self._take_over, settings, maps))
 
     def policy(self, settings: S) -> Policy:
         """Return who may connect."""

@@ -16,7 +16,7 @@ from routed.service.measures import measure_process, measure_stores
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from routed.daemon.settings import CommonSettings
+    from routed.daemon.settings_glass import GlassSettings
     from routed.plumbing.http import Pages
     from routed.plumbing.http_server import HttpServer
     from routed.plumbing.http_settings import HttpSettings
@@ -38,7 +38,7 @@ class Glass:
     """
 
     def __init__(
-        self, reactor: DaemonReactor, settings: CommonSettings, log: Log, metrics: Registry, daemon: str
+        self, reactor: DaemonReactor, settings: GlassSettings, log: Log, metrics: Registry, daemon: str
     ) -> None:
         self._reactor, self._settings, self._log, self._metrics = reactor, settings, log, metrics
         self._daemon = daemon

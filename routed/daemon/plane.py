@@ -15,6 +15,7 @@ from routed.daemon.settings import (
     problem_lines,
     process_settings,
 )
+from routed.daemon.settings_glass import GlassSettings, one_glass, unused
 from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
     from routed.daemon.bgp_plane import BgpPlane
     from routed.daemon.bmp_plane import BmpPlane
+    from routed.daemon.rpki import RpkiSettings
     from routed.plumbing.config import Configuration
     from routed.plumbing.log import Log
-    from routed.plumbing.metrics import Registry
     from routed.rib._rib import Rib
     from routed.rib._vrps import Vrps
     from routed.service.clock import DaemonReactor
@@ -47,15 +48,27 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingSettings:
-    """Of each plane what it is told, None for one that is not wanted."""
+    """Of each plane what it is told, None for one that is not wanted, and of what they share.
+
+    `warnings`: what of it is not done as it was said.
+    """
 
     bgp: BgpSettings | None
     bmp: BmpSettings | None
+    glass: GlassSettings
+    rpki: RpkiSettings | None
+    daemon: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[BgpSettings | BmpSettings, ...]:
+        """Return what those planes are told that are wanted."""
+        return tuple(one for one in (self.bgp, self.bmp) if one is not None)
 
     @property
     def connections(self) -> int:
         """Return how many connections there may be at a time."""
-        return sum(one.connections for one in (self.bgp, self.bmp) if one is not None)
+        return sum(one.connections - one.questioners for one in self.wanted) + self.glass.questioners
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,6 @@ class RoutingPlane:
     name: str
     rib: Rib
     tables: FlowTables
-    metrics: Registry
     payloads: Callable[[], Vrps] | None  # that origins are validated by
 
 
@@ -76,29 +88,46 @@ class RoutingPlanes:
     """
 
     def __init__(self, reactor: DaemonReactor, settings: RoutingSettings, log: Log, *, seed: int) -> None:
+        from routed.daemon.foundation import Foundation  # noqa: PLC0415 (imports the reactor)
+
         self._bgp: BgpPlane | None = None
         self._bmp: BmpPlane | None = None
+        for text in settings.warnings:
+            log.warning(text)
+        self._foundation = foundation = Foundation(
+            reactor,
+            settings.glass,
+            settings.rpki if settings.wanted else None,
+            log,
+            seed=seed,
+            folds=any(one.folds_next_hops for one in settings.wanted),
+            daemon=settings.daemon,
+        )
+        self.metrics = foundation.metrics
         if settings.bgp is not None:
-            from routed.daemon.bgp_plane import BgpPlane  # noqa: PLC0415 (imports the reactor)
+            from routed.daemon.bgp_plane import BgpPlane  # noqa: PLC0415 (the same)
 
-            self._bgp = BgpPlane(reactor, settings.bgp, log, seed=seed)
+            self._bgp = BgpPlane(reactor, settings.bgp, log, seed=seed, foundation=foundation)
         if settings.bmp is not None:
             from routed.daemon.bmp_plane import BmpPlane  # noqa: PLC0415 (the same)
 
-            self._bmp = BmpPlane(reactor, settings.bmp, log, seed=seed)
+            self._bmp = BmpPlane(reactor, settings.bmp, log, seed=seed, foundation=foundation)
+        foundation.show([plane.tables for plane in self._planes])
 
     def __iter__(self) -> Iterator[RoutingPlane]:
         for name, plane in (("bgp", self._bgp), ("bmp", self._bmp)):
             if plane is not None:
-                yield RoutingPlane(name, plane.rib, plane.flow_tables, plane.metrics, plane.payloads)
+                yield RoutingPlane(name, plane.rib, plane.flow_tables, plane.payloads)
 
     def start(self) -> None:
         """Begin to let sessions in."""
+        self._foundation.start()
         for plane in self._planes:
             plane.start()
 
     async def stop(self) -> None:
         """End all sessions and write what is still to be written."""
+        self._foundation.stop()
         for plane in self._planes:
             await plane.stop()
 
@@ -108,16 +137,15 @@ class RoutingPlanes:
             plane.reopen()
 
     def serve_reload(self, reload: AskReload) -> None:
-        """Let looking glasses ask for a reload."""
-        for plane in self._planes:
-            plane.serve_reload(reload)
+        """Let the looking glass ask for a reload."""
+        self._foundation.serve_reload(reload)
 
     def prepare(self, settings: RoutingSettings) -> Callable[[], None]:
         """Read again what belongs to the settings, in any thread; return what takes it over, in the reactor's.
 
         Raises: StartError when something cannot be had, and nothing has changed.
         """
-        steps: list[Callable[[], None]] = []
+        steps = [self._foundation.prepare()]
         if self._bgp is not None and settings.bgp is not None:
             steps.append(self._bgp.prepare(settings.bgp))
         if self._bmp is not None and settings.bmp is not None:
@@ -129,10 +157,19 @@ class RoutingPlanes:
         return [plane for plane in (self._bgp, self._bmp) if plane is not None]
 
 
-def routing_settings(configuration: Configuration) -> RoutingSettings:
+def routing_settings(configuration: Configuration, daemon: str) -> RoutingSettings:
     """Build the settings of the planes that a usable configuration switches on; a capture is one of flows."""
     wants = configuration.of
+    bgp, bmp = pmbgpd_settings(configuration), replace(pmbmpd_settings(configuration), replay=None)
+    glass = one_glass([bgp.glass, bmp.glass])
     return RoutingSettings(
-        bgp=pmbgpd_settings(configuration) if wants("bgp_daemon", bool) else None,
-        bmp=replace(pmbmpd_settings(configuration), replay=None) if wants("bmp_daemon", bool) else None,
+        bgp=bgp if wants("bgp_daemon", bool) else None,
+        bmp=bmp if wants("bmp_daemon", bool) else None,
+        glass=glass,
+        rpki=bgp.rpki,
+        daemon=daemon,
+        warnings=tuple(
+            f"bmp_daemon_{name}*: not used, bgp_daemon_{name}* says where questions about both are asked"
+            for name in unused(bmp.glass, glass)
+        ),
     )

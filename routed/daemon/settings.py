@@ -12,15 +12,14 @@ from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
 from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
 from routed.daemon.settings_brokers import broker_settings
+from routed.daemon.settings_glass import GlassSettings, http_settings, looking_glass_settings
 from routed.daemon.settings_rpki import rpki_settings
 from routed.daemon.written import written_folders
 from routed.plumbing.config import Configuration, configure
-from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.maps import Limits
 from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
 from routed.plumbing.process import ProcessSettings
-from routed.plumbing.zeromq_settings import MAX_ZMQ_CONNECTIONS, ZmqSettings
 from routed.service.settings import (
     DumpFormat,
     DumpSettings,
@@ -41,7 +40,9 @@ if TYPE_CHECKING:
 
     from routed.daemon.rpki import RpkiSettings
     from routed.plumbing.config import Daemons
+    from routed.plumbing.http_settings import HttpSettings
     from routed.plumbing.statements import Problem, Statements
+    from routed.plumbing.zeromq_settings import ZmqSettings
 
 #: The router id of last resort, the same as that of the compatible implementation.
 DEFAULT_ROUTER_ID: Final = IPv4Address("1.2.3.4")
@@ -95,10 +96,14 @@ class CommonSettings:
         return self.listener.max_peers + self.questioners
 
     @property
+    def glass(self) -> GlassSettings:
+        """Return what a looking glass is told."""
+        return GlassSettings(looking_glass=self.looking_glass, http=self.http, render=self.render)
+
+    @property
     def questioners(self) -> int:
-        """Return how many descriptors those take who ask: over ZeroMQ there are two for a connection."""
-        zmq = 0 if self.looking_glass is None else 2 * MAX_ZMQ_CONNECTIONS
-        return zmq + (0 if self.http is None else self.http.max_connections)
+        """Return how many descriptors those take who ask."""
+        return self.glass.questioners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,40 +368,6 @@ def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
         time_slots=c.of(f"{prefix}time_slots", int),
         schema_file=_path(c, f"{prefix}avro_schema_file"),
         brokers=brokers,
-    )
-
-
-def looking_glass_settings(c: Configuration, protocol: str) -> ZmqSettings | None:
-    """Tell where questions are asked, if they may be."""
-    prefix = f"{protocol}_daemon_lg"
-    if not c.of(prefix, bool):
-        return None
-    address = _address(c, f"{prefix}_ip")
-    assert address is not None, "it has a default"
-    return ZmqSettings(
-        address=address,
-        port=c.of(f"{prefix}_port", int),
-        user=c.maybe(f"{prefix}_user", str),
-        password=c.maybe(f"{prefix}_passwd", str),
-        server_key_file=_path(c, f"{prefix}_curve_server_key_file"),
-        client_keys=_path(c, f"{prefix}_curve_client_keys"),
-    )
-
-
-def http_settings(c: Configuration, protocol: str) -> HttpSettings | None:
-    """Tell where questions are asked over HTTP, if they may be."""
-    prefix = f"{protocol}_daemon_lg_http"
-    if not c.of(prefix, bool):
-        return None
-    address = _address(c, f"{prefix}_ip")
-    assert address is not None, "it has a default"
-    return HttpSettings(
-        address=address,
-        port=c.of(f"{prefix}_port", int),
-        token_file=_path(c, f"{prefix}_token_file"),
-        rate=c.of(f"{prefix}_rate", int),
-        max_connections=c.of(f"{prefix}_max_connections", int),
-        ready_time=c.of(f"{prefix}_ready_time", int),
     )
 
 

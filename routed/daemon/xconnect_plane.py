@@ -42,7 +42,7 @@ class XconnectPlane:
         self.metrics = Registry()
         self._door = ListeningSocket(reactor, settings.listener, self._maps, log=log, reporter=self._reporter)
         self._listener = self._make_listener()
-        self._glass = Glass(reactor, settings, log, self.metrics, "pmbgpd")
+        self._glass = Glass(reactor, settings.glass, log, self.metrics, "pmbgpd")
         self._glass.show_status()
 
     def start(self) -> None:

@@ -1,17 +1,26 @@
-"""A flow daemon with a real router beside it: flows of the router are resolved against the table that it announces."""
+"""A flow daemon with a real router beside it: flows of the router are resolved against the table that it announces.
 
+Somebody else sends BMP, and one looking glass shows the tables of both.
+"""
+
+import json
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import ip_address
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
 from tests.peers.bird import Bird
+from tests.peers.bmp_octets import PEER as MONITORED
+from tests.peers.bmp_octets import usual_session
 from tests.peers.collector import AS, PATIENCE, Collector, at_work, read_rows
 from tests.peers.install import require
-from tests.peers.network import COLLECTOR, network
+from tests.peers.network import COLLECTOR, Network, network
+from tests.peers.program import Program
 from tests.peers.route import Route, Row
 from tests.peers.speaker import Link
 from tests.peers.waiting import eventually
@@ -41,6 +50,9 @@ class FlowDaemon(Collector):
             **super().defaults(),
             "bgp_daemon": "true",
             "bgp_daemon_as": AS,
+            "bgp_daemon_lg_http": "true",
+            "bmp_daemon": "true",
+            "bmp_daemon_lg": "true",
             "nfacctd_ip": COLLECTOR,
             "nfacctd_port": PORT,
             "nfacctd_as": "bgp",
@@ -72,26 +84,64 @@ def netflow5(*flows: tuple[str, str]) -> bytes:
     return struct.pack("!HHIIIIBBH", 5, len(flows), 1000, 1_700_000_000, 0, 0, 0, 0, 0) + records
 
 
+class Seen(NamedTuple):
+    """What is printed of a router's flows, and of those of an exporter that nobody knows, and who saw their tables."""
+
+    rows: list[Row]
+    over_zeromq: list[dict[str, Any]]
+    over_http: dict[str, Any]
+    metrics: str
+
+
+def send_bmp(inside: Network, home: Path) -> Program:
+    """Begin a BMP session of a router that monitors one peer and then says nothing."""
+    script = (
+        "import socket, sys, time; s = socket.create_connection((sys.argv[1], 1790), source_address=(sys.argv[2], 0)); "
+    )
+    script += "s.sendall(bytes.fromhex(sys.argv[3])); time.sleep(3600)"
+    octets = usual_session(WANTED.prefix, "10.12.0.0/16").hex()
+    return Program(inside, [sys.executable, "-c", script, COLLECTOR, OTHER, octets], home / "bmp.out")
+
+
+def fetch(inside: Network, page: str) -> str:
+    script = "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1]).read().decode())"
+    return inside.run(sys.executable, "-c", script, f"http://127.0.0.1:17980/{page}")
+
+
+def ask(inside: Network, *switches: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in inside.run(sys.executable, "-m", "lg.cli", "--json", *switches).splitlines()]
+
+
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Row]]:
-    """What is printed of a router's flows, and of those of an exporter that nobody knows."""
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     require("iproute2")
     require(Bird.package)
     home = tmp_path_factory.mktemp("flows")
-    with network() as inside, at_work(FlowDaemon(inside, home, {})) as daemon:
+    with network() as inside, at_work(FlowDaemon(inside, home, {})) as daemon, ExitStack() as stack:
         bird = Bird(inside, home, ROUTER)
-        try:
-            bird.announce(WANTED, SOURCE)
-            bird.start()
-            daemon.wait_for(ROUTER.local, count=2, log_type="update")
-            datagram = netflow5(("10.11.2.9", "10.11.1.7"), ("10.11.2.9", "203.0.113.7"))
-            send = "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind((sys.argv[1], 0)); "
-            send += f"s.sendto(bytes.fromhex(sys.argv[2]), ({COLLECTOR!r}, {PORT}))"
-            for exporter in (ROUTER.local, OTHER):
-                inside.run(sys.executable, "-c", send, exporter, datagram.hex())
-            yield daemon.flows(4)
-        finally:
-            bird.kill()
+        stack.callback(bird.kill)
+        bird.announce(WANTED, SOURCE)
+        bird.start()
+        daemon.wait_for(ROUTER.local, count=2, log_type="update")
+        stack.callback(send_bmp(inside, home).kill)
+        datagram = netflow5(("10.11.2.9", "10.11.1.7"), ("10.11.2.9", "203.0.113.7"))
+        send = "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind((sys.argv[1], 0)); "
+        send += f"s.sendto(bytes.fromhex(sys.argv[2]), ({COLLECTOR!r}, {PORT}))"
+        for exporter in (ROUTER.local, OTHER):
+            inside.run(sys.executable, "-c", send, exporter, datagram.hex())
+        flows = daemon.flows(4)
+        eventually(lambda: len(ask(inside, "--search", "--all")) >= 4, PATIENCE, "four routes of two planes")
+        yield Seen(
+            flows,
+            ask(inside, "-a", "10.11.1.7", "--search"),
+            json.loads(fetch(inside, "peers")),
+            fetch(inside, "metrics"),
+        )
+
+
+@pytest.fixture(scope="module")
+def rows(seen: Seen) -> list[Row]:
+    return seen.rows
 
 
 def row_of(rows: list[Row], exporter: str, destination: str) -> Row:
@@ -115,3 +165,27 @@ def test_no_route_and_no_router_are_told_apart(rows: list[Row]) -> None:
         assert (row["as_dst"], row["as_path"], row["net_dst"], row["peer_ip_dst"]) == (0, "", "0.0.0.0", "")
     assert (unrouted["lookup_reason_dst"], unknown["lookup_reason_dst"]) == ("no route", "no peer")
     assert unrouted["as_src"] == 65211
+
+
+def test_one_looking_glass_shows_the_tables_of_both_planes(seen: Seen) -> None:
+    assert [row["ip_prefix"] for row in seen.over_zeromq] == [WANTED.prefix, WANTED.prefix]
+    of_bgp, of_bmp = seen.over_zeromq
+    assert (of_bgp["peer_ip_src"], of_bgp["as_path"]) == (ROUTER.local, "65011 65111 65112")
+    assert (of_bmp["peer_ip"], of_bmp["bmp_router"]) == (MONITORED, OTHER)
+    assert {(row.get("peer_ip_src"), row.get("bmp_router")) for row in seen.over_http["rows"]} == {
+        (ROUTER.local, None),
+        (MONITORED, OTHER),
+    }
+
+
+def test_metrics_are_of_all_planes_and_of_flows(seen: Seen) -> None:
+    for line in (
+        f'routed_bgp_peer_routes{{peer="{ROUTER.local}",afi="1",safi="1"}} 2',
+        "routed_bmp_routers 1",
+        "routed_rib_routes 4",
+        'routed_daemon_connections_accepted_total{protocol="BGP"} 1',
+        'routed_daemon_connections_accepted_total{protocol="BMP"} 1',
+        'daemon="nfacctd"',
+        "flowcorr_input_flows_total 4",
+    ):
+        assert line in seen.metrics

@@ -6,19 +6,23 @@ import json
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import ensureDeferred, succeed
 
+from routed.daemon.plane import RoutingPlanes, routing_settings
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings, problem_lines, read_configuration
 from routed.plumbing import http_server, zeromq
 from routed.plumbing.http_settings import HttpSettings
+from routed.plumbing.log import Log
 from routed.plumbing.statements import parse_statements
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.plumbing.zeromq_warden import WardenCounters
+from routed.service.clock import DaemonReactor
 from routed.service.settings import Reloaded
 from tests.routed.daemon import test_bgp_plane, test_bmp_plane
+from tests.routed.daemon.plane_rig import Lines, Reactor
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 PROTOCOLS = ["bgp", "bmp"]
@@ -257,3 +261,62 @@ def test_a_plane_has_none_unless_it_is_wanted(protocol: str, module: Any, server
     rig = module.Rig(f"{protocol}_daemon_lg: false")
     rig.plane.start()
     assert servers == []
+
+
+class Planes:
+    """The planes of a flow daemon."""
+
+    def __init__(self, *lines: str) -> None:
+        self.log, self.reactor = Lines(), Reactor()
+        configuration = read_configuration(parse_statements("\n".join(lines), "f"))
+        self.settings = routing_settings(configuration, "nfacctd")
+        reactor, log = cast("DaemonReactor", self.reactor), cast("Log", self.log)
+        self.planes = RoutingPlanes(reactor, self.settings, log, seed=1)
+
+
+BOTH = ("bgp_daemon: true", "bmp_daemon: true")
+
+
+@pytest.mark.parametrize("key", ["bgp_daemon_lg", "bmp_daemon_lg"])
+@pytest.mark.parametrize("daemons", [BOTH, BOTH[:1], BOTH[1:]])
+def test_planes_of_a_flow_daemon_share_one_whichever_key_wants_it(
+    key: str, daemons: tuple[str, ...], servers: list[Server], http_servers: list[HttpServer]
+) -> None:
+    rig = Planes(*daemons, f"{key}: true", f"{key}_http: true")
+    assert (len(servers), len(http_servers)) == (1, 1)
+    assert {"/query", "/metrics"} <= set(http_servers[0].pages)
+    assert len({id(plane.rib) for plane in rig.planes}) == 1
+    rig.planes.start()
+    assert servers[0].state == "started"
+    reply = Reply()
+    rig.planes.serve_reload(lambda: succeed(Reloaded()))
+    servers[0].answer([b'{"query_type": 3}', b'{"select": "reload"}'], reply)
+    assert "outcome" in json.loads(reply.frames[1])
+    ensureDeferred(rig.planes.stop())
+    assert (servers[0].state, http_servers[0].state) == ("stopped", "stopped")
+    assert not [line for line in rig.log.lines if line.startswith("WARN bmp_daemon_lg")]
+
+
+def test_a_second_place_for_the_same_questions_is_said_to_be_unused(servers: list[Server]) -> None:
+    rig = Planes(*BOTH, "bgp_daemon_lg: true", "bmp_daemon_lg: true", "bmp_daemon_lg_port: 17901")
+    assert [server.settings.port for server in servers] == [17_900]
+    assert "WARN bmp_daemon_lg*: not used, bgp_daemon_lg* says where questions about both are asked" in rig.log.lines
+
+
+def test_a_flow_daemon_without_planes_still_says_how_it_is(
+    servers: list[Server], http_servers: list[HttpServer]
+) -> None:
+    Planes("bgp_daemon_lg: true", "bgp_daemon_lg_http: true")
+    assert servers == []
+    assert set(http_servers[0].pages) == {"/metrics", "/health", "/ready"}
+
+
+def test_descriptors_of_planes_are_counted_once() -> None:
+    rig = Planes(*BOTH, "bgp_daemon_max_peers: 7", "bmp_daemon_max_peers: 3", "bgp_daemon_lg_http: true")
+    assert rig.settings.connections == 7 + 3 + 256
+
+
+def test_counters_of_planes_are_told_apart() -> None:
+    rig = Planes(*BOTH)
+    found = [sample.labels for sample in rig.planes.metrics.walk() if sample.name == "daemon_connections_accepted"]
+    assert found == [(("protocol", "BGP"),), (("protocol", "BMP"),)]

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from routed.query.request import PeerFilter
+from routed.service.joint_tables import JointTables
 from routed.service.visible import BgpTables, BmpTables
 from routed.wire.family import IPV4_UNICAST
 from tests.oracles.bmp_build import L, O, peer
@@ -151,3 +152,27 @@ def test_the_peers_that_routers_say_to_be_up() -> None:
     assert list(tables.peers()) == [record]
     rig.up(port=1001, address="192.0.2.102")
     assert list(tables.peers()) == [record, {**record, "bmp_router": "192.0.2.102", "bmp_router_port": 1001}]
+
+
+# -- both -------------------------------------------------------------------------------------------------------------
+
+
+def test_tables_of_several_planes_are_seen_together() -> None:
+    bgp, bmp = Rig(), shown(peer(0, L), LOC)
+    bgp.connect()
+    bgp.connect(1001, "2001:db8::1")
+    planes = [BgpTables(bgp.collector, peer_id=False), BmpTables(bmp.collector)]
+    joint = JointTables(planes)
+    assert joint.all_tables() == [*planes[0].all_tables(), *planes[1].all_tables()]
+    assert [table.router for table in joint.tables_of(ip_address(ADDRESS), None)] == [
+        None,
+        None,
+        ROUTER,
+    ]  # as an id too
+    assert [record["peer_ip_src"] for record in joint.peers()] == [ADDRESS, "2001:db8::1", "192.0.2.1", "0.0.0.0"]
+    keys = [listed.key for listed in joint.listing(PeerFilter())]
+    assert len(keys) == len(set(keys)) == 4  # pages end behind a key
+    assert len(list(joint.listing(PeerFilter(router=ROUTER)))) == 2
+    assert [listed.describe()["bmp_router"] for listed in joint.routers(PeerFilter())] == [bmp_rig.ADDRESS]
+    bgp.collector.end_of_ribs, bmp.collector.end_of_ribs = 2, 3
+    assert joint.end_of_ribs == 5
