@@ -182,8 +182,12 @@ class IsisLink:
                 self._take(partial(self.adjacency.receive, pdu))
             self._settle()
 
-    def connectionLost(self, reason: Failure) -> None:
-        """Do nothing: `doRead` hears of it."""
+    def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002 (Twisted's interface)
+        """Fetch the error that the socket has, because of which the reactor does not watch it any more."""
+        if self.is_attached:
+            self.doRead()
+        if self.is_attached:
+            self._reactor.addReader(self)  # type: ignore[no-untyped-call]  # the same
 
     def _receive(self) -> bytes | None:
         try:

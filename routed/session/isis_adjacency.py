@@ -8,7 +8,8 @@ says that it is down, or that it is up with what we were before we restarted; ei
 Departs: we are no helper of graceful restarts (RFC 8706). A helper has to fill the neighbour's database, and we send
 nothing of others.
 
-Hellos are sent when they are due, and soon after the state has changed, so that a handshake needs no hello interval.
+Hellos are sent when they are due, and at once when the state has changed: a handshake needs no hello interval, and what
+is sent because an adjacency is up comes behind the hello that makes it so for the neighbour.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,8 +36,9 @@ from routed.wire.isis.names import format_system_id
 from routed.wire.isis.snp import decode_csnp, decode_psnp
 from routed.wire.isis.three_way import ThreeWay
 
-#: Seconds between two hellos at least, however often the state changes.
-MIN_HELLO_GAP: Final = 1.0
+#: Hellos that may be sent at once because the state has changed, of which there is another one every second: enough
+#: for a handshake, and not for a neighbour that wants to make us talk.
+PROMPT_HELLOS: Final = 3
 #: By how much a hello may be early, as a part of the interval (ISO/IEC 10589 section 10.1).
 JITTER: Final = 0.25
 
@@ -118,7 +120,8 @@ class IsisAdjacency:
         self.neighbor: P2pHello | None = None  # its last hello that counted
         self._settings, self._jitter = settings, jitter
         self._hello_due: float | None = None
-        self._last_hello = float("-inf")
+        self._prompt: float = PROMPT_HELLOS  # hellos that may be sent at once, as of `_prompt_at`
+        self._prompt_at = 0.0
         self._hold_ends: float | None = None
         self._outbox: list[bytes] = []
 
@@ -126,17 +129,20 @@ class IsisAdjacency:
 
     def start(self, now: float) -> list[Event]:
         """Begin: the link is there."""
-        self._hello_due = now
+        self._hello_due = self._prompt_at = now
         return self.timeout(now)
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take in one PDU; what stands behind its end is not looked at."""
         try:
-            return self._receive(octets, now)
+            events = self._receive(octets, now)
         except RefusedError as refused:
             return [PduRefused(refused.why, refused.text)]
         except WireError as error:
             return [PduRefused(Refusal.MALFORMED, str(error))]
+        if self._hello_due is not None and now >= self._hello_due:
+            self._say_hello(now)
+        return events
 
     def timeout(self, now: float) -> list[Event]:
         """Say hello, or give a silent neighbour up."""
@@ -236,9 +242,13 @@ class IsisAdjacency:
     # -- hellos -----------------------------------------------------------------------------------------------------
 
     def _hurry(self, now: float) -> None:
-        """Say the next hello soon."""
-        if self._hello_due is not None:
-            self._hello_due = min(self._hello_due, max(now, self._last_hello + MIN_HELLO_GAP))
+        """Say the next hello now, or as soon as there may be one again."""
+        self._prompt = min(PROMPT_HELLOS, self._prompt + now - self._prompt_at)
+        self._prompt_at = now
+        due = now + max(0.0, 1 - self._prompt)
+        if self._hello_due is not None and due < self._hello_due:
+            self._prompt -= 1
+            self._hello_due = due
 
     def _say_hello(self, now: float) -> None:
         settings = self._settings
@@ -254,7 +264,6 @@ class IsisAdjacency:
         )
         key = settings.hello_keys[0] if settings.hello_keys else None
         self._outbox.append(encode_p2p_hello(hello, key, settings.mtu if settings.is_padded else 0))
-        self._last_hello = now
         self._hello_due = now + settings.hello_interval * (1 - JITTER * self._jitter())
 
     def _three_way(self) -> ThreeWay:

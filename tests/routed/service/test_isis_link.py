@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 
 import pytest
+from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
@@ -205,6 +206,18 @@ def test_errors_of_the_network_are_counted_and_bear_with_it(ends: tuple[End, End
     us.reactor.advance(10)
     assert us.link.counters.failures == 2
     assert us.link.is_attached
+
+
+def test_a_socket_with_an_error_is_watched_on(ends: tuple[End, End]) -> None:
+    """Twisted lets go of a descriptor that has an error and nothing to read, such as the answer to a packet of ours."""
+    us, _ = ends
+    us.link.start()
+    for error, is_watched in ((errno.ECONNREFUSED, True), (errno.ENETDOWN, False)):
+        us.cable.coming.append(OSError(error, "said so"))
+        us.reactor.removeReader(us.link)
+        us.link.connectionLost(Failure(ConnectionLost()))
+        assert (us.link in us.reactor.getReaders()) is is_watched
+        assert not us.cable.coming
 
 
 def test_a_turn_takes_few_pdus(ends: tuple[End, End]) -> None:
