@@ -81,7 +81,7 @@ class FrrIsis:
         for interface, lines in self._interfaces.items():
             yield f"interface {interface}"
             yield from ("ip router isis test", "ipv6 router isis test", "isis network point-to-point")
-            yield from ("isis hello-interval 1", "isis hello-multiplier 3")
+            yield from ("isis hello-interval 1", "isis hello-multiplier 10")
             yield from lines
             yield "exit"
         yield "interface lo"
