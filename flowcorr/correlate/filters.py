@@ -32,10 +32,6 @@ class FilterError(ValueError):
 class Filter(Protocol):
     """What decides about the flows of a batch."""
 
-    @property
-    def column(self) -> str:
-        """Return the column that it reads."""
-
     def passes(self, batch: Batch) -> NDArray[np.bool_]:
         """Tell for each flow whether it passes."""
 
@@ -48,6 +44,10 @@ class TagEntry:
     high: int
     negated: bool
 
+    def __str__(self) -> str:
+        value = str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+        return f"-{value}" if self.negated else value
+
 
 @dataclass(frozen=True, slots=True)
 class TagFilter:
@@ -55,6 +55,11 @@ class TagFilter:
 
     column: str
     entries: tuple[TagEntry, ...]
+
+    @property
+    def last_asked(self) -> str | None:
+        """Return the entry behind which others are never asked, if there are any."""
+        return next((str(entry) for entry in self.entries[:-1] if entry.negated), None)
 
     def passes(self, batch: Batch) -> NDArray[np.bool_]:
         """Tell for each flow whether its tag passes; 0 is that of a flow without one."""
@@ -77,6 +82,11 @@ class LabelFilter:
     entries: tuple[str, ...]
     texts: Texts
     column: str = "label"
+
+    @property
+    def last_asked(self) -> str | None:
+        """Return the entry behind which others are never asked, if there are any."""
+        return next((entry for entry in self.entries[:-1] if entry.startswith("-")), None)
 
     def passes(self, batch: Batch) -> NDArray[np.bool_]:
         """Tell for each flow whether one of its labels passes."""

@@ -3,51 +3,87 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flowcorr.columns._texts import Texts
-from flowcorr.correlate.filters import Filter, FilterError, parse_label_filter, parse_tag_filter
+from flowcorr.columns.builtin import BUILTIN
+from flowcorr.columns.layout import Layout
+from flowcorr.correlate._packet_program import COLUMNS, PacketFilter
+from flowcorr.correlate.filters import (
+    Filter,
+    FilterError,
+    LabelFilter,
+    TagFilter,
+    parse_label_filter,
+    parse_tag_filter,
+)
+from flowcorr.daemon.packet_filters import ExpressionError, compile_expression, expressions_of
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from routed.plumbing.config import Configuration
 
-#: Key and column of each filter, in the order in which they are asked.
-KEYS: Final = (("pre_tag_filter", "tag"), ("pre_tag2_filter", "tag2"), ("pre_tag_label_filter", "label"))
+
+@dataclass(frozen=True, slots=True)
+class FilterKind:
+    """One key: the columns that its filter reads, and how it is made of its text."""
+
+    columns: tuple[str, ...]
+    make: Callable[[str, Layout, Texts], Filter]
+
+
+def _packet_filter(text: str, layout: Layout, _texts: Texts) -> Filter:
+    return PacketFilter(layout, [compile_expression(one) for one in expressions_of(text)])
+
+
+def _tag_filter(text: str, _layout: Layout, _texts: Texts, column: str) -> Filter:
+    return parse_tag_filter(column, text)
+
+
+def _label_filter(text: str, _layout: Layout, texts: Texts) -> Filter:
+    return parse_label_filter(text, texts)
+
+
+#: By key, in the order in which they are asked.
+KINDS: Final[Mapping[str, FilterKind]] = {
+    "aggregate_filter": FilterKind(COLUMNS, _packet_filter),
+    "pre_tag_filter": FilterKind(("tag",), partial(_tag_filter, column="tag")),
+    "pre_tag2_filter": FilterKind(("tag2",), partial(_tag_filter, column="tag2")),
+    "pre_tag_label_filter": FilterKind(("label",), _label_filter),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class FilterSettings:
-    """The filters of a plugin, by column."""
+    """The filters of a plugin: keys and texts."""
 
     texts: tuple[tuple[str, str], ...]
 
     @property
     def columns(self) -> frozenset[str]:
         """Return the columns that they read."""
-        return frozenset(column for column, _ in self.texts)
+        return frozenset(column for key, _ in self.texts for column in KINDS[key].columns)
 
-    def make(self, texts: Texts) -> list[Filter]:
+    def make(self, layout: Layout, texts: Texts) -> list[Filter]:
         """Make the filters.
 
-        Raises: FilterError.
+        Raises: FilterError, ExpressionError.
         """
-        return [
-            parse_label_filter(text, texts) if column == "label" else parse_tag_filter(column, text)
-            for column, text in self.texts
-        ]
+        return [KINDS[key].make(text, layout, texts) for key, text in self.texts]
 
 
 def filter_settings(of_plugin: Configuration) -> FilterSettings:
     """Tell the filters of a plugin from what holds for it."""
-    return FilterSettings(tuple((column, of_plugin.of(key, str)) for key, column in KEYS if of_plugin.is_set(key)))
+    return FilterSettings(tuple((key, of_plugin.of(key, str)) for key in KINDS if of_plugin.is_set(key)))
 
 
 def filters_are_understood(c: Configuration, daemon: str) -> Iterator[Problem]:  # noqa: ARG001 (as all checks)
     """Refuse filters that cannot be understood, and those that would hold for no plugin."""
-    for key, column in KEYS:
+    layout = Layout(BUILTIN.values())
+    for key in KINDS:
         if c.is_set(key):
             text = f"{c.where(key)} {key} belongs to a plugin: write {key}[name]"
             yield Problem(Kind.BAD_VALUE, text)
@@ -55,7 +91,11 @@ def filters_are_understood(c: Configuration, daemon: str) -> Iterator[Problem]: 
             of_plugin = c.for_plugin(name)
             if not of_plugin.is_set(key):
                 continue
+            where = f"{of_plugin.where(key)} {key}[{name}]"
             try:
-                FilterSettings(((column, of_plugin.of(key, str)),)).make(Texts())
-            except FilterError as error:
-                yield Problem(Kind.BAD_VALUE, f"{of_plugin.where(key)} {key}[{name}]: {error}")
+                [made] = FilterSettings(((key, of_plugin.of(key, str)),)).make(layout, Texts())
+            except (FilterError, ExpressionError) as error:
+                yield Problem(Kind.BAD_VALUE, f"{where}: {error}")
+                continue
+            if isinstance(made, TagFilter | LabelFilter) and (last := made.last_asked) is not None:
+                yield Problem(Kind.ADVICE, f"{where}: what stands behind {last} is never asked")

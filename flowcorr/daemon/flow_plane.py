@@ -96,7 +96,7 @@ class FlowPlane:
         self._pipeline = Pipeline(self._texts, self._prepare, [], [])
         self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, reactor)
         self._taggers: list[Tagger] = []
-        self._filters = {name: one.make(self._texts) for name, one in settings.filters.items()}
+        self._filters = {name: one.make(self._layout, self._texts) for name, one in settings.filters.items()}
         self._install_maps()
         self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
         register(self.metrics, intake, self._inputs.dropped)

@@ -30,7 +30,7 @@ OF_OTHERS: Final = (
 )
 COLLECTORS: Final = ("nfacctd", "sfacctd")
 #: Without these, flows would be in the totals that were not to be.
-NEEDED: Final = frozenset({"aggregate_filter", "tunnel_0"})
+NEEDED: Final = frozenset({"tunnel_0"})
 
 
 def keys_are_built(c: Configuration, daemon: str) -> Iterator[Problem]:

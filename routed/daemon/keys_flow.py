@@ -101,6 +101,14 @@ CORRELATION: Final = Group(
         _map("bgp_src_local_pref_map", PATH, None, "local preference of a source"),
         _map("bgp_src_med_map", PATH, None, "multi-exit discriminator of a source"),
         _map("pre_tag_map", PATH, None, "tags of flows", is_global=False),
+        _plugin(
+            "aggregate_filter", TEXT, None, "flows that a plugin takes: expressions of tcpdump, of which one must hold"
+        ),
+        _plugin("pre_tag_filter", TEXT, None, "tags of the flows that a plugin takes: `N`, `N-M`, `-N`, 0 for none"),
+        _plugin("pre_tag2_filter", TEXT, None, "the same of second tags"),
+        _plugin("pre_tag_label_filter", TEXT, None, "labels of the flows that a plugin takes: `null` for none"),
+        _plugin("post_tag", TEXT, None, "tag of all records of a plugin"),
+        _plugin("post_tag2", TEXT, None, "second tag of all records of a plugin"),
         _plugin_map("networks_file", PATH, None, "AS numbers, prefixes and next hops, as pmacct or pyasn write them"),
         _plugin("networks_file_filter", BOOLEAN, OFF, "hosts and networks that the networks_file lacks are left out"),
         _plugin("networks_file_no_lpm", BOOLEAN, OFF, "what the networks_file has wins whatever the length"),
@@ -196,10 +204,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "telemetry_dump_": f"file output refresh_time time_slots workers latest_file {_AMQP} {_KAFKA}",
     "tmp_": "telemetry_decode_cisco_v1_json_string",
     "": """
-        aggregate_filter aggregate_unknown_etype avro_buffer_size
+        aggregate_unknown_etype avro_buffer_size
         avro_schema_file avro_schema_output_file dtls_path geoip_ipv4_file
-        geoip_ipv6_file geoipv2_file post_tag post_tag2
-        pre_tag_filter pre_tag2_filter pre_tag_label_filter promisc sampling_rate
+        geoip_ipv6_file geoipv2_file promisc sampling_rate
         snaplen tunnel_0
     """,
 }

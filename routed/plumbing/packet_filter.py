@@ -12,6 +12,7 @@ from routed.plumbing.pcap import MAX_CAPTURED, CaptureError, Packet
 
 #: Names to try when the system cannot say where the library is.
 _LIBRARIES: Final = ("libpcap.so.1", "libpcap.so.0.8")
+_INSTRUCTION_OCTETS: Final = 8
 _NETMASK_UNKNOWN: Final = 0xFFFF_FFFF
 #: Where the number in a file (LINKTYPE) is not that of the library (DLT) on Linux.
 _LIBRARY_LINK_TYPES: Final = {101: 12}
@@ -63,6 +64,15 @@ class PacketFilter:
             library.pcap_close(handle)
         weakref.finalize(self, library.pcap_freecode, ctypes.byref(program))
         self._programs[link_type] = program
+
+    def instructions(self, link_type: int) -> bytes:
+        """Return the program for a link type: n x `struct bpf_insn`, 8 octets in the order of this machine.
+
+        Raises: CaptureError as `compile` does.
+        """
+        self.compile(link_type)
+        program = self._programs[link_type]
+        return ctypes.string_at(program.instructions, _INSTRUCTION_OCTETS * program.length)
 
     def passes(self, packet: Packet) -> bool:
         """Say whether a packet is wanted; compiles as `compile` does."""

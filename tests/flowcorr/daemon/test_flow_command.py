@@ -20,7 +20,12 @@ def checked(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str], main=
 
 @pytest.mark.parametrize("main", [nfacctd, sfacctd])
 def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str], main) -> None:
-    assert checked(tmp_path, "plugin_pipe_size[a]: 1000\nmaps_entries: 1000\n", capsys, main) == (0, "")
+    assert checked(
+        tmp_path,
+        "plugin_pipe_size[a]: 1000\nmaps_entries: 1000\npre_tag_filter[a]: 1-5,-7\naggregate_filter[a]: tcp port 80\n",
+        capsys,
+        main,
+    ) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +43,9 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("bgp_peer_src_as_type: map", "[f:4] bgp_peer_src_as_type: bgp_peer_src_as_map is missing"),
         ("pre_tag_filter: 1", "[f:4] pre_tag_filter belongs to a plugin: write pre_tag_filter[name]"),
         ("pre_tag_filter[a]: x", "[f:4] pre_tag_filter[a]: 'x' is none of N, N-M, -N, -N-M"),
-        ("aggregate_filter[a]: tcp", "[f:4] aggregate_filter[a]: not built yet"),
+        ("aggregate_filter[a]: src net", "[f:4] aggregate_filter[a]: filter 'src net': "),
+        ("aggregate_filter[a]: tcp, ", "[f:4] aggregate_filter[a]: an expression is empty"),
+        ("aggregate_filter: tcp", "[f:4] aggregate_filter belongs to a plugin: write aggregate_filter[name]"),
         ("aggregate_primitives: /nowhere", "[f:4] aggregate_primitives: [/nowhere] No such file or directory"),
         ("pcap_savefile: /tmp/x\nnfacctd_ip: ::1", "[f:4] pcap_savefile: pcap_savefile and nfacctd_ip exclude"),
         ("aggregate[a]: src_hots", "src_host"),
@@ -59,6 +66,8 @@ def test_what_cannot_be_is_refused_with_its_place(
     ("line", "said"),
     [
         ("bgp_daemon: true\nnfacctd_as: bgp\nnfacctd_peer_as[a]: true", "[f:6] nfacctd_peer_as: does nothing"),
+        ("pre_tag_filter[a]: -6,-7", "[f:4] pre_tag_filter[a]: what stands behind -6 is never asked"),
+        ("pre_tag_label_filter[a]: a,-b,c", "[f:4] pre_tag_label_filter[a]: what stands behind -b is never asked"),
         ("nfacctd_prot: 1", "[f:4] Unknown key: nfacctd_prot. Ignored. Did you mean nfacctd_port?"),
     ],
 )

@@ -191,7 +191,8 @@ FLOW_NAMES = set(PLUGIN_NAMES.split()) | {
         f"networks_{name}"
         for name in ("file", "file_filter", "file_no_lpm", "mask", "no_mask_if_zero", "cache_entries")
     ),
-    *("ports_file", "protos_file", "tos_file", "aggregate_filter"),
+    *("ports_file", "protos_file", "tos_file", "aggregate_filter", "post_tag", "post_tag2"),
+    *("pre_tag_filter", "pre_tag2_filter", "pre_tag_label_filter"),
 }
 
 
