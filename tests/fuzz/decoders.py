@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from routed.daemon.keys import KEYS
+from routed.model.isis_event import AdjacencyUp, CsnpReceived, LspReceived, PsnpReceived
 from routed.model.rtr_event import PrefixRun, ResponseBegun, ResponseEnded
 from routed.octets import Cursor, WireError
 from routed.plumbing.config import configure
@@ -24,8 +25,12 @@ from routed.query.path_expression import PathExpressionError, compile_path_expre
 from routed.query.request import Question
 from routed.rib._condition import Condition
 from routed.rib._vrps import PayloadError, Payloads, Vrps
+from routed.rib.lsdb import Lsdb
 from routed.service.conditions import compile_condition
 from routed.service.questions import families_of, rd_of
+from routed.session.isis_adjacency import CircuitSettings, IsisAdjacency
+from routed.session.isis_flooding import Flooding
+from routed.session.isis_own_lsp import OwnLsp, own_template
 from routed.session.rtr_client import RtrClient
 from routed.wire.bgp._stream import Stream
 from routed.wire.bgp.capability import decode_capability
@@ -39,11 +44,15 @@ from routed.wire.bmp import _stream as bmp_stream
 from routed.wire.bmp import message as bmp
 from routed.wire.bmp.header import frame
 from routed.wire.family import STORABLE
+from routed.wire.isis.codepoints import AdjacencyState, CircuitType
+from routed.wire.isis.gre import decode_gre
+from routed.wire.isis.hello import P2pHello, encode_p2p_hello
+from routed.wire.isis.three_way import ThreeWay
 from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
 from routed.wire.proxy_protocol import PrefaceReader
 from routed.wire.rtr.codepoints import VERSIONS
-from tests.fuzz.mutate import mutate, mutate_update, with_true_length
+from tests.fuzz.mutate import mutate, mutate_isis, mutate_update, with_true_length
 from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
 from tests.oracles.compiled import CompiledPeer
@@ -72,7 +81,8 @@ ORACLE_CONTEXTS: Final = tuple(
     for add_path in (frozenset(), frozenset(ADDRESS_OCTETS))
 )
 
-#: What we may say to a cache because of one short input: a query for each notify, and one Error Report. Units: octets.
+#: What we may say because of one short input: to a cache a query for each notify and an Error Report, to a neighbour
+#: hellos, our LSP and acknowledgements. Units: octets.
 MAX_ANSWER: Final = 16_384
 
 #: What the stream cutter lets through (RFC 4271 section 6.1).
@@ -322,7 +332,44 @@ def converse(octets: bytes) -> None:
         list(vrps.payloads())
 
 
+def hear_neighbor(octets: bytes) -> object:
+    """Let the neighbour of an adjacency that is up say this twice, and keep its database; what we answer is little."""
+    us, them = b"\0\0\0\0\0\1", b"\0\0\0\0\0\2"
+    adjacency = IsisAdjacency(CircuitSettings(system_id=us, areas=(b"\x49",), mtu=500))
+    own = OwnLsp(own_template(us, (b"\x49",), (), (), "us"))
+    flooding = Flooding(Lsdb(), own, 1)
+    hello = P2pHello(
+        circuit_type=CircuitType.LEVEL_2,
+        source=them,
+        hold_time=30,
+        three_way=ThreeWay(AdjacencyState.INITIALIZING, 1, us, 1),
+    )
+    adjacency.start(0.0)
+    sent: list[bytes] = []
+    for now, pdu in enumerate((encode_p2p_hello(hello), octets, octets)):
+        for event in adjacency.receive(pdu, now):
+            match event:
+                case AdjacencyUp(system_id=system_id):
+                    own.up(1, system_id, now)
+                    sent += flooding.up(now)
+                case LspReceived(lsp=lsp):
+                    sent += flooding.lsp(lsp, now)[1]
+                case CsnpReceived(csnp=csnp):
+                    sent += flooding.csnp(csnp, now)
+                case PsnpReceived(psnp=psnp):
+                    sent += flooding.psnp(psnp, now)
+        own.timeout(now)
+        adjacency.timeout(now)
+        sent += [*adjacency.take_outbox(), *flooding.tick(now), *own.take_outbox(1, now)]
+    assert sum(map(len, sent)) < MAX_ANSWER + len(octets), "a neighbour makes us talk"
+    return sent
+
+
 DECODERS: Final = (
+    Decoder(
+        name="isis", decode=hear_neighbor, seeds=partial(corpus, "isis"), mutate=mutate_isis, mutations=2_000, raises=()
+    ),
+    Decoder(name="gre", decode=decode_gre, seeds=partial(corpus, "gre")),
     Decoder(name="rtr", decode=converse, seeds=partial(corpus, "rtr"), is_compiled=True, raises=()),
     Decoder(
         name="update path",

@@ -106,6 +106,15 @@ def mutate_update(update: bytes, seed: int, donors: Sequence[bytes]) -> bytes:
     return _join(withdrawn, attributes, nlri)
 
 
+def mutate_isis(pdu: bytes, seed: int, donors: Sequence[bytes]) -> bytes:
+    """Damage a PDU of IS-IS, of which the length mostly stays true."""
+    damaged = mutate(pdu, seed, donors)
+    if len(damaged) < 20 or seed % 5 == 0:
+        return damaged
+    at = 17 if damaged[4] & 0x1F in (15, 16, 17) else 8
+    return damaged[:at] + min(len(damaged), 0xFFFF).to_bytes(2, "big") + damaged[at + 2 :]
+
+
 def with_true_length(message: bytes) -> bytes:
     """Let the header of a BGP message tell its length again."""
     length = min(len(message), 0xFFFF)

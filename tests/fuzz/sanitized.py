@@ -26,7 +26,14 @@ PARTS: Final = ("routed", "flowcorr", "lg", "tests", "examples", "pyproject.toml
 LEFT_OUT: Final = shutil.ignore_patterns("*.so", "*.c", "*.o", "__pycache__", ".hypothesis", "build")
 
 #: Properties of what is written in Python: there is nothing in them for the sanitizers.
-PURE: Final = ("test_bmp", "test_bmp_collector", "test_bmp_os_ken", "test_os_ken", "test_update_oracle")
+PURE: Final = (
+    "test_bmp",
+    "test_bmp_collector",
+    "test_bmp_os_ken",
+    "test_isis_scapy",
+    "test_os_ken",
+    "test_update_oracle",
+)
 
 #: What the modules are compiled with in place of their usual optimisation.
 FLAGS: Final = ("-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
