@@ -267,12 +267,14 @@ cdef class Walk:
 
     cdef event read_samples(self, const datagram *d, Batch batch) noexcept nogil:
         cdef span s, body
+        cdef size_t start
         cdef sample_outcome outcome
         cdef exporter *e = &self.exporters.items[self.slot]
         while self.samples and self.end - self.at >= 4:
             if batch.count == batch.capacity:
                 return FULL
-            s.at, s.end = d.octets + self.at, d.octets + self.end
+            start = self.at
+            s.at, s.end = d.octets + start, d.octets + self.end
             outcome = read_sample(
                 &self.sample_plan.c, self.version - SFLOW, &s, &body, batch, self.texts, &self.context, &e.sources)
             self.samples -= 1
@@ -288,7 +290,7 @@ cdef class Walk:
             elif outcome == SAMPLE_SKIPPED:
                 self.samples_skipped += 1
             elif self.wants_counters:
-                self.event_at, self.event_length = <size_t>(body.at - d.octets), <size_t>(body.end - body.at)
+                self.event_at, self.event_length = start, self.at - start
                 return COUNTERS
         if self.samples:
             self.count_refusal(SAMPLE)

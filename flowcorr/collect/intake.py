@@ -367,7 +367,10 @@ class Intake:
     def _report_counters(self) -> None:
         exporter = self.exporters[self._walk.exporter]
         _, _, now = self._walk.sender
-        self._report(model.CounterSample(exporter.address, exporter.version, now, self._walk.octets))
+        walk = self._walk
+        self._report(
+            model.CounterSample(exporter.address, exporter.version, exporter.domain, walk.received, now, walk.octets)
+        )
 
     # counters
 

@@ -20,11 +20,12 @@ from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
 from flowcorr.correlate.maps import tagger
 from flowcorr.correlate.own_columns import OwnColumns
 from flowcorr.correlate.views import Exporter, Views
+from flowcorr.daemon.counters import make_counter_log
 from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
 from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
-from flowcorr.service.input_statistics import register
+from flowcorr.service.input_statistics import register, status_lines
 from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from flowcorr.correlate._match import Tagger
     from flowcorr.correlate.correlation import Correlation
     from flowcorr.daemon.settings import FlowSettings
+    from flowcorr.service.counter_log import CounterLog
     from routed.plumbing.log import Log
 
 #: Between two looks at exporters that are silent and records that wait for templates. Units: seconds.
@@ -88,6 +90,10 @@ class FlowPlane:
         self._templates: TemplateFile | None = None
         if settings.templates is not None:
             self._templates = TemplateFile(reactor, settings.templates, intake, log.warning)
+        self._counter_log: CounterLog | None = None
+        if settings.counters is not None:
+            self._counter_log = make_counter_log(settings.counters, reactor, threads, settings.process.owner, log)
+            self.metrics.add("sflow_counters", self._counter_log.counters)
         self._views: list[Views] = []
         self._sources: list[Source] = []
         self._facts: list[Facts] = []
@@ -127,6 +133,8 @@ class FlowPlane:
             call.stop()
         for plugin in self._plugins:
             await plugin.stop()
+        if self._counter_log is not None:
+            await self._counter_log.close()
         await self._routing.stop()
 
     def reopen(self) -> None:
@@ -134,6 +142,15 @@ class FlowPlane:
         self._routing.reopen()
         for plugin in self._plugins:
             plugin.reopen()
+        if self._counter_log is not None:
+            self._counter_log.reopen()
+
+    def tell_statistics(self) -> None:
+        """Say in the log what every exporter has sent."""
+        inputs = self._settings.inputs
+        where = f"{inputs.udp.address or '::'}:{inputs.udp.port}"
+        for line in status_lines(self._flows.intake, where, time.time()):
+            self._log.info(line)
 
     def serve_reload(self, reload: Any) -> None:
         """Let others than signals ask for a reload."""
@@ -274,6 +291,8 @@ class FlowPlane:
         self._reports(event)
         if self._templates is not None:
             self._templates.hear(event)
+        if self._counter_log is not None:
+            self._counter_log.hear(event)
 
     def _exporter_of(self, slot: int) -> Exporter:
         exporter = self._flows.intake.exporters[slot]

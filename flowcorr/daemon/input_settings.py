@@ -74,6 +74,7 @@ def intake_settings(c: Configuration, daemon: str, custom: Sequence[CustomPrimit
     is_netflow = daemon == "nfacctd"
     return IntakeSettings(
         is_sflow=not is_netflow,
+        wants_counters=not is_netflow and c.is_set("sfacctd_counter_file"),
         decode=DecodeSettings(
             use_ip_next_hop=c.of("use_ip_next_hop", bool),
             asa_bi_flow=c.of("tmp_asa_bi_flow", bool),
@@ -82,6 +83,10 @@ def intake_settings(c: Configuration, daemon: str, custom: Sequence[CustomPrimit
             ignore_exporter_address=c.of(f"{daemon}_ignore_exporter_address", bool),
             renormalize=c.of(f"{daemon}_renormalize", bool),
             external_rate=c.maybe(f"{daemon}_ext_sampling_rate", int) or 0,
+            precise_uptime=is_netflow and c.of("nfacctd_precise_uptime", bool),
+            split_biflows=c.of("nfacctd_split_biflows", bool),
+            accept_any_type=c.of("aggregate_unknown_etype", bool),
+            rebase_port=(c.maybe("tunnel_0", int) or 0) if not is_netflow else 0,
             custom=tuple(custom),
         ),
         account_options=is_netflow and c.of("nfacctd_account_options", bool),
@@ -98,6 +103,8 @@ def input_is_built(c: Configuration, daemon: str) -> Iterator[Problem]:
         key = f"{daemon}_{end}"
         if c.registry.find(key) is not None and c.is_set(key):
             yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: {what} input is not built yet")
+    if c.is_set("tunnel_0") and daemon == "nfacctd":
+        yield Problem(Kind.CONFLICT, f"{c.where('tunnel_0')} tunnel_0: not built yet for frames in NetFlow and IPFIX")
     if c.is_set("pcap_savefile") and c.is_set(f"{daemon}_ip"):
         text = f"pcap_savefile and {daemon}_ip exclude each other"
         yield Problem(Kind.CONFLICT, f"{c.where('pcap_savefile')} pcap_savefile: {text}")

@@ -13,13 +13,14 @@ from flowcorr.daemon.flow_maps import FileSettings
 from flowcorr.daemon.input_settings import InputSettings, input_settings, intake_settings
 from flowcorr.daemon.plugins import PluginSettings, plugin_settings
 from flowcorr.service.custom_primitives import PrimitivesError, parse_custom_primitives
-from routed.daemon.plane import RoutingSettings, log_settings, process_settings, routing_settings
+from routed.daemon.plane import RoutingSettings, exact_times, log_settings, process_settings, routing_settings
 from routed.plumbing.maps import Limits
+from routed.plumbing.names import NameTemplate
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from flowcorr.collect.settings import IntakeSettings
     from flowcorr.correlate.correlation import Correlation
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 
 #: Owner of files that are not written.
 NOBODY = Owner()
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSettings:
+    """Where counter samples are logged. `exact` writes a time in seconds since 1970."""
+
+    file: NameTemplate
+    exact: Callable[[float], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +55,7 @@ class FlowSettings:
     intake: IntakeSettings
     inputs: InputSettings
     templates: Path | None  # where they are kept over a restart
+    counters: CounterSettings | None
     plugins: tuple[PluginSettings, ...]
     filters: Mapping[str, FilterSettings]  # by name of the plugin
 
@@ -79,9 +89,15 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
         intake=intake_settings(c, daemon, tuple(custom.values())),
         inputs=input_settings(c, daemon),
         templates=_path(c, "nfacctd_templates_file") if daemon == "nfacctd" else None,
+        counters=_counters(c, daemon),
         plugins=plugins,
         filters={plugin.declared.name: filter_settings(c.for_plugin(plugin.declared.name)) for plugin in plugins},
     )
+
+
+def _counters(c: Configuration, daemon: str) -> CounterSettings | None:
+    name = c.maybe("sfacctd_counter_file", NameTemplate) if daemon == "sfacctd" else None
+    return None if name is None else CounterSettings(name, exact_times(c))
 
 
 def limits_of(c: Configuration) -> Limits:

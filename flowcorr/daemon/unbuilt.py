@@ -1,4 +1,4 @@
-"""Keys of flow daemons that do nothing yet: said at start, and refused where counting on would count wrongly."""
+"""Keys of flow daemons that do nothing yet: said at start."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ OF_OTHERS: Final = (
     "uacctd_",
 )
 COLLECTORS: Final = ("nfacctd", "sfacctd")
-#: Without these, flows would be in the totals that were not to be.
-NEEDED: Final = frozenset({"tunnel_0"})
 
 
 def keys_are_built(c: Configuration, daemon: str) -> Iterator[Problem]:
@@ -45,7 +43,4 @@ def _unbuilt(c: Configuration, settings: Mapping[str, Setting], scope: str, daem
         key = c.registry[name]
         if key.status is not Status.FLOW or name.startswith(others) or key.meaning:
             continue
-        if name in NEEDED:
-            yield Problem(Kind.CONFLICT, f"{setting.where} {name}{scope}: not built yet")
-        else:
-            yield Problem(Kind.ADVICE, f"{setting.where} {name}{scope}: not built yet. Ignored.")
+        yield Problem(Kind.ADVICE, f"{setting.where} {name}{scope}: not built yet. Ignored.")

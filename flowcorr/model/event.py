@@ -95,9 +95,11 @@ class SequenceJump:
 
 @dataclass(frozen=True, slots=True)
 class CounterSample:
-    """A counter sample of sFlow, as it came."""
+    """A counter sample of sFlow, as it came: from its format on. `sequence` is that of its datagram."""
 
     address: bytes
     version: int
+    domain: int
+    sequence: int
     arrival: int  # microseconds since 1970
     octets: bytes

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import IPv6Address
+from itertools import islice
 from typing import Final
 
 from flowcorr.collect.intake import Intake
@@ -33,6 +34,8 @@ _OF_EXPORTERS: Final = (
     ("exporter_unknown_template", "sets of an exporter that came before their template", "unknown_template"),
     ("exporter_refused", "datagrams, sets and records of an exporter that were refused", "refused"),
 )
+#: Exporters that are told of in the log: telling takes a moment in which nothing is read.
+MOST_LINES: Final = 10_000
 #: Versions of sFlow are that much more, in an exporter.
 _SFLOW: Final = 100
 
@@ -62,7 +65,7 @@ def register(registry: Registry, intake: Intake, dropped: Callable[[], int]) -> 
 def status_lines(intake: Intake, collector: str, now: float) -> Iterator[str]:
     """Iterate over the lines that tell the state of each exporter; `collector` is where they send to."""
     yield "+++"
-    for slot, exporter in intake.exporters.items():
+    for slot, exporter in islice(intake.exporters.items(), MOST_LINES):
         counted = intake.statistics(slot)
         good = counted["datagrams"] - counted["jumps_forward"] - counted["jumps_backward"]
         yield (
@@ -70,6 +73,8 @@ def status_lines(intake: Intake, collector: str, now: float) -> Iterator[str]:
             f"packets={counted['datagrams']} bytes={counted['octets']} seq_good={good} "
             f"seq_jmp_fwd={counted['jumps_forward']} seq_jmp_bck={counted['jumps_backward']}"
         )
+    if len(intake.exporters) > MOST_LINES:
+        yield f"stats [{collector}] {len(intake.exporters) - MOST_LINES} more exporters: /metrics has them all"
     yield f"stats [{collector}] time={int(now)} discarded_packets={sum(intake.refused.values())}"
     yield "---"
 

@@ -15,7 +15,7 @@ from routed.plumbing.names import Variable
 from routed.plumbing.queue import Bounds
 from routed.plumbing.registered import RegisteredCarrier
 from routed.plumbing.schema_registry import SchemaRegistry, Subject, http_agent
-from routed.plumbing.sink import NO_WATCH, PoolThreads, SinkState, Watch
+from routed.plumbing.sink import NO_WATCH, PoolThreads, Watch, report_sink
 from routed.plumbing.sink_broker import BrokerOptions, BrokerSink
 from routed.plumbing.spool import Spool
 from routed.service.dump_place import BrokerDump
@@ -140,13 +140,3 @@ def writer_id(settings: CommonSettings) -> str:
         Variable.BUILD: build(),
     }
     return settings.writer_id.expand(values)
-
-
-def report_sink(log: Log, state: SinkState) -> None:
-    """Say that the condition of a destination has changed."""
-    if state.failing:
-        log.error(f"[{state.name}] {state.reason}: retrying, {state.rows_queued} rows wait, {state.rows_lost} lost")
-    elif state.reason:
-        log.warning(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
-    else:
-        log.info(f"[{state.name}] written again, {state.rows_lost} rows lost")

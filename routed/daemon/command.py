@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
@@ -59,6 +59,14 @@ class Plane(Protocol[S_contra]):
 
     def serve_reload(self, reload: AskReload, /) -> None:
         """Let others than signals ask for a reload."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A plane that has something to say when it is asked how things are."""
+
+    def tell_statistics(self) -> None:
+        """Say in the log how things are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +222,14 @@ def serve(reactor: DaemonReactor, plane: Plane[Any], life: Life) -> None:
             life.detached.ready()
 
     install_signals(
-        reactor, Lifecycle(stop=end.signalled, reopen=reopen, reload=life.reload.signalled, abort=end.abort)
+        reactor,
+        Lifecycle(
+            stop=end.signalled,
+            reopen=reopen,
+            reload=life.reload.signalled,
+            abort=end.abort,
+            tell=plane.tell_statistics if isinstance(plane, Telling) else None,
+        ),
     )
     gc.collect()
     gc.freeze()  # modules and settings live as long as the process: no collection need look at them again

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from routed.daemon.values import SOCKET_BUFFER
+from routed.daemon.values import PEER_NAME, SOCKET_BUFFER, VXLAN_PORT
 from routed.plumbing.config import Daemons, Group, Key, Status
-from routed.plumbing.values import ADDRESS, BOOLEAN, OFF, ON, PATH, PORT, TEXT, at_least, between, list_of
+from routed.plumbing.values import ADDRESS, BOOLEAN, OFF, ON, PATH, PORT, TEXT, at_least, between, list_of, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,14 @@ NETFLOW: Final = Group(
         _key("nfacctd_pre_processing_checks", BOOLEAN, OFF, "refuse sets whose padding is not zero"),
         _key("nfacctd_templates_file", PATH, None, "templates are kept here over a restart"),
         _key("nfacctd_pro_rating", BOOLEAN, OFF, "spread long flows over the time bins they last", is_global=False),
+        _ours(
+            "nfacctd_split_biflows",
+            BOOLEAN,
+            ON,
+            "what a record counts of the reverse direction is a row of its own",
+            source="RFC 5103",
+        ),
+        _ours("nfacctd_precise_uptime", BOOLEAN, OFF, "times from uptimes of NetFlow keep their milliseconds"),
         _key("tmp_asa_bi_flow", BOOLEAN, OFF, "counters of both directions as bytes and packets"),
     ),
 )
@@ -68,7 +76,18 @@ NETFLOW: Final = Group(
 SFLOW: Final = Group(
     "sFlow",
     "What `sfacctd` reads: sFlow v2, v4 and v5 over UDP.",
-    tuple(_of_both("sfacctd", 6_343)),
+    (
+        *_of_both("sfacctd", 6_343),
+        _key(
+            "sfacctd_counter_file",
+            PEER_NAME,
+            None,
+            "file that counter samples are appended to; variables: one per agent",
+        ),
+        _key("sfacctd_counter_output", one_of("json"), "json", "their encoding"),
+        _key("tunnel_0", VXLAN_PORT, None, "UDP port of the VXLAN whose inner frames are what counts"),
+        _key("aggregate_unknown_etype", BOOLEAN, OFF, "sampled packets other than IP count too"),
+    ),
 )
 
 EXPORTERS: Final = Group(

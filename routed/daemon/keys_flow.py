@@ -160,7 +160,7 @@ _NAMES: Final[Mapping[str, str]] = {
         {_COLLECTOR} dtls_port templates_port templates_receiver
     """,
     "sfacctd_": _COLLECTOR,
-    "sfacctd_counter_": f"file output {_AMQP} amqp_retry {_KAFKA} kafka_retry",
+    "sfacctd_counter_": f"{_AMQP} amqp_retry {_KAFKA} kafka_retry",
     "pmacctd_": f"{_PROBE} nonroot pipe_size time_new",
     "uacctd_": f"{_PROBE} direction group nl_size threshold",
     "pcap_": """
@@ -204,10 +204,10 @@ _NAMES: Final[Mapping[str, str]] = {
     "telemetry_dump_": f"file output refresh_time time_slots workers latest_file {_AMQP} {_KAFKA}",
     "tmp_": "telemetry_decode_cisco_v1_json_string",
     "": """
-        aggregate_unknown_etype avro_buffer_size
+        avro_buffer_size
         avro_schema_file avro_schema_output_file dtls_path geoip_ipv4_file
         geoip_ipv6_file geoipv2_file promisc sampling_rate
-        snaplen tunnel_0
+        snaplen
     """,
 }
 

@@ -34,7 +34,7 @@ SIGNALS: Final = (
     Item("SIGTERM, SIGINT", "end gracefully; a second one ends at once, with status 1"),
     Item("SIGHUP", "open log files again"),
     Item("SIGUSR2", "read maps, certificates and configuration again, whole or not at all"),
-    Item("SIGUSR1", "ignored"),
+    Item("SIGUSR1", "flow daemons: say in the log what every exporter has sent; others ignore it"),
 )
 STATUS: Final = (
     Item("0", "ended by a signal; or a configuration was checked and is good"),

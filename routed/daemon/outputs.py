@@ -6,11 +6,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from routed.daemon.brokers import SPARE, Brokers, report_sink, writer_id
+from routed.daemon.brokers import SPARE, Brokers, writer_id
 from routed.daemon.encodings import encoding_of, schemas_of, write_schemas
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.queue import Bounds
-from routed.plumbing.sink import FileOptions, PoolThreads, Sink, Watch
+from routed.plumbing.sink import FileOptions, PoolThreads, Sink, Watch, report_sink
 from routed.plumbing.sink_file import FileSink
 from routed.service.bmp_records import mark_keys
 from routed.service.dump import Dumper

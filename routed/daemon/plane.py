@@ -14,10 +14,12 @@ from routed.daemon.settings import (
     pmbmpd_settings,
     problem_lines,
     process_settings,
+    render_settings,
 )
 from routed.daemon.settings_glass import GlassSettings, one_glass, unused
 from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
+from routed.service.records import TimeFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,11 +41,17 @@ __all__ = [
     "Command",
     "RoutingPlanes",
     "RoutingSettings",
+    "exact_times",
     "log_settings",
     "problem_lines",
     "process_settings",
     "routing_settings",
 ]
+
+
+def exact_times(c: Configuration) -> Callable[[float], bytes]:
+    """Return what writes a time, in seconds since 1970, with its microseconds as the operator wants times."""
+    return TimeFormat(render_settings(c)).exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,12 +82,20 @@ def _parse_router_id(text: str) -> ipaddress.IPv4Address:
     return address
 
 
+def _parse_vxlan_port(text: str) -> int:
+    kind, _, port = text.partition(",")
+    if kind.strip().lower() != "vxlan" or not 0 < int(port) < 1 << 16:
+        raise ValueError
+    return int(port)
+
+
 PEER_NAME: Final[Parser[NameTemplate]] = Parser(
     "a name with $peer_src_ip, $peer_tcp_port or the other names of the two", _parse_peer_name
 )
 DATED_NAME: Final[Parser[NameTemplate]] = Parser(
     "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_name
 )
+VXLAN_PORT: Final[Parser[int]] = Parser("`vxlan,` and a UDP port", _parse_vxlan_port)
 WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
 AMQP_HOSTS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_hosts)
 REGISTRY_URLS: Final[Parser[str]] = Parser("an address such as http://127.0.0.1:8081, or a list", _parse_registry)

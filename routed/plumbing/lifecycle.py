@@ -42,10 +42,13 @@ class Lifecycle:
     reopen: Callable[[], None]
     reload: Callable[[], None]
     abort: Callable[[str], None]
+    tell: Callable[[], None] | None = None
 
     def actions(self) -> Mapping[signal.Signals, Callable[[], None]]:
         """Return what each signal means."""
+        told = {} if self.tell is None else {signal.SIGUSR1: self.tell}
         return {
+            **told,
             signal.SIGINT: lambda: self.stop("SIGINT"),
             signal.SIGTERM: lambda: self.stop("SIGTERM"),
             signal.SIGHUP: self.reopen,

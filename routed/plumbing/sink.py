@@ -12,7 +12,7 @@ Every call and every callback happens in the reactor's thread.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorThreads
@@ -22,6 +22,9 @@ from twisted.python.failure import Failure
 
 from routed.plumbing.output_file import Owner
 from routed.plumbing.queue import Bounds
+
+if TYPE_CHECKING:
+    from routed.plumbing.log import Log
 
 T = TypeVar("T")
 
@@ -130,3 +133,13 @@ class Sink(Lane, Protocol):
 
     def close(self) -> Deferred[None]:
         """Flush and close; fires when nothing more will be written, and never fails."""
+
+
+def report_sink(log: "Log", state: SinkState) -> None:
+    """Say that the condition of a destination has changed."""
+    if state.failing:
+        log.error(f"[{state.name}] {state.reason}: retrying, {state.rows_queued} rows wait, {state.rows_lost} lost")
+    elif state.reason:
+        log.warning(f"[{state.name}] {state.reason}, {state.rows_lost} rows lost")
+    else:
+        log.info(f"[{state.name}] written again, {state.rows_lost} rows lost")

@@ -201,8 +201,9 @@ def test_who_sends_for_an_agent_must_be_allowed() -> None:
 def test_counter_samples_are_reported() -> None:
     i = source()
     counters = block(2, words(1, 2, 0))
-    assert len(i.take(v5(counters, flow(raw(frame())), counters))) == 1
-    assert [each.octets for each in i.events if isinstance(each, CounterSample)] == [words(1, 2, 0)] * 2
+    assert len(i.take(v5(counters, flow(raw(frame())), counters, sequence=7, sub_agent=3))) == 1
+    reported = [each for each in i.events if isinstance(each, CounterSample)]
+    assert reported == [CounterSample(packed(AGENT), 105, 3, 7, NOW * 1_000_000, counters)] * 2
 
 
 @pytest.mark.parametrize(("name", "rows", "counters"), [("v2", 1, 0), ("v4", 1, 1), ("v5", 3, 0)])

@@ -94,6 +94,11 @@ def test_a_life(daemon: Daemon) -> None:
         exporter.sendall(ipfix("192.0.2.3"))
         assert daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.3")["packets"] == 5
 
+    daemon.process.send_signal(signal.SIGUSR1)
+    daemon.wait_for_line("discarded_packets=0")
+    for domain in (0, 1):  # of NetFlow v5 and of IPFIX
+        assert f"stats [127.0.0.1:{daemon.udp}] agent=127.0.0.1:{domain} time=" in daemon.log.read_text()
+
     daemon.map.write_text("set_tag=2 ip=127.0.0.0/8 dst_net=192.0.2.4/32\nset_tag=nonsense ip=127.0.0.0/8\n")
     daemon.networks.write_text("65002,192.0.2.0/24\n65003,192.0.2.0/2")  # half written
     daemon.process.send_signal(signal.SIGUSR2)

@@ -1,5 +1,8 @@
 """What the input counts is to be had as metrics and as lines."""
 
+import pytest
+
+from flowcorr.service import input_statistics
 from flowcorr.service.input_statistics import register, status_lines
 from routed.plumbing.metrics import Registry
 from tests.flowcorr.exports import NOW, Input, v5, v5_record
@@ -25,6 +28,15 @@ def test_metrics_have_names_and_labels() -> None:
     assert found["flowcorr_input_dropped_total",] == 5
     assert found["flowcorr_input_refused_total", "short datagram"] == 1
     assert found["flowcorr_input_exporter_missing_total", "0", "192.0.2.7", "v5"] == 7
+
+
+def test_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_statistics, "MOST_LINES", 2)
+    i = Input("src_host")
+    for last in range(1, 6):
+        i.take(v5(v5_record()), sender=f"192.0.2.{last}")
+    lines = list(status_lines(i.intake, "::", NOW))
+    assert [line.split()[2] for line in lines[1:-2]] == ["agent=192.0.2.1:0", "agent=192.0.2.2:0", "3"]
 
 
 def test_lines_tell_the_state_of_each_exporter() -> None:

@@ -26,7 +26,7 @@ def test_lines_name_the_exporter() -> None:
     report(ExporterSeen(ROUTER, 9, 7))
     report(SequenceJump(ROUTER, 105, 0, 5, 9))
     report(TemplateRefused(bytes(15) + b"\x01", 10, 1, "it has no fields"))
-    report(CounterSample(ROUTER, 105, 0, b""))
+    report(CounterSample(ROUTER, 105, 0, 0, 0, b""))
     assert log.lines == [
         (Level.INFO, "[192.0.2.1/v9:7] new exporter"),
         (Level.WARN, "[192.0.2.1/sFlow v5:0] expecting flow '5' but received '9'"),

@@ -186,7 +186,8 @@ FLOW_NAMES = set(PLUGIN_NAMES.split()) | {
             "pro_rating",
         )
     ),
-    *("tmp_asa_bi_flow", "sampling_map", "aggregate_primitives"),
+    *("tmp_asa_bi_flow", "sampling_map", "aggregate_primitives", "aggregate_unknown_etype", "tunnel_0"),
+    *("sfacctd_counter_file", "sfacctd_counter_output"),
     *(
         f"networks_{name}"
         for name in ("file", "file_filter", "file_no_lpm", "mask", "no_mask_if_zero", "cache_entries")

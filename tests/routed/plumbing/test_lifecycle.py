@@ -43,6 +43,7 @@ def restored_signals() -> Iterator[None]:
         (signal.SIGTERM, "stop SIGTERM"),
         (signal.SIGHUP, "reopen"),
         (signal.SIGUSR2, "reload"),
+        (signal.SIGUSR1, "tell"),
     ],
 )
 def test_a_signal_is_acted_on_in_the_next_turn_of_the_reactor(number: signal.Signals, done: str) -> None:
@@ -55,6 +56,7 @@ def test_a_signal_is_acted_on_in_the_next_turn_of_the_reactor(number: signal.Sig
             reopen=lambda: told.append("reopen"),
             reload=lambda: told.append("reload"),
             abort=lambda name: told.append(f"abort {name}"),
+            tell=lambda: told.append("tell"),
         ),
     )
     os.kill(os.getpid(), number)
