@@ -62,9 +62,10 @@ class Enricher:
     """Looks the flows of a batch up and writes what the routes say into their columns.
 
     Args:
-        interfaces: whether views depend on the ifIndexes of a flow.
+        interfaces: whether views depend on the ifIndexes of a flow; after a change views are to be forgotten.
     """
 
+    interfaces: bool
     lookups: int
     found: int
     def __init__(

@@ -24,7 +24,7 @@ import secrets
 
 cdef enum:
     ADDRESS = 16
-    MAX_SOURCES = 2
+    MAX_SOURCES = 3                  # BGP, BMP, an IGP
     MAX_COLUMNS = 32                 # of one group
     NOT_ASKED = 0xFFFFFFFF
     AHEAD = 16                       # rows whose facts are asked for before they are read
@@ -243,13 +243,13 @@ cdef class Enricher:
     cdef Texts texts
     cdef tuple sources, groups
     cdef Py_ssize_t src_at, dst_at, exporter_at, rd_at, origin_at, next_hop_at, in_at, out_at
-    cdef bint interfaces
-    cdef uint32_t no_peer, no_route          # reasons
+    cdef bint reads_interfaces
+    cdef uint32_t no_peer, no_route, beaten  # reasons
     cdef readonly uint64_t lookups, found
 
     def __cinit__(self, layout not None, Texts texts not None, sources, groups, *, bint interfaces=False):
         cdef Group group
-        self.layout, self.texts, self.interfaces = layout, texts, interfaces
+        self.layout, self.texts = layout, texts
         self.sources, self.groups = tuple(sources), tuple(groups)
         if len(self.sources) > MAX_SOURCES:
             raise ValueError("more planes than there are")
@@ -264,11 +264,21 @@ cdef class Enricher:
         self.in_at, self.out_at = layout.offset("in_iface"), layout.offset("out_iface")
         if self.exporter_at < 0:
             raise ValueError("flows have no exporter")
-        if interfaces and min(self.in_at, self.out_at) < 0:
-            raise ValueError("views depend on interfaces that have no column")
+        self.interfaces = interfaces
         self.no_peer, self.no_route = texts.id_of(b"no peer"), texts.id_of(b"no route")
-        hold_text(texts, self.no_peer)
-        hold_text(texts, self.no_route)
+        self.beaten = texts.id_of(b"mask of the flow")
+        for text in (self.no_peer, self.no_route, self.beaten):
+            hold_text(texts, text)
+
+    @property
+    def interfaces(self):
+        return self.reads_interfaces
+
+    @interfaces.setter
+    def interfaces(self, bint value):
+        if value and min(self.in_at, self.out_at) < 0:
+            raise ValueError("views depend on interfaces that have no column")
+        self.reads_interfaces = value
 
     def __call__(self, Batch batch not None):
         self.enrich(batch)
@@ -329,7 +339,7 @@ cdef class Enricher:
                 asked.family |= <uint32_t>row[self.origin_at] << 8
             if self.rd_at >= 0:
                 memcpy(asked.rd, row + self.rd_at, 8)
-            if self.interfaces:
+            if self.reads_interfaces:
                 memcpy(&asked.in_iface, row + self.in_at, 4)
                 memcpy(&asked.out_iface, row + self.out_at, 4)
             if is_first or memcmp(&asked, &before, sizeof(question)):
@@ -344,6 +354,7 @@ cdef class Enricher:
         cdef size_t i
         cdef int at, best
         cdef unsigned int mask
+        cdef uint32_t why
         cdef uint8_t *row
         cdef const resolved *route
         cdef const resolved *candidate
@@ -366,10 +377,9 @@ cdef class Enricher:
                 candidate = &found[at][i]
                 if group.may_use[at] and candidate.path and (route == NULL or candidate.length > route.length):
                     best, route = at, candidate
-            if route != NULL and route.length < mask:
-                route = NULL
-            if route == NULL:
-                self.write_none(row, address_at, group, mask, self.saw_view(i, group))
+            if route == NULL or route.length < mask:
+                why = self.beaten if route != NULL else self.no_route if self.saw_view(i, group) else self.no_peer
+                self.write_none(row, address_at, group, mask, why)
                 continue
             self.found += 1
             source = self.sources[best]
@@ -426,7 +436,7 @@ cdef class Enricher:
         return 0
 
     cdef int write_none(
-        self, uint8_t *row, Py_ssize_t address_at, Group group, unsigned int mask, bint has_view,
+        self, uint8_t *row, Py_ssize_t address_at, Group group, unsigned int mask, uint32_t why,
     ) noexcept:
         """What columns hold where no route wins: what the protocol said if that counts, else nothing."""
         cdef int column, what
@@ -436,7 +446,7 @@ cdef class Enricher:
             if what == TAKES_ROA:
                 to[0] = UNKNOWN
             elif what == TAKES_REASON:
-                memcpy(to, &self.no_route if has_view else &self.no_peer, 4)
+                memcpy(to, &why, 4)
             elif what == TAKES_NET:
                 put_net(to, row + address_at, mask)
             elif group.keeps:

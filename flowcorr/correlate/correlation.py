@@ -69,6 +69,8 @@ TYPE_KEYS: Final[Mapping[str, str]] = {name: f"bgp_{name}_type" for name in _SOU
 _AS_NUMBERS: Final = frozenset({"dst_as", "peer_dst_as", "src_as", "peer_src_as"})
 _VALIDATED: Final = frozenset({"src_roa", "dst_roa"})
 _CARRIED: Final = frozenset({"as_path", "std_comm", "local_pref"})
+#: Columns that look-ups write when somebody asks for them.
+LOOKED_UP: Final = frozenset({*_DESTINATION, *_SOURCE_SIDE, *OWN, *_AS_NUMBERS, *_SOURCE_FACTS})
 MASKS: Final = {"src_host": "src_mask", "dst_host": "dst_mask"}
 TEXTS: Final = ("as_path", "std_comm", "ext_comm", "lrg_comm")
 

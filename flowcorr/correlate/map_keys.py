@@ -45,6 +45,7 @@ class MatchKey:
     """A key of a row: what it compares, and how."""
 
     parse: Callable[[str], list[Condition]]
+    columns: tuple[str, ...]
     negatable: bool = True
 
     def conditions(self, text: str) -> list[Condition]:
@@ -69,7 +70,7 @@ def integer(column: str) -> MatchKey:
     def parse(text: str) -> list[Condition]:
         return [Condition(Test.EQUAL, column, number(text, most))]
 
-    return MatchKey(parse)
+    return MatchKey(parse, (column,))
 
 
 def number(text: str, most: int, base: int = 10) -> int:
@@ -110,7 +111,7 @@ def _prefix(column: str) -> MatchKey:
         octets, bits = prefix_octets(text)
         return [Condition(Test.PREFIX, column, octets, bits)]
 
-    return MatchKey(parse)
+    return MatchKey(parse, (column,))
 
 
 def _address(column: str) -> MatchKey:
@@ -120,7 +121,7 @@ def _address(column: str) -> MatchKey:
         except ValueError:
             raise MapValueError(f"'{text}' is no address") from None
 
-    return MatchKey(parse)
+    return MatchKey(parse, (column,))
 
 
 def _mac(column: str) -> MatchKey:
@@ -130,7 +131,7 @@ def _mac(column: str) -> MatchKey:
             raise MapValueError(f"'{text}' is no MAC address")
         return [Condition(Test.OCTETS, column, bytes(number(octet, 0xFF, 16) for octet in octets))]
 
-    return MatchKey(parse)
+    return MatchKey(parse, (column,))
 
 
 def _communities(column: str) -> MatchKey:
@@ -140,7 +141,7 @@ def _communities(column: str) -> MatchKey:
             raise MapValueError(f"has {len(patterns)} communities, not 1 to {MAX_COMMUNITIES}")
         return [Condition(Test.TEXT, column, any_community_matches(patterns))]
 
-    return MatchKey(parse, negatable=False)
+    return MatchKey(parse, (column,), negatable=False)
 
 
 def _letter(column: str, letters: str) -> MatchKey:
@@ -149,7 +150,7 @@ def _letter(column: str, letters: str) -> MatchKey:
             raise MapValueError(f"'{text}' is not one of {', '.join(letters)}")
         return [Condition(Test.EQUAL, column, ord(text))]
 
-    return MatchKey(parse)
+    return MatchKey(parse, (column,))
 
 
 def _flag(column: str, test: Test, value: object, *, negated: bool = False) -> MatchKey:
@@ -160,7 +161,7 @@ def _flag(column: str, test: Test, value: object, *, negated: bool = False) -> M
             raise MapValueError(f"'{text}' is not one of true, false")
         return [Condition(test, column, value, 0, negated != (text == "false"))]
 
-    return MatchKey(parse)
+    return MatchKey(parse, (column,))
 
 
 def _protocol(text: str) -> list[Condition]:
@@ -228,8 +229,8 @@ MATCH_KEYS: Final[Mapping[str, MatchKey]] = {
     "source_id": integer("export_proto_sysid"),
     "agent_id": integer("export_proto_sysid"),
     "flowset_id": integer("flowset_id"),
-    "sample_type": MatchKey(_sample_type),
-    "direction": MatchKey(_direction, negatable=False),
+    "sample_type": MatchKey(_sample_type, ("sample_type", "record_type")),
+    "direction": MatchKey(_direction, ("sampling_direction", "record_type"), negatable=False),
     "nexthop": _address("next_hop"),
     "bgp_nexthop": _address("peer_dst_ip"),
     "src_mac": _mac("src_mac"),
@@ -240,15 +241,15 @@ MATCH_KEYS: Final[Mapping[str, MatchKey]] = {
     "dst_net": _prefix("dst_host"),
     "src_port": integer("src_port"),
     "dst_port": integer("dst_port"),
-    "ip_proto": MatchKey(_protocol),
-    "tcp_flags": MatchKey(_tcp_flags),
+    "ip_proto": MatchKey(_protocol, ("proto",)),
+    "tcp_flags": MatchKey(_tcp_flags, ("tcpflags",)),
     "is_multicast": _flag("dst_host", Test.MULTICAST, None),
-    "fwd_status": MatchKey(_forwarding_status),
+    "fwd_status": MatchKey(_forwarding_status, ("fwd_status",)),
     "mpls_pw_id": integer("mpls_pw_id"),
     "mpls_label_bottom": integer("mpls_label_bottom"),
     "mpls_vpn_id_in": integer("ingress_vrf_id"),
     "mpls_vpn_id_out": integer("egress_vrf_id"),
-    "mpls_vpn_rd": MatchKey(_rd, negatable=False),
+    "mpls_vpn_rd": MatchKey(_rd, ("mpls_vpn_rd",), negatable=False),
     "is_bi_flow": _flag("biflow", Test.EQUAL, 1),
     "is_nsel": _flag("fw_event", Test.EQUAL, 0, negated=True),
     "is_nel": _flag("nat_event", Test.EQUAL, 0, negated=True),

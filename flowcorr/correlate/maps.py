@@ -120,6 +120,12 @@ class MapKind(Generic[T]):
         """Return all keys that a row may have."""
         return frozenset((*self.setters, *self.matchers, *self.either, "ip", "label", "jeq"))
 
+    @property
+    def possible_columns(self) -> frozenset[str]:
+        """Return the columns that rows with any keys compare."""
+        of_keys = {key: MATCH_KEYS[key].columns for key in self.matchers}
+        return frozenset(self.columns.get(key, name) for key, names in of_keys.items() for name in names)
+
     def rows_of(self, pairs: Mapping[str, str]) -> list[Mapping[str, str]]:
         """Return the rows that a row stands for: two where either of two keys may match; neither does when negated."""
         found = [pairs]

@@ -21,6 +21,8 @@ UNICAST, LABELLED, VPN = 0, 2, 3
 NO_RD: Final = bytes(8)
 #: Where a route distinguisher comes from: nobody gave one; a map did, whose 0:0:0 is the global table.
 UNKNOWN, MAP = 0, 4
+#: Families of the global table, and what is said of the one that is not asked first.
+UNLABELLED_FIRST: Final = {UNICAST: "", LABELLED: " labelled"}
 #: What `Views.follow` says of flows that stay in their tables.
 NOT_FOLLOWED: Final = -1
 #: Views at a time: route distinguishers come from senders, who may make them up.
@@ -130,12 +132,12 @@ class Views:
             return NOT_FOLLOWED
         address = ip_address(next_hop)
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        return self._view(self._tables.candidates(mapped or address, None), NO_RD, is_global=True)
+        return self._view(self._tables.candidates(mapped or address, None), NO_RD, is_global=True, how=" followed")
 
-    def _view(self, found: Sequence[Candidate], rd: bytes, *, is_global: bool) -> int:
+    def _view(self, found: Sequence[Candidate], rd: bytes, *, is_global: bool, how: str = "") -> int:
         if not found:
             return 0
-        key = (rd, is_global, tuple((id(one.rib), one.rank, one.distinguisher) for one in found))
+        key = (rd, is_global, how, tuple((id(one.rib), one.rank, one.distinguisher) for one in found))
         number = self._numbers.get(key)
         if number is None and len(self._numbers) == self._most:
             self.overflows += not self._is_full
@@ -144,7 +146,7 @@ class Views:
         if number is None:
             steps = self._steps(rd, is_global=is_global, candidates=found)
             number = self._numbers[key] = self._resolver.add(View([step for step, _ in steps]))
-            self._names[number] = [name for _, names in steps for name in names]
+            self._names[number] = [name + how for _, names in steps for name in names]
             if is_global:
                 self._global.add(number)
         return number
@@ -161,12 +163,17 @@ class Views:
 
     def _steps(self, rd: bytes, *, is_global: bool, candidates: Sequence[Candidate]) -> list[tuple[Step, list[str]]]:
         """Return the steps of a view, each with the names of its tables."""
-        in_global = [_step(safi, b"", _global_first(candidates)) for safi in (UNICAST, LABELLED)]
+        fallback = "" if is_global else " global"
+        in_global = [
+            _step(safi, b"", _global_first(candidates), fallback + kind) for safi, kind in UNLABELLED_FIRST.items()
+        ]
         if is_global:
             return in_global
         own = [candidate for candidate in candidates if candidate.distinguisher == rd]
-        steps = [] if rd[:2] == VRF_ID else [_step(VPN, rd, _by_rank(candidates, lambda one: one.rank))]
-        steps += [_step(safi, b"", _by_rank(own, lambda one: one.rank)) for safi in (UNICAST, LABELLED) if own]
+        steps = [] if rd[:2] == VRF_ID else [_step(VPN, rd, _by_rank(candidates, lambda one: one.rank), " vpn")]
+        if own:
+            by_rank = _by_rank(own, lambda one: one.rank)
+            steps += [_step(safi, b"", by_rank, " vrf" + kind) for safi, kind in UNLABELLED_FIRST.items()]
         if self._falls_back:
             return [*steps, *in_global]
         return [*steps, in_global[1]] if self._labelled_for_all else steps
@@ -183,6 +190,6 @@ def _by_rank(candidates: Iterable[Candidate], rank: Callable[[Candidate], Any]) 
     return [classes[one] for one in sorted(classes)]
 
 
-def _step(safi: int, rd: bytes, classes: list[list[Candidate]]) -> tuple[Step, list[str]]:
+def _step(safi: int, rd: bytes, classes: list[list[Candidate]], how: str) -> tuple[Step, list[str]]:
     step = Step(safi, rd, [[candidate.rib for candidate in one] for one in classes])
-    return step, [candidate.name for one in classes for candidate in one]
+    return step, [candidate.name + how for one in classes for candidate in one]

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowcorr.collect.settings import InterfaceRate, MappedRates
+from flowcorr.correlate.correlation import LOOKED_UP
 from flowcorr.correlate.maps import (
     AGENT,
     FLOW_TO_RD,
@@ -83,6 +84,18 @@ class FlowMaps:
         if self.rds is not None:
             found |= {"mpls_vpn_rd", "mpls_vpn_rd_origin"}
         return frozenset(found)
+
+    @property
+    def possible_columns(self) -> frozenset[str]:
+        """Return what rows may compare once they are read again, but for what takes look-ups that nobody asks for."""
+        maps: list[tuple[MapKind[Any], bool]] = [
+            (AGENT, self.agents is not None),
+            (FLOW_TO_RD, self.rds is not None),
+            (PRE_TAG, self.tags is not None or bool(self.tags_of_plugins)),
+            (SOURCE_SIDE, bool(self.source_side)),
+        ]
+        found = frozenset[str]().union(*(kind.possible_columns for kind, is_there in maps if is_there))
+        return found - LOOKED_UP
 
     @property
     def agent_rows(self) -> list[AgentRow]:

@@ -72,6 +72,7 @@ class FlowPlane:
                 BUILTIN["exporter_address"],
                 *(column for plugin in settings.plugins for column in plugin.columns),
                 *(BUILTIN[name] for name in BUILTIN.keys() & (asked | settings.correlation.reads(asked, planes))),
+                *(BUILTIN[name] for name in self._maps.possible_columns),
             ]
         )
         for text in settings.correlation.unfilled(asked, planes):
@@ -173,6 +174,7 @@ class FlowPlane:
         self._flows.finish()
         self._log.write_all(maps.lines)
         self._maps = maps
+        self._enricher.interfaces = self._agents_read_interfaces()
         self._install_maps()
         self._flows.intake.set_allow(self._allows)
         self._flows.intake.set_rates(self._rates)
@@ -250,9 +252,16 @@ class FlowPlane:
             self._views.append(views)
             source = Source(resolver, facts, views.choose, views.explain, payloads=plane.payloads, follower=follower)
             self._sources.append(source)
-        interfaces = any(row.reads_interfaces for row in self._maps.agent_rows)
-        groups = correlation.groups(planes)
-        return Enricher(self._layout, self._texts, self._sources, groups, interfaces=interfaces)
+        return Enricher(
+            self._layout,
+            self._texts,
+            self._sources,
+            correlation.groups(planes),
+            interfaces=self._agents_read_interfaces(),
+        )
+
+    def _agents_read_interfaces(self) -> bool:
+        return any(row.reads_interfaces for row in self._maps.agent_rows)
 
     def _asked(self) -> frozenset[str]:
         """Return the names of the columns that plugins and maps ask for."""

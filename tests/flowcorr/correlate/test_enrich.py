@@ -164,6 +164,7 @@ def test_with_longest_the_protocol_wins_only_with_a_longer_mask(texts: Texts, ma
         network = ip_network(f"10.1.2.3/{mask}", strict=False).network_address
         assert (row["dst_as"], row["dst_mask"], row["as_path"]) == (77, mask, "")
         assert (row["dst_net"], row["peer_dst_ip"]) == (octets(str(network)), octets("192.0.2.77"))
+        assert row["lookup_reason_dst"] == "mask of the flow"
 
 
 def test_attributes_that_no_protocol_carries_are_those_of_a_route_that_wins(texts: Texts) -> None:
@@ -211,6 +212,22 @@ def test_the_planes_are_asked_once_for_each_question(texts: Texts) -> None:
     plane.source.forget_views()
     flows.row(dst_host=octets("10.0.0.1"))
     assert len(plane.asked) == 3
+
+
+def test_interfaces_may_begin_to_matter(texts: Texts) -> None:
+    plane = Plane(texts, announce("10.0.0.0/8", [1]))
+    flows = Flows(texts, [plane], [as_group()])
+    flows.row(dst_host=octets("10.0.0.1"), in_iface=7)
+    assert not flows.enricher.interfaces
+    flows.enricher.interfaces = True
+    flows.row(dst_host=octets("10.0.0.1"), in_iface=7)
+    assert plane.asked == [(1, 4, bytes(8), 0, 0), (1, 4, bytes(8), 7, 0)]
+
+
+def test_interfaces_without_columns_cannot_matter(texts: Texts) -> None:
+    layout = Layout([BUILTIN["exporter"], BUILTIN["in_iface"]])
+    with pytest.raises(ValueError, match="no column"):
+        Enricher(layout, texts, [], [], interfaces=True)
 
 
 def test_many_questions_are_all_remembered(texts: Texts) -> None:

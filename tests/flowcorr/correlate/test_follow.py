@@ -115,7 +115,7 @@ def test_a_default_route_is_a_route_like_any_other(routers: Routers) -> None:
 @pytest.mark.parametrize(("steps", "asn", "router"), [(1, 2, 2), (2, 33, 3), (3, 33, 3), (20, 33, 3)])
 def test_so_many_default_routes_are_followed(routers: Routers, steps: int, asn: int, router: int) -> None:
     found = routers.look("10.2.0.1", defaults=steps)
-    assert (found["dst_as"], found["as_path"], found["reason"]) == (asn, str(asn), f"router 192.0.2.{router}")
+    assert (found["dst_as"], found["as_path"], found["reason"]) == (asn, str(asn), f"router 192.0.2.{router} followed")
 
 
 def test_a_direction_that_is_known_stays_and_each_goes_its_own_way(routers: Routers) -> None:

@@ -113,9 +113,9 @@ def test_a_route_distinguisher_chooses_vpn_routes_and_the_tables_of_the_vrf(plan
     assert plane.answer(1, RD, origin=FLOW) == "no route"
     plane.add("192.0.2.1", 64502, distinguisher=RD)
     number = plane.views.choose(1, 4 | FLOW << 8, RD, 0, 0)
-    assert plane.views._names[number] == ["AS 64501", "AS 64502", "AS 64502", "AS 64502"]
+    assert plane.views._names[number] == ["AS 64501 vpn", "AS 64502 vpn", "AS 64502 vrf", "AS 64502 vrf labelled"]
     plane.add("192.0.2.3", 64503, vpn=True)
-    assert plane.answer(3, RD, origin=FLOW) == "AS 64503"
+    assert plane.answer(3, RD, origin=FLOW) == "AS 64503 vpn"
     assert plane.answer(3, bytes(8)) == "no route"
 
 
@@ -131,7 +131,7 @@ def test_where_wanted_the_global_table_answers_for_what_no_vrf_has() -> None:
     plane = Plane(falls_back=True)
     plane.add("192.0.2.1", 64501)
     for rd in (RD, bytes(8), bytes.fromhex("0800000000000005")):
-        assert plane.answer(1, rd, origin=FLOW) == "AS 64501"
+        assert plane.answer(1, rd, origin=FLOW) == "AS 64501 global"
 
 
 def test_labelled_unicast_of_bgp_is_for_flows_of_a_vrf_too() -> None:
@@ -140,9 +140,9 @@ def test_labelled_unicast_of_bgp_is_for_flows_of_a_vrf_too() -> None:
     assert plane.answer(1, RD, origin=FLOW) == "no route"
     plane.add("192.0.2.1", 64502, labelled=True)
     for rd in (RD, bytes(8), bytes.fromhex("0800000000000005")):
-        assert plane.answer(1, rd, origin=FLOW) == "AS 64502"
+        assert plane.answer(1, rd, origin=FLOW) == "AS 64502 global labelled"
     plane.add("192.0.2.1", 64503, vpn=True)
-    assert plane.answer(1, RD, origin=FLOW) == "AS 64503"
+    assert plane.answer(1, RD, origin=FLOW) == "AS 64503 vpn"
 
 
 def test_an_agent_map_names_another_router_by_interface_and_family() -> None:

@@ -116,6 +116,12 @@ def test_a_life(daemon: Daemon) -> None:
     rows = [daemon.wait_for_row(lambda row, host=host: row["ip_dst"] == host) for host in ("192.0.2.5", "192.0.2.6")]
     assert [(row["tag"], row["as_dst"]) for row in rows] == [(2, 65002), (0, 65003)]
 
+    daemon.map.write_text("set_tag=3 ip=127.0.0.0/8 src_port=1000 in=1 vlan=-7 ip_proto=tcp\n")
+    daemon.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: daemon.log.read_text().count("maps and configuration reloaded") == 2, PATIENCE, "a reload")
+    daemon.send(netflow5("192.0.2.8"))
+    assert daemon.wait_for_row(lambda row: row["ip_dst"] == "192.0.2.8")["tag"] == 3
+
     daemon.send(netflow5("192.0.2.7"))
     daemon.process.send_signal(signal.SIGINT)
     assert daemon.process.wait(PATIENCE) == 0
