@@ -47,7 +47,6 @@ class PacketSocket:
         self.mtu = 0
         self._groups, self._group, self._protocol = tuple(groups), group, protocol
         self._socket: socket.socket | None = None
-        self._index = 0
 
     def __str__(self) -> str:
         return self.interface
@@ -74,11 +73,10 @@ class PacketSocket:
         sock.bind((self.interface, _IEEE_802_2 if self.is_ethernet else self._protocol))
         if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # bound, and deaf until it is up
             raise OSError(error, os.strerror(error))
-        if self.is_ethernet and index != self._index:
+        if self.is_ethernet:  # again, where it is the same interface as before: the system counts
             for group in self._groups:
                 request = _MEMBERSHIP.pack(index, _MULTICAST, len(group), group)
                 sock.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, request)
-        self._index = index
         self.mtu = _REQUEST.unpack(fcntl.ioctl(sock, _SIOCGIFMTU, _REQUEST.pack(name, 0)))[1]
 
     def fileno(self) -> int:

@@ -39,6 +39,8 @@ from routed.wire.isis.three_way import ThreeWay
 #: Hellos that may be sent at once because the state has changed, of which there is another one every second: enough
 #: for a handshake, and not for a neighbour that wants to make us talk.
 PROMPT_HELLOS: Final = 3
+#: How long our last hello holds, in seconds: FRR hears in it that we are down, and counts us as up until it is over.
+FAREWELL_HOLD_TIME: Final = 1
 #: By how much a hello may be early, as a part of the interval (ISO/IEC 10589 section 10.1).
 JITTER: Final = 0.25
 
@@ -158,7 +160,7 @@ class IsisAdjacency:
         """Leave: the neighbour hears that we are down, and nothing is sent any more."""
         events = self._lose("shut down", now)
         if self._hello_due is not None:
-            self._say_hello(now)
+            self._say_hello(now, FAREWELL_HOLD_TIME)
         self._hello_due = None
         return events
 
@@ -250,12 +252,12 @@ class IsisAdjacency:
             self._prompt -= 1
             self._hello_due = due
 
-    def _say_hello(self, now: float) -> None:
+    def _say_hello(self, now: float, hold_time: int | None = None) -> None:
         settings = self._settings
         hello = P2pHello(
             circuit_type=CircuitType.LEVEL_2,
             source=settings.system_id,
-            hold_time=settings.hold_time,
+            hold_time=settings.hold_time if hold_time is None else hold_time,
             local_circuit_id=settings.circuit_id & 0xFF,
             areas=settings.areas,
             protocols=settings.protocols,

@@ -55,6 +55,7 @@ def test_both_sides_are_up_and_hold_each_others_lsp(net: Network, far: Network, 
         assert not [down for down in listener.said("AdjacencyDown") if "no hello came" not in down["reason"]]
         eventually(lambda: is_up(router), PATIENCE, "the adjacency in FRR")
         listener.program.stop()
+        eventually(lambda: not is_up(router), PATIENCE, "our farewell in FRR")
         assert listener.said("AdjacencyDown")[-1]["reason"] == "shut down"
     finally:
         router.kill()

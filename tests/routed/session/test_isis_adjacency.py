@@ -275,7 +275,8 @@ def test_hellos_are_a_little_early_now_and_then() -> None:
 def test_leaving_is_told_to_the_neighbour_and_is_the_end() -> None:
     adjacency = adjacent()
     assert adjacency.stop(5.0) == [AdjacencyDown(THEM, "shut down")]
-    assert [hello.three_way for hello in said(adjacency)] == [ThreeWay(DOWN, 1)]
+    (farewell,) = said(adjacency)
+    assert (farewell.three_way, farewell.hold_time) == (ThreeWay(DOWN, 1), 1)
     assert (adjacency.deadline(), adjacency.timeout(100.0), adjacency.take_outbox()) == (None, [], [])
     assert tell(adjacent(), encode_p2p_hello(replace(seen(DOWN), source=THEM))) == [
         AdjacencyDown(THEM, "the neighbor restarted")
