@@ -99,7 +99,7 @@ class CollectingPlane(Generic[S]):
         self._outputs = Outputs(reactor, settings, log, self.metrics, door.now, validation=self._validation)
         self._tagging = Tagging(self._maps.tags, label_as_map=settings.render.label_as_map, label_filter=None)
         self._configure_tags(settings)
-        self._message_log = self._outputs.message_log()
+        self._message_log = self._outputs.message_log(protocol)
 
     def complete(self, collector: Collecting, listener: Listener) -> None:
         """Take what is particular to the protocol."""

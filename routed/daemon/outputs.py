@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from routed.daemon.brokers import SPARE, Brokers, writer_id
 from routed.daemon.encodings import encoding_of, schemas_of, write_schemas
 from routed.plumbing.dump_file import DumpFile
+from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions, PoolThreads, Sink, Watch, report_sink
 from routed.plumbing.sink_file import FileSink
@@ -53,22 +54,25 @@ class Outputs:
         self._sequence = Counter()
         self._brokers = Brokers(reactor, settings, log, metrics)
 
-    def message_log(self) -> MessageLog | None:
-        """Make the message log, if there is to be one."""
+    def message_log(self, protocol: str = "BGP") -> MessageLog | None:
+        """Make the message log, if there is to be one; its files are counted together, however many there are."""
         settings = self._settings.message_log
         if settings is None:
             return None
-        size = settings.queue_size
+        size, total = settings.queue_size, SinkCounters()
         options = FileOptions(
             owner=self._file_options.owner, bounds=Bounds(limit=size + SPARE, full=size // 2, drained=size // 8)
         )
 
         def open_sink(name: str, watch: Watch) -> Sink:
             watch = Watch(on_state=partial(report_sink, self._log), on_full=watch.on_full, on_drained=watch.on_drained)
-            return FileSink(name, clock=self._reactor, in_thread=self._in_thread, watch=watch, options=options)
+            return FileSink(
+                name, clock=self._reactor, in_thread=self._in_thread, watch=watch, options=options, total=total
+            )
 
         outlets: list[Outlet] = []
         if settings.file is not None:
+            self._metrics.add("sink", total, {"sink": f"{protocol.lower()}_daemon_msglog_file"})
             outlets.append(FileOutlet(settings.file, open_sink))
         outlets += [self._brokers.outlet(broker) for broker in settings.brokers]
         return MessageLog(

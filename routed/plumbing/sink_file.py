@@ -35,7 +35,11 @@ LAST_RETRY: Final = 30.0
 
 
 class FileSink:
-    """Append rows to one file."""
+    """Append rows to one file.
+
+    Args:
+        total: counts what all files of a kind come to.
+    """
 
     def __init__(
         self,
@@ -45,8 +49,10 @@ class FileSink:
         in_thread: InThread,
         watch: Watch = NO_WATCH,
         options: FileOptions = DEFAULT_OPTIONS,
+        total: SinkCounters | None = None,
     ) -> None:
         self.counters = SinkCounters()
+        self._counters = (self.counters,) if total is None else (self.counters, total)
         self._path, self._owner, self._bounds = Path(path), options.owner, options.bounds
         self._clock, self._in_thread, self._watch = clock, in_thread, watch
         self._queue = BufferQueue()
@@ -60,7 +66,7 @@ class FileSink:
     def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:  # noqa: ARG002 (rows follow each other)
         """Queue a buffer of whole rows; drop it when the bound is reached."""
         if self._closing or self._queue.octets + len(octets) > self._bounds.limit:
-            self.counters.rows_lost += rows
+            self._count(rows_lost=rows)
             return
         self._queue.put(octets, rows)
         self._judge_pressure()
@@ -130,9 +136,11 @@ class FileSink:
         """
         octets = self._queue.octets
         rows = self._queue.discard(written.buffers)
-        self.counters.rows_written += rows - written.rows_dropped
-        self.counters.rows_lost += written.rows_dropped
-        self.counters.octets_written += octets - self._queue.octets
+        self._count(
+            rows_written=rows - written.rows_dropped,
+            rows_lost=written.rows_dropped,
+            octets_written=octets - self._queue.octets,
+        )
         if written.error is not None:
             raise written.error
         self._retry_after = FIRST_RETRY
@@ -144,11 +152,11 @@ class FileSink:
 
     async def _survive(self, error: Exception) -> bool:
         """Report a refusal and wait before the next attempt; false when there is to be none."""
-        self._count(error)
+        self._fail(error)
         self._report(failing=True, reason=reason_of(error))
         self._judge_pressure()
         if self._closing and (lost := self._queue.clear()):
-            self.counters.rows_lost += lost
+            self._count(rows_lost=lost)
             self._report(reason=f"closed with {lost} rows that could not be written")
         is_refused = isinstance(error, OSError) and self._file is not None and not self._file.torn
         if self._closing or is_refused:
@@ -163,10 +171,15 @@ class FileSink:
             alarm.cancel()
         return True
 
-    def _count(self, error: Exception) -> None:
-        self.counters.failures += 1
+    def _fail(self, error: Exception) -> None:
+        self._count(failures=1)
         if not isinstance(error, OSError) and not self._failing:
             log_bug(error, f"the sink of {self._path}")
+
+    def _count(self, **counts: int) -> None:
+        for counters in self._counters:
+            for name, count in counts.items():
+                setattr(counters, name, getattr(counters, name) + count)
 
     def _end_nap(self) -> None:
         if self._nap is not None:
@@ -181,7 +194,7 @@ class FileSink:
         try:
             await self._in_thread(output.close)
         except Exception as error:  # noqa: BLE001 (none may keep the sink from closing)
-            self._count(error)
+            self._fail(error)
             self._report(reason=f"close: {reason_of(error)}")
 
     def _report(self, *, failing: bool | None = None, reason: str = "") -> None:

@@ -1,12 +1,9 @@
 """Route Monitoring messages into the tables of monitored peers.  See `_monitoring.pyx`."""
 
-from libc.stdint cimport uint64_t
 from routed.rib._rib cimport PeerRib
-from routed.rib._routes cimport OUTCOMES
 
 
 cdef class MonitoredRib(PeerRib):
-    cdef uint64_t outcomes[OUTCOMES]
     cdef public bint guesses_as4             # whether AS numbers have four octets is asked of each UPDATE anew
     cdef unsigned int agreed                 # `add_path` as the OPENs agreed it; the other one is of the last message
     cdef bint is_mixed                       # there are tables that were read with another `add_path`

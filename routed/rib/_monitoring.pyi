@@ -28,8 +28,6 @@ class MonitoredRib(PeerRib):
     tag: bytes | None
     tagger: Callable[[bytes], bytes | None] | None
     def reread(self, *, as4: bool, guesses_as4: bool, add_path: int) -> list[tuple[int, Table]]: ...
-    @property
-    def counts(self) -> tuple[int, int, int, int, int]: ...
 
 class MonitoringRun:
     def __init__(

@@ -100,11 +100,6 @@ cdef class MonitoredRib(PeerRib):
         self.is_mixed = False
         return self.renew(as4=as4, external=False, add_path=add_path)
 
-    @property
-    def counts(self):
-        """Routes announced, announced again unchanged, withdrawn, unknown withdrawals, and routes dropped."""
-        return tally_of(self.outcomes)
-
 
 cdef bint is_update(const uint8_t *at, const uint8_t *end) noexcept nogil:
     """Whether octets are one BGP UPDATE with its header (RFC 4271 section 4.1)."""
@@ -438,7 +433,6 @@ cdef class MonitoringRun(Intake):
         monitored = self.seen[one.peer]
         until = at + 1 if one.marked else self.end_of(self.message_at if rows is not None else self.last_alike())
         self.peer = monitored
-        self.outcomes = monitored.outcomes
         self.ends = self.run_ends
         self.mark_octets = 0
         if one.add_path != monitored.add_path or monitored.is_mixed:

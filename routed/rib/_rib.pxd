@@ -4,6 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from routed.rib._ids cimport id_hash
 from routed.rib._paths cimport PathStore
 from routed.rib._prefixes cimport PrefixIndex
+from routed.rib._routes cimport OUTCOMES
 from routed.rib._rows cimport FAMILIES, Rows
 from routed.rib._table cimport Table
 
@@ -24,5 +25,7 @@ cdef class PeerRib:
     cdef readonly bint as4, external
     cdef public uint32_t own_as              # of the speaker: the origin of paths that did not leave its AS
     cdef readonly unsigned int add_path      # bit by family: the peer sends path identifiers
+
+    cdef uint64_t outcomes[FAMILIES][OUTCOMES]   # what UPDATEs came to since the counts began
 
     cdef Table table(self, int family)

@@ -5,11 +5,17 @@ One thread writes.  A family is an index here: AFI 1 and 2, each with SAFI 1, 2,
 """
 
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
 from routed.rib._paths cimport PathStore
 from routed.rib._prefixes cimport PrefixIndex
+from routed.rib._routes cimport (
+    ANNOUNCED, NO_MEMORY, OUTCOMES, SWEEP_ALL, SWEEP_DOOMED, SWEEP_SHORT_LIVED, SWEEP_STALE, TOO_MANY_PATHS,
+    UNCHANGED, UNKNOWN, WITHDRAWN, sweep,
+)
 from routed.rib._rows cimport FAMILIES, Rows
-from routed.rib._routes cimport SWEEP_ALL, SWEEP_DOOMED, SWEEP_SHORT_LIVED, SWEEP_STALE, sweep
 from routed.rib._table cimport Table
+
+from collections import namedtuple
 
 
 cdef extern from *:
@@ -72,6 +78,11 @@ cdef class Rib:
     def memory(self):
         """Octets by store."""
         return {"prefixes": sum(index.memory for index in self.prefixes), "paths": self.paths.memory}
+
+
+#: What UPDATEs came to, in routes: announced, announced as they were, withdrawn, withdrawn without having been there,
+#: and those for which there was no room.
+Counts = namedtuple("Counts", "announced unchanged withdrawn unknown dropped")
 
 
 cdef class PeerRib:
@@ -142,6 +153,28 @@ cdef class PeerRib:
     def families(self):
         """The families that have routes, as indices in the order of dumps."""
         return [family for family, table in enumerate(self.tables) if table is not None and len(table)]
+
+    def counts(self, int family):
+        """What UPDATEs came to in a family since the counts began, as `Counts`."""
+        cdef uint64_t *outcomes
+        if not 0 <= family < FAMILIES:
+            raise IndexError(family)
+        outcomes = self.outcomes[family]
+        return Counts(
+            outcomes[<int>ANNOUNCED],
+            outcomes[<int>UNCHANGED],
+            outcomes[<int>WITHDRAWN],
+            outcomes[<int>UNKNOWN],
+            outcomes[<int>NO_MEMORY] + outcomes[<int>TOO_MANY_PATHS],
+        )
+
+    def counted(self):
+        """The families that have routes or were counted in, as indices in the order of dumps."""
+        return [family for family, table in enumerate(self.tables) if table or any(self.counts(family))]
+
+    def begin_counts(self):
+        """Count anew, for another session."""
+        memset(self.outcomes, 0, sizeof(self.outcomes))
 
     def __len__(self):
         return sum(len(table) for table in self.tables if table is not None)

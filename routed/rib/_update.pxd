@@ -23,7 +23,6 @@ cdef class Intake:
     cdef readonly bint filled_rows       # whether the last step ended because the rows had filled their buffer
     cdef bint in_block                   # the block's attribute sets hold references
     cdef uint64_t counts[OUTCOMES]       # operations of the run by what they came to
-    cdef uint64_t *outcomes              # the same of whose tables they go to, or NULL
     cdef list ends                       # (AFI, SAFI) of End-of-RIB markers, likewise
     cdef const uint8_t *marks            # of the routes at hand
     cdef uint16_t mark_octets

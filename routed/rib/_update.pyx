@@ -82,7 +82,7 @@ cdef size_t carry_out(
 ) noexcept nogil:
     """Carry out operations of one family from `at` on; where another family starts, or the rows are many."""
     cdef uint8_t family = r.operations[at].family
-    cdef uint64_t *outcomes = run.outcomes
+    cdef uint64_t *outcomes = run.peer.outcomes[family]
     cdef operation *o
     cdef int result
     while at < end and r.operations[at].family == family and (rows is None or rows.used < rows.full_at):
@@ -92,8 +92,7 @@ cdef size_t carry_out(
         else:
             result = withdraw_one(paths, prefixes, table, o, rows)
         run.counts[result] += 1
-        if outcomes != NULL:
-            outcomes[result] += 1
+        outcomes[result] += 1
         at += 1
     return at
 
@@ -142,7 +141,7 @@ cdef class Intake:
         raise NotImplementedError
 
     cdef size_t stretch(self, size_t at, Rows rows) except? 0:
-        """Set `peer`, `outcomes`, `ends` and `marks`, and the rows' source, for the operation `at`; up to which."""
+        """Set `peer`, `ends` and `marks`, and the rows' source, for the operation `at`; up to which."""
         raise NotImplementedError
 
     cdef object report(self):

@@ -248,6 +248,8 @@ class Collector:
             f"{c.withdrawn} withdrawn" + (f"; refused: {tally}" if tally else "")
         )
         neighbor.counters, neighbor.refused = RouteCounters(), Tally()
+        if neighbor.table is not None:
+            neighbor.table.rib.begin_counts()
 
     def _warn(self, neighbor: Neighbor, kind: str, text: str) -> None:
         self._log.write_limited(f"{kind} {neighbor.identity}", 6, Level.WARN, f"[{neighbor.text.address}] {text}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from routed.rib._rib import PeerRib, Rib
     from routed.rib._table import Table
     from routed.service.clock import DaemonReactor
-    from routed.service.monitored import MonitoredRouter
+    from routed.service.monitored import MonitoredRouter, View
     from routed.service.neighbor import Neighbor
     from routed.service.peers import Peer
     from routed.service.visible import NeighborSource, RouterSource, Tables
@@ -48,7 +48,7 @@ PEER_ROUTES: Final = _gauge("bgp_peer_routes", "Routes of a BGP peer by address 
 PEER_STALE: Final = _gauge("bgp_peer_stale_routes", "Routes of a BGP peer that are kept for its return, likewise")
 PEER_MESSAGES: Final = _counter("bgp_peer_messages_received", "Messages of a BGP peer in its session, by type")
 PEER_REFUSED: Final = _counter("bgp_peer_updates_refused", "UPDATEs of a BGP peer that RFC 7606 has us refuse")
-#: What the UPDATEs of a peer came to, by the field of its counters.
+#: What the UPDATEs of a peer came to, by family and the field of `Counts`.
 PEER_COUNTERS: Final = {
     "announced": _counter("bgp_peer_routes_announced", "Routes that a BGP peer announced in its session"),
     "unchanged": _counter("bgp_peer_routes_unchanged", "Routes that a BGP peer announced as they were"),
@@ -62,6 +62,11 @@ ROUTERS: Final = _gauge("bmp_routers", "Routers that speak BMP to us")
 ROUTER_UPTIME: Final = _gauge("bmp_router_uptime_seconds", "How long a router has been connected")
 ROUTER_PEERS: Final = _gauge("bmp_router_peers", "Peers that a router monitors and says to be up")
 RIB_ROUTES: Final = _gauge("bmp_rib_routes", "Routes of a monitored peer by RIB and address family")
+#: What messages about a RIB came to, by family and the field of `Counts`.
+RIB_COUNTERS: Final = {
+    "announced": _counter("bmp_rib_routes_announced", "Routes of a RIB that a router showed as announced"),
+    "withdrawn": _counter("bmp_rib_routes_withdrawn", "Routes of a RIB that a router showed as withdrawn"),
+}
 ROUTER_COUNTERS: Final = {
     "messages": _counter("bmp_router_messages", "Messages of a router but for Route Monitoring"),
     "monitoring": _counter("bmp_router_monitoring_messages", "Route Monitoring messages of a router"),
@@ -143,7 +148,7 @@ def measure_bgp(
         registry.measure(
             metric,
             lambda field=field: (  # type: ignore[misc]  # mypy sees no default here
-                Reading(labels, getattr(of.counters, field)) for labels, _, of in named() if of is not None
+                one for labels, _, of in named() for one in counts_of(labels, rib_of(of), field)
             ),
         )
 
@@ -157,7 +162,16 @@ def measure_bmp(registry: Registry, source: RouterSource, wall_clock: Callable[[
         lambda: (Reading(router_labels(one), round(wall_clock() - one.connected_at, 3)) for one in routers()),
     )
     registry.measure(ROUTER_PEERS, lambda: (Reading(router_labels(one), len(one.peers)) for one in routers()))
-    registry.measure(RIB_ROUTES, lambda: (reading for one in routers() for reading in rib_routes(one)))
+    registry.measure(
+        RIB_ROUTES, lambda: (one for labels, view in named_ribs(routers()) for one in routes_of(labels, view.rib))
+    )
+    for field, metric in RIB_COUNTERS.items():
+        registry.measure(
+            metric,
+            lambda field=field: (  # type: ignore[misc]  # the same
+                one for labels, view in named_ribs(routers()) for one in counts_of(labels, view.rib, field)
+            ),
+        )
     for field, metric in ROUTER_COUNTERS.items():
         registry.measure(
             metric,
@@ -252,13 +266,21 @@ def stale_of(labels: Labels, rib: PeerRib | None) -> Iterator[Reading]:
     return (Reading((*labels, *FAMILY_LABELS[family]), table.stale) for family, table in tables_in(rib))
 
 
-def rib_routes(router: MonitoredRouter) -> Iterator[Reading]:
-    """Say how many routes of each RIB and family a router shows."""
-    of_router = router_labels(router)
-    for view in router.all_views():
-        h = view.header
-        of_rib = rib_labels(h.address, int(h.peer_type), h.distinguisher, h.rib_type, h.is_filtered)
-        yield from routes_of((*of_router, *of_rib), view.rib)
+def counts_of(labels: Labels, rib: PeerRib | None, field: str) -> Iterator[Reading]:
+    """Say what UPDATEs came to in each family."""
+    if rib is not None:
+        for family in rib.counted():
+            yield Reading((*labels, *FAMILY_LABELS[family]), getattr(rib.counts(family), field))
+
+
+def named_ribs(routers: Iterable[MonitoredRouter]) -> Iterator[tuple[Labels, View]]:
+    """Iterate over the RIBs that routers show, with the labels that name them."""
+    for router in routers:
+        of_router = router_labels(router)
+        for view in router.all_views():
+            h = view.header
+            of_rib = rib_labels(h.address, int(h.peer_type), h.distinguisher, h.rib_type, h.is_filtered)
+            yield (*of_router, *of_rib), view
 
 
 @lru_cache(maxsize=REMEMBERED_RIBS)

@@ -59,18 +59,17 @@ def peer_key(router: bytes, key: PeerKey) -> bytes:
 
 
 def families_of_rib(rib: PeerRib) -> Iterator[PeerRecord]:
-    """Say how many routes of each family there are."""
-    for index in rib.families():
+    """Say how many routes of each family there are, and what UPDATEs came to."""
+    for index in rib.counted():
         table, family = rib.family_table(index), FAMILIES[index]
-        if table is not None:
-            add_path = bool(rib.add_path >> index & 1)
-            yield {
-                "afi": int(family.afi),
-                "safi": int(family.safi),
-                "routes": len(table),
-                "stale": table.stale,
-                "add_path": add_path,
-            }
+        yield {
+            "afi": int(family.afi),
+            "safi": int(family.safi),
+            "routes": 0 if table is None else len(table),
+            "stale": 0 if table is None else table.stale,
+            "add_path": bool(rib.add_path >> index & 1),
+            "counters": rib.counts(index)._asdict(),
+        }
 
 
 def bgp_peer(peer: Peer, neighbor: Neighbor | None, now: float) -> PeerRecord:

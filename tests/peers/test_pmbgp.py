@@ -112,7 +112,15 @@ def test_peers_are_described_for_programs_and_for_people(access: tuple[str, ...]
     assert (status, errors) == (0, "")
     record = json.loads(out)
     assert (record["peer_ip_src"], record["state"], record["peer_as"]) == (PEER, "established", ASN)
-    assert record["families"] == [{"afi": 1, "safi": 1, "routes": 30, "stale": 0, "add_path": False}]
+    [family] = record["families"]
+    assert (family["afi"], family["safi"], family["routes"], family["stale"], family["add_path"]) == (
+        1,
+        1,
+        30,
+        0,
+        False,
+    )
+    assert family["counters"]["announced"] == 30
     assert record["messages_received"]["update"] == record["counters"]["updates"] == 2
     assert f"4-bytes AS [65] ASN [{ASN}]" in record["capabilities"]
     status, out, _ = pmbgp(*access, "--peers", "--table")

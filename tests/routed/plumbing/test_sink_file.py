@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from routed.plumbing import output_file
+from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions, SinkState, Watch
 from routed.plumbing.sink_file import FIRST_RETRY, LAST_RETRY, FileSink
@@ -51,6 +52,17 @@ def test_rows_reach_the_file_in_order(open_sink: Any, tmp_path: Path) -> None:
     sink.write(b"c\n", 1)
     assert (tmp_path / "log").read_bytes() == b"a\nb\nc\n"
     assert (sink.counters.rows_written, sink.counters.octets_written, sink.counters.rows_lost) == (3, 6, 0)
+
+
+def test_files_of_a_kind_are_counted_together(tmp_path: Path, bench: Any, clock: Clock) -> None:
+    total = SinkCounters()
+    sinks = [FileSink(str(tmp_path / name), clock=clock, in_thread=bench, total=total) for name in ("a", "b")]
+    for sink in sinks:
+        sink.write(b"a\nb\n", 2)
+    sinks[0].close()
+    sinks[0].write(b"c\n", 1)
+    assert (sinks[0].counters.rows_written, sinks[0].counters.rows_lost) == (2, 1)
+    assert (total.rows_written, total.octets_written, total.rows_lost) == (4, 8, 1)
 
 
 def test_the_file_exists_before_the_first_row(open_sink: Any, tmp_path: Path) -> None:

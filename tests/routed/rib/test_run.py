@@ -20,6 +20,11 @@ def update(attributes: bytes, nlri: bytes) -> bytes:
     return b"\xff" * 16 + (19 + len(body)).to_bytes(2, "big") + b"\x02" + body
 
 
+def withdrawal(nlri: bytes) -> bytes:
+    body = len(nlri).to_bytes(2, "big") + nlri + b"\0\0"
+    return b"\xff" * 16 + (19 + len(body)).to_bytes(2, "big") + b"\x02" + body
+
+
 def communities(count: int) -> bytes:
     value = b"".join((0xFDE90000 | n).to_bytes(4, "big") for n in range(count))
     return b"\xd0\x08" + len(value).to_bytes(2, "big") + value
@@ -99,6 +104,18 @@ def test_a_run_in_a_cycle_of_garbage_leaves_no_references_either() -> None:
         while not sweep_all(rib, family, table, 1000):
             pass
     assert len(rib.paths) == 0
+
+
+def test_what_updates_came_to_is_counted_by_family_until_that_begins_anew() -> None:
+    peer = PeerRib(Rib(1))
+    apply(peer, wide(0, 3, 2) + wide(0, 3, 2) + withdrawal(bytes([8, 10])))
+    assert (peer.counted(), peer.counts(0)) == ([0], (3, 3, 0, 1, 0))
+    assert peer.counts(4) == (0, 0, 0, 0, 0)
+    peer.begin_counts()
+    assert (peer.counted(), peer.counts(0)) == ([0], (0, 0, 0, 0, 0))
+    for family in (-1, 8, 1 << 20):
+        with pytest.raises(IndexError):
+            peer.counts(family)
 
 
 @pytest.mark.parametrize("kept", [1, 18, 22, 23, 40])

@@ -273,7 +273,8 @@ def test_bgp_peers_are_measured() -> None:
     ipv4 = (("afi", "1"), ("safi", "1"))
     assert metrics["routed_bgp_peer_routes"] == {(*other, *ipv4): 1, (*one, *ipv4): 2}
     assert metrics["routed_bgp_peer_stale_routes"] == {(*other, *ipv4): 0, (*one, *ipv4): 2}
-    assert metrics["routed_bgp_peer_routes_announced_total"] == {other: 1, one: 0}
+    announced = metrics["routed_bgp_peer_routes_announced_total"]
+    assert announced == {(*other, *ipv4): 1, (*one, *ipv4): 0}  # of this session, by family
     states = metrics["routed_bgp_peers"]
     assert {labels[0][1]: count for labels, count in states.items()} == {
         "open_sent": 1,

@@ -48,6 +48,10 @@ def rig() -> Asked:
     return rig
 
 
+def counters(**some: int) -> dict[str, int]:
+    return {"announced": 0, "unchanged": 0, "withdrawn": 0, "unknown": 0, "dropped": 0, **some}
+
+
 def labeled(*nlri: bytes, family: Family = LABELED) -> bytes:
     return update([*MANDATORY[:2], mp_reach(family, HOP, b"".join(nlri))])
 
@@ -383,10 +387,23 @@ def test_a_bgp_peer_is_described() -> None:
         "counters": {"updates": 2, "announced": 3, "unchanged": 0, "withdrawn": 0, "unknown": 0, "dropped": 0},
         "refused": {},
         "families": [
-            {"afi": 1, "safi": 1, "routes": 2, "stale": 0, "add_path": False},
-            {"afi": 2, "safi": 1, "routes": 1, "stale": 0, "add_path": False},
+            {"afi": 1, "safi": 1, "routes": 2, "stale": 0, "add_path": False, "counters": counters(announced=2)},
+            {"afi": 2, "safi": 1, "routes": 1, "stale": 0, "add_path": False, "counters": counters(announced=1)},
         ],
     }
+
+
+def test_counters_of_a_family_are_those_of_the_session() -> None:
+    rig = Asked()
+    peer = rig.connect(graceful=grace(IPV4_UNICAST))
+    rig.send(peer, announce(1, 2), announce(2), withdraw(1, 2), withdraw(1))
+    [family] = rig.glass.search(select="peers")[1][0]["families"]  # which has no route any more
+    assert (family["routes"], family["counters"]) == (0, counters(announced=2, unchanged=1, withdrawn=2, unknown=1))
+    rig.send(peer, announce(3))
+    rig.collector.closed(peer, KEPT)
+    rig.settle()
+    [family] = rig.glass.search(select="peers")[1][0]["families"]
+    assert (family["stale"], family["counters"]) == (1, counters())
 
 
 def test_a_peer_that_is_away_shows_what_is_kept_of_it() -> None:
@@ -424,7 +441,7 @@ def test_routers_and_monitored_peers_are_described() -> None:
     assert first["bmp_router"] == bmp_rig.ADDRESS
     assert (first["state"], first["uptime"]) == ("established", 0)
     assert first["capabilities"] == first["capabilities_received"] == ["4-bytes AS [65] ASN [65001]"]
-    family = {"afi": 1, "safi": 1, "routes": 2, "stale": 0, "add_path": False}
+    family = {"afi": 1, "safi": 1, "routes": 2, "stale": 0, "add_path": False, "counters": counters(announced=2)}
     assert first["ribs"] == [{"bmp_rib_type": "Adj-Rib-In Pre-Policy", "families": [family]}]
     assert [one["peer_type"] for one in glass.search(select="peers", bmp_rib_type="Adj-Rib-In Pre-Policy")[1]] == [0]
 
