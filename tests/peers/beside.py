@@ -7,7 +7,6 @@ What is printed is compared as sums by key, since rows are written at any moment
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -88,10 +87,6 @@ class FlowDaemon(Collector):
         wanted = {_identity(route.row()) for route in routes}
         return wanted <= {_identity(row) for row in self.routes(link.local, "update")}
 
-    def leave(self) -> None:
-        """End it, plugins with what they have; Debian's may crash when it ends."""
-        self._program.stop(signal.SIGINT)
-
     def sums(self, plugin: str) -> Sums:
         """Return what a plugin has printed, summed by key."""
         found: Sums = Counter()
@@ -135,8 +130,8 @@ class Side:
             stack.callback(speaker.kill)
             self._speakers.append(speaker)
 
-    def play(self, flows: Sequence[Flow]) -> dict[str, Sums]:
-        """Let the routers announce their routes, then the exporters send; return what plugins print."""
+    def play(self, flows: Sequence[Flow]) -> None:
+        """Let the routers announce their routes, then the exporters send."""
         self.daemon.ready()
         for speaker in self._speakers:
             speaker.start()
@@ -147,21 +142,40 @@ class Side:
         lines = self.home / "datagrams"
         lines.write_text("".join(f"{exporter} {octets.hex()}\n" for exporter, octets in datagrams(flows)))
         self._inside.run(sys.executable, "-c", SEND, str(lines))
-        eventually(lambda: self._count() >= len(flows) or not self.daemon.running, PATIENCE, "all flows")
-        self.daemon.leave()
+
+    def wait_for(self, counts: Mapping[str, int]) -> dict[str, Sums]:
+        """Wait until plugins have printed so many flows; return what all have printed."""
+        for plugin, count in counts.items():
+            eventually(
+                lambda plugin=plugin, count=count: (
+                    flows_of(self.daemon.sums(plugin)) >= count or not self.daemon.running
+                ),
+                PATIENCE,
+                f"{count} flows of {plugin}",
+            )
         return {name: self.daemon.sums(name) for name in self.plugins}
 
-    def _count(self) -> int:
-        return sum(count for (_, counter), count in self.daemon.sums(ALL).items() if counter == "flows")
+
+def flows_of(sums: Sums) -> int:
+    """Return how many flows all rows are of."""
+    return sum(count for (_, counter), count in sums.items() if counter == "flows")
 
 
 def play_both(
     stack: ExitStack, home: Path, settings: Mapping[str, object], routers: Routers, flows: Sequence[Flow]
 ) -> tuple[Side, dict[str, Sums], dict[str, Sums]]:
-    """Play the same with our daemon and with Debian's; return our side and what each printed."""
+    """Play the same with our daemon and with Debian's; return our side and what each printed.
+
+    Debian's is not asked to end: it may write rows twice then, or crash.
+    """
     ours = Side(stack, home / "ours", OURS, settings, routers)
     theirs = Side(stack, home / "theirs", THEIRS, settings, routers)
-    return ours, ours.play(flows), theirs.play(flows)
+    ours.play(flows)
+    theirs.play(flows)
+    ours.wait_for({ALL: len(flows)})
+    ours.daemon.end()
+    printed = {name: ours.daemon.sums(name) for name in ours.plugins}
+    return ours, printed, theirs.wait_for({name: flows_of(sums) for name, sums in printed.items()})
 
 
 def differences(ours: Sums, theirs: Sums, identity: Sequence[str] = ("peer_ip_src", "ip_src", "ip_dst")) -> list[Any]:
