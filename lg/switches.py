@@ -63,9 +63,14 @@ MEMBERS: Final[Mapping[str, str]] = {
     "safi": "safi",
     "fields": "fields",
     "cursor": "cursor",
+    "system": "system",
+    "root": "root",
 }
 #: What a search is for, besides routes.
-SELECTS: Final = ("count", "peers", "routers", "reload")
+SELECTS: Final = (
+    *("count", "peers", "routers", "reload"),
+    *("isis-database", "isis-hostnames", "isis-neighbors", "isis-routes"),
+)
 #: What pmacct's question has; anything else makes it one of ours.
 LOOKUP: Final = ("prefix", "peer", "peer-port", "rd")
 
@@ -109,6 +114,14 @@ GROUPS: Final[Mapping[str, tuple[Switch, ...]]] = {
         Switch("limit", "NUMBER", "routes of each looking glass at most; 100 when not given"),
         Switch("all", "", "all routes"),
         Switch("cursor", "TEXT", "begin where an answer ended"),
+    ),
+    "IS-IS; of the switches above --prefix, --match, --afi, --fields, --limit and --cursor may be given": (
+        Switch("isis-neighbors", "", "list the circuits and their adjacencies"),
+        Switch("isis-hostnames", "", "list the names of systems"),
+        Switch("isis-database", "", "list the LSPs"),
+        Switch("isis-routes", "", "list the routes"),
+        Switch("system", "NAME", "only of this system, by name or id"),
+        Switch("root", "NAME", "routes as this system has them"),
     ),
     "Looking glass": (
         Switch("zmq-host", "HOST", "where it is; 127.0.0.1 when not given", "z"),

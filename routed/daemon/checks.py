@@ -157,6 +157,18 @@ def cache_keys_go_together(configuration: Configuration) -> Iterator[Problem]:
             yield _advice(configuration, key, "neither rpki_rtr_cache nor rpki_roas_file is set. No effect.")
 
 
+def isis_is_whole(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse IS-IS without what it cannot be without, and tell about dumps that never come."""
+    if configuration.of("isis_daemon", bool):
+        for key in ("isis_daemon_ip", "isis_daemon_net"):
+            if not configuration.is_set(key):
+                yield _conflict(configuration, "isis_daemon", f"{key} is missing")
+        if not any(map(configuration.is_set, ("isis_daemon_iface", "isis_daemon_gre"))):
+            yield _conflict(configuration, "isis_daemon", "isis_daemon_iface or isis_daemon_gre is missing")
+    if configuration.is_set("isis_dump_file") and not configuration.of("isis_dump_refresh_time", int):
+        yield _advice(configuration, "isis_dump_file", "isis_dump_refresh_time is not set. The dump is disabled.")
+
+
 def clusters_have_names(configuration: Configuration) -> Iterator[Problem]:
     """Refuse to join a cluster without a name."""
     if configuration.of("bgp_daemon_ha", bool) and not configuration.is_set("bgp_daemon_ha_cluster_name"):
@@ -202,6 +214,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     variables_are_known,
     one_source_of_origins,
     cache_keys_go_together,
+    isis_is_whole,
     clusters_have_names,
     tls_is_whole,
     looking_glass_is_whole,

@@ -80,6 +80,7 @@ class CollectingPlane(Generic[S]):
                 reactor,
                 settings.glass,
                 settings.rpki,
+                settings.isis,
                 log,
                 seed=seed,
                 folds=settings.folds_next_hops,
@@ -148,11 +149,15 @@ class CollectingPlane(Generic[S]):
         if self._message_log is not None:
             await self._message_log.close()
         await self._outputs.close()
+        if self._own is not None:
+            await self._own.finish()
 
     def reopen(self) -> None:
         """Go on in new files of the same names."""
         if self._message_log is not None:
             self._message_log.reopen()
+        if self._own is not None:
+            self._own.reopen()
         self._outputs.reopen()
 
     def serve_reload(self, reload: Reload) -> None:

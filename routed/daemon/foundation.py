@@ -1,7 +1,8 @@
-"""What the planes of one process stand on: stores, metrics, validated payloads, and the looking glass that shows all.
+"""What the planes of one process stand on: stores, metrics, validated payloads, IS-IS, and the glass that shows all.
 
 A daemon of one plane has its own; the planes of a flow daemon share one, so that a prefix or an attribute set is stored
-once whichever protocol brought it, a cache is asked once, and questions are about all tables there are.
+once whichever protocol brought it, a cache is asked once, and questions are about all tables there are. The routes of
+IS-IS are in stores of their own: they are those of the network, and no peer's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from routed.daemon.glass import Glass
+from routed.daemon.isis_plane import IsisPlane
 from routed.daemon.rpki import Rpki, RpkiSettings
 from routed.plumbing.lifecycle import in_order
 from routed.plumbing.metrics import Registry
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from routed.daemon.settings_glass import GlassSettings
+    from routed.daemon.settings_isis import IsisPlaneSettings
     from routed.plumbing.log import Log
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload
@@ -40,6 +43,7 @@ class Foundation:
         reactor: DaemonReactor,
         glass: GlassSettings,
         rpki: RpkiSettings | None,
+        isis: IsisPlaneSettings | None,
         log: Log,
         *,
         seed: int,
@@ -50,6 +54,9 @@ class Foundation:
         self.rib = Rib(seed, folds=folds)
         self.rpki = None if rpki is None else Rpki(reactor, rpki, log, self.metrics)
         self.validation = None if self.rpki is None else self.rpki.validation
+        self.isis = None if isis is None else IsisPlane(reactor, isis, log, seed=seed)
+        if self.isis is not None:
+            self.isis.measure(self.metrics)
         self._glass = Glass(reactor, glass, log, self.metrics, daemon)
 
     def show(self, planes: Sequence[Tables]) -> None:
@@ -57,22 +64,37 @@ class Foundation:
 
         Raises: StartError, likewise.
         """
-        if planes:
-            self._glass.show(self.rib, planes[0] if len(planes) == 1 else JointTables(planes), self.validation)
+        if planes or self.isis is not None:
+            tables = planes[0] if len(planes) == 1 else JointTables(planes)
+            self._glass.show(self.rib, tables, self.validation, None if self.isis is None else self.isis.isis)
         else:
             self._glass.show_status()
 
     def start(self) -> None:
-        """Begin to connect to caches and to answer."""
+        """Begin to connect to caches, to look for IS-IS neighbours and to answer."""
         if self.rpki is not None:
             self.rpki.start()
+        if self.isis is not None:
+            self.isis.start()
         self._glass.start()
 
     def stop(self) -> None:
-        """End both."""
+        """End all that."""
         self._glass.stop()
+        if self.isis is not None:
+            self.isis.stop()
         if self.rpki is not None:
             self.rpki.stop()
+
+    async def finish(self) -> None:
+        """Write what is still to be written, once everything has been stopped."""
+        if self.isis is not None:
+            await self.isis.finish()
+
+    def reopen(self) -> None:
+        """Go on in new files of the same names."""
+        if self.isis is not None:
+            self.isis.reopen()
 
     def serve_reload(self, reload: Reload) -> None:
         """Let a looking glass ask for a reload."""

@@ -10,6 +10,7 @@ from routed.plumbing.sink import PoolThreads
 from routed.service.answering import Answerer
 from routed.service.commands import Commands, may_command
 from routed.service.http_pages import QueryPages, Readiness, StatusPages
+from routed.service.isis_answers import IsisAnswers
 from routed.service.looking_glass import LookingGlass
 from routed.service.measures import measure_process, measure_stores
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from routed.rib._rib import Rib
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload
+    from routed.service.isis import Isis
     from routed.service.validation import Validation
     from routed.service.visible import Tables
 
@@ -46,13 +48,16 @@ class Glass:
         self._http: HttpServer | None = None
         self._commands: Commands | None = None
 
-    def show(self, rib: Rib, tables: Tables, validation: Validation | None = None) -> None:
+    def show(self, rib: Rib, tables: Tables, validation: Validation | None = None, isis: Isis | None = None) -> None:
         """Let questions about tables be asked; with `validation`, answers say how origins are validated.
 
         Raises: StartError when a socket or a file that the settings name cannot be had.
         """
         in_thread = PoolThreads(self._reactor)
-        answerer = Answerer(self._reactor, rib, tables, self._settings.render, in_thread, validation=validation)
+        answers = None if isis is None else IsisAnswers(isis, in_thread, self._reactor.seconds)
+        answerer = Answerer(
+            self._reactor, rib, tables, self._settings.render, in_thread, validation=validation, isis=answers
+        )
         self._serve_zmq(answerer)
         settings = self._settings.http
         if settings is not None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from routed.daemon import keys_bgp, keys_bmp, keys_collector, keys_flow, keys_general, keys_plugins, keys_sinks
+from routed.daemon import (
+    keys_bgp,
+    keys_bmp,
+    keys_collector,
+    keys_flow,
+    keys_general,
+    keys_isis,
+    keys_plugins,
+    keys_sinks,
+)
 from routed.plumbing.config import Registry
 
 KEYS: Final = Registry(
@@ -27,7 +36,7 @@ KEYS: Final = Registry(
         keys_sinks.BMP_LOG,
         keys_sinks.BMP_DUMP,
         keys_bmp.RPKI,
-        keys_bmp.ISIS,
+        keys_isis.ISIS,
         keys_collector.NETFLOW,
         keys_collector.SFLOW,
         keys_collector.EXPORTERS,

@@ -1,4 +1,4 @@
-"""Keys of the BMP side, of origin validation and of IS-IS; the latter are known, checked, not built yet."""
+"""Keys of the BMP side and of origin validation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from routed.daemon.keys_bgp import looking_glass
-from routed.daemon.values import CACHES, ISO_NET, PRECEDENCE, SOCKET_BUFFER, TABLE_HASH
+from routed.daemon.values import CACHES, PRECEDENCE, SOCKET_BUFFER, TABLE_HASH
 from routed.plumbing.config import Daemons, Group, Key, Status
 from routed.plumbing.values import ADDRESS, BOOLEAN, OFF, PATH, PORT, TEXT, at_least, between
 
@@ -18,7 +18,6 @@ _unbuilt = partial(_key, status=Status.NOT_BUILT)
 _ignored = partial(Key, daemons=Daemons.PMBMPD | Daemons.FLOW, status=Status.NO_EFFECT)
 _rpki = partial(Key, daemons=_ALL)
 _our_rpki = partial(_rpki, ours=True)
-_isis = partial(Key, daemons=Daemons.FLOW, status=Status.NOT_BUILT)
 
 LISTENER: Final = Group(
     "BMP",
@@ -110,20 +109,5 @@ RPKI: Final = Group(
             "rpki_msglog_changes", BOOLEAN, OFF, "log routes whose status changes because payloads do, as `roa` records"
         ),
         _our_rpki("rpki_aspa", BOOLEAN, OFF, "say in records whether the providers of its ASes allow a path"),
-    ),
-)
-
-ISIS: Final = Group(
-    "IS-IS",
-    "A passive IS-IS neighbour over a tunnel.",
-    (
-        _isis("isis_daemon", BOOLEAN, OFF, "switch IS-IS on", aliases=("igp_daemon",)),
-        _isis("isis_daemon_ip", ADDRESS, None, "our address on the link"),
-        _isis("isis_daemon_net", ISO_NET, None, "our network entity title"),
-        _isis("isis_daemon_iface", TEXT, None, "interface of the adjacency"),
-        _isis("isis_daemon_mtu", at_least(1, unit="octets"), 1_476, "largest PDU"),
-        _isis("isis_daemon_msglog", BOOLEAN, OFF, "log what the neighbour says"),
-        _isis("igp_daemon_map", PATH, None, "topology from a file instead", reload=True),
-        _isis("igp_daemon_map_msglog", TEXT, None, "log of that file"),
     ),
 )

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from routed.daemon.bgp_plane import BgpPlane
     from routed.daemon.bmp_plane import BmpPlane
     from routed.daemon.rpki import RpkiSettings
+    from routed.daemon.settings_isis import IsisPlaneSettings
     from routed.plumbing.config import Configuration
     from routed.plumbing.log import Log
     from routed.rib._rib import Rib
     from routed.rib._vrps import Vrps
+    from routed.rib.api import Igp
     from routed.service.clock import DaemonReactor
     from routed.service.commands import Reload as AskReload
     from routed.service.flow_tables import FlowTables
@@ -65,6 +67,7 @@ class RoutingSettings:
     bmp: BmpSettings | None
     glass: GlassSettings
     rpki: RpkiSettings | None
+    isis: IsisPlaneSettings | None
     daemon: str
     warnings: tuple[str, ...] = ()
 
@@ -106,6 +109,7 @@ class RoutingPlanes:
             reactor,
             settings.glass,
             settings.rpki if settings.wanted else None,
+            settings.isis,
             log,
             seed=seed,
             folds=any(one.folds_next_hops for one in settings.wanted),
@@ -127,6 +131,12 @@ class RoutingPlanes:
             if plane is not None:
                 yield RoutingPlane(name, plane.rib, plane.flow_tables, plane.payloads)
 
+    @property
+    def igp(self) -> Igp | None:
+        """Return the routes of IS-IS, None when it is not wanted."""
+        isis = self._foundation.isis
+        return None if isis is None else isis.isis.igp
+
     def start(self) -> None:
         """Begin to let sessions in."""
         self._foundation.start()
@@ -138,9 +148,11 @@ class RoutingPlanes:
         self._foundation.stop()
         for plane in self._planes:
             await plane.stop()
+        await self._foundation.finish()
 
     def reopen(self) -> None:
         """Go on in new files of the same names."""
+        self._foundation.reopen()
         for plane in self._planes:
             plane.reopen()
 
@@ -175,6 +187,7 @@ def routing_settings(configuration: Configuration, daemon: str) -> RoutingSettin
         bmp=bmp if wants("bmp_daemon", bool) else None,
         glass=glass,
         rpki=bgp.rpki,
+        isis=bgp.isis,
         daemon=daemon,
         warnings=tuple(
             f"bmp_daemon_{name}*: not used, bgp_daemon_{name}* says where questions about both are asked"

@@ -13,6 +13,7 @@ from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
 from routed.daemon.settings_brokers import broker_settings
 from routed.daemon.settings_glass import GlassSettings, http_settings, looking_glass_settings
+from routed.daemon.settings_isis import isis_settings
 from routed.daemon.settings_rpki import rpki_settings
 from routed.daemon.written import written_folders
 from routed.plumbing.config import Configuration, configure
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from routed.daemon.rpki import RpkiSettings
+    from routed.daemon.settings_isis import IsisPlaneSettings
     from routed.plumbing.config import Daemons
     from routed.plumbing.http_settings import HttpSettings
     from routed.plumbing.statements import Problem, Statements
@@ -87,6 +89,7 @@ class CommonSettings:
     looking_glass: ZmqSettings | None
     http: HttpSettings | None
     rpki: RpkiSettings | None
+    isis: IsisPlaneSettings | None
     folds_next_hops: bool  # an IPv4 next hop and the same one mapped into IPv6 are shown as what came first
     dry_run: str | None
 
@@ -188,6 +191,7 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "looking_glass": looking_glass_settings(configuration, protocol),
         "http": http_settings(configuration, protocol),
         "rpki": rpki_settings(configuration),
+        "isis": isis_settings(configuration, render_settings(configuration), process_settings(configuration).owner),
         "folds_next_hops": keeps_tables(configuration, protocol),
         "dry_run": configuration.maybe("dry_run", str),
     }

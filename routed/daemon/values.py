@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from routed.plumbing.amqp_settings import parse_hosts
 from routed.plumbing.kafka_settings import parse_servers
@@ -14,6 +14,7 @@ from routed.plumbing.names import (
     PEER_VARIABLES,
     WRITER_VARIABLES,
     NameTemplate,
+    Variable,
     parse_name,
 )
 from routed.plumbing.schema_registry import parse_urls
@@ -21,7 +22,15 @@ from routed.plumbing.values import ENDPOINT, PATH, TEXT, Parser, at_least, betwe
 from routed.service.settings import DumpFormat, SpoolPolicy
 from routed.session.negotiation import MAX_HOST_NAME
 from routed.wire.bgp.codepoints import Role
+from routed.wire.isis.authentication import MAX_SECRET
+from routed.wire.isis.names import parse_entity_title
 
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: Adjacencies of one daemon: each neighbour shows the same network.
+MAX_CIRCUITS: Final = 16
+#: What Linux lets an interface be called (dev_valid_name: 15 octets without slash, colon and blanks).
+_INTERFACE: Final = re.compile(r"[^/:\s]{1,15}")
 _COMMUNITY: Final = re.compile(r"[0-9]+:[0-9]+")
 
 
@@ -31,6 +40,10 @@ def _parse_peer_name(text: str) -> NameTemplate:
 
 def _parse_dated_name(text: str) -> NameTemplate:
     return parse_name(PATH.parse(text), DATED_VARIABLES, dated=True)
+
+
+def _parse_dated(text: str) -> NameTemplate:
+    return parse_name(PATH.parse(text), {"tzone": Variable.TIME_ZONE}, dated=True)
 
 
 def _parse_writer_id(text: str) -> NameTemplate:
@@ -69,10 +82,37 @@ def _parse_hostname(text: str) -> str:
 
 def _parse_iso_net(text: str) -> str:
     """Check an IS-IS network entity title: area, 6 octets of system id, selector 00 (ISO/IEC 10589 7.1)."""
-    octets = bytes.fromhex(text.replace(".", ""))
-    if not 8 <= len(octets) <= 20 or octets[-1]:
-        raise ValueError(f"{text} has {len(octets)} octets or a selector other than 00")
+    parse_entity_title(text)
     return text
+
+
+def _parse_shared_secret(text: str) -> str:
+    if not 1 <= len(text.encode()) <= MAX_SECRET:
+        raise ValueError
+    return text
+
+
+def _parse_tunnels(text: str) -> tuple[tuple[Address, Address], ...]:
+    tunnels = []
+    for pair in text.split(";"):
+        local, comma, remote = pair.partition(",")
+        ends = ipaddress.ip_address(local.strip()), ipaddress.ip_address(remote.strip())
+        if not comma or ends[0].version != ends[1].version or ends[0] == ends[1]:
+            raise ValueError(f"{pair.strip()} is not two addresses of one family")
+        tunnels.append(ends)
+    if len(tunnels) > MAX_CIRCUITS or len(set(tunnels)) < len(tunnels):
+        raise ValueError(f"more than {MAX_CIRCUITS} tunnels, or one of them twice")
+    return tuple(tunnels)
+
+
+def _parse_interfaces(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if not _INTERFACE.fullmatch(name) or name in {".", ".."}:
+            raise ValueError(f"[{name}] names no interface")
+    if len(names) > MAX_CIRCUITS or len(set(names)) < len(names):
+        raise ValueError(f"more than {MAX_CIRCUITS} interfaces, or one of them twice")
+    return names
 
 
 def _parse_router_id(text: str) -> ipaddress.IPv4Address:
@@ -96,6 +136,8 @@ DATED_NAME: Final[Parser[NameTemplate]] = Parser(
     "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_name
 )
 VXLAN_PORT: Final[Parser[int]] = Parser("`vxlan,` and a UDP port", _parse_vxlan_port)
+#: Of what no peer has a part in.
+OWN_DATED_NAME: Final[Parser[NameTemplate]] = Parser("a name with $tzone and % conversions of strftime", _parse_dated)
 WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
 AMQP_HOSTS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_hosts)
 REGISTRY_URLS: Final[Parser[str]] = Parser("an address such as http://127.0.0.1:8081, or a list", _parse_registry)
@@ -141,3 +183,9 @@ AS_NUMBER: Final = between(0, 2**32 - 1)
 #: RFC 6286 section 2.1: a BGP identifier is any non-zero unsigned 32-bit integer.
 ROUTER_ID: Final[Parser[ipaddress.IPv4Address]] = Parser("an IPv4 address other than 0.0.0.0", _parse_router_id)
 ISO_NET: Final[Parser[str]] = Parser("an ISO network entity title such as 49.0001.0100.0000.1001.00", _parse_iso_net)
+TUNNELS: Final[Parser[tuple[tuple[Address, Address], ...]]] = Parser(
+    "local and remote address, such as 192.0.2.1,192.0.2.2, with semicolons between several", _parse_tunnels
+)
+INTERFACES: Final[Parser[tuple[str, ...]]] = Parser("a comma-separated list of interfaces", _parse_interfaces)
+#: What fits into one TLV of authentication behind its type (ISO/IEC 10589 section 9.7, RFC 5304 section 2).
+SHARED_SECRET: Final[Parser[str]] = Parser("a text of 1 to 254 octets", _parse_shared_secret)

@@ -130,6 +130,8 @@ def decode_question(members: Mapping[str, Any]) -> Question:
         safi=reader.maybe("safi", _safi),
         rd=reader.maybe("rd", _text),
         origin_as=reader.maybe("origin_as", _u32),
+        system=reader.maybe("system", _text),
+        root=reader.maybe("root", _text),
         where=reader.maybe("where", _where),
         fields=reader.maybe("fields", _fields),
         all_attributes=reader.maybe("all_attributes", _flag) or False,

@@ -40,6 +40,10 @@ class Wanted(Enum):
     VALIDATION = "validation"
     PEERS = "peers"
     ROUTERS = "routers"  # that speak BMP
+    ISIS_DATABASE = "isis-database"
+    ISIS_HOSTNAMES = "isis-hostnames"
+    ISIS_NEIGHBORS = "isis-neighbors"
+    ISIS_ROUTES = "isis-routes"
     RELOAD = "reload"  # nothing: maps and configuration are read again
 
     @property
@@ -71,6 +75,8 @@ class Question:
     safi: int | None = None
     rd: str | None = None  # as records write it; none: routes without one, unless there is no prefix either
     origin_as: int | None = None  # of a route that is made up, to be validated
+    system: str | None = None  # of IS-IS, by id or name: whose LSPs, name, adjacency or prefixes
+    root: str | None = None  # of IS-IS, likewise: from whom shortest paths begin
     where: Condition | None = None
     fields: tuple[str, ...] | None = None  # none: all
     all_attributes: bool = False  # also those that pmacct's records leave out

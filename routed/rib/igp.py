@@ -51,6 +51,13 @@ class Change(NamedTuple):
     before: IgpRoute | None
     after: IgpRoute | None
 
+    @property
+    def route(self) -> IgpRoute:
+        """Return the route as it is now, of one that went as it was."""
+        route = self.before if self.after is None else self.after
+        assert route is not None, "something changed"
+        return route
+
 
 @dataclass(frozen=True, slots=True)
 class Calculated:

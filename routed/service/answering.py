@@ -25,6 +25,7 @@ from routed.rib.families import INDEX
 from routed.service.bmp_records import mark_keys
 from routed.service.conditions import compile_condition
 from routed.service.explaining import Explainer
+from routed.service.isis_answers import ABOUT_ISIS
 from routed.service.questions import (
     GLOBAL_SAFIS,
     VPN_SAFIS,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from routed.rib._found import Found
     from routed.rib._rib import Rib
     from routed.rib._rows import Rows
+    from routed.service.isis_answers import IsisAnswers
     from routed.service.settings import RenderSettings
     from routed.service.validation import Validation
     from routed.service.visible import Tables, VisibleRib
@@ -103,8 +105,10 @@ class Answerer:
         in_thread: InThread,
         *,
         validation: Validation | None = None,
+        isis: IsisAnswers | None = None,
     ) -> None:
         self.tables = tables
+        self._isis = isis
         self._reactor, self._render, self._in_thread = reactor, render, in_thread
         self._lookups, self._validation = Lookups(rib), validation
         self._buffers = {full: self._new_rows(full=full) for full in (False, True)}
@@ -150,6 +154,10 @@ class Answerer:
         """
         if question.wanted.is_command:
             raise QueryError(f"select: {question.wanted.value} is no question")
+        if question.wanted in ABOUT_ISIS:
+            if self._isis is None:
+                raise QueryError("select: there is no IS-IS here")
+            return Answer(*await self._isis.answer(question))
         if question.wanted in {Wanted.PEERS, Wanted.ROUTERS}:
             return await self._list(question)
         if question.wanted is Wanted.VALIDATION:

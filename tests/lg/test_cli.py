@@ -142,6 +142,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 # -- ours --------------------------------------------------------------------------------------------------------------
 
 EXAMPLES = {
+    "system": ("core1", "core1"),
+    "root": ("core1", "core1"),
     "origin-as": ("64500", 64500),
     "neighbor-as": ("64500", 64500),
     "as": ("64500", 64500),

@@ -154,6 +154,8 @@ OUR_PREFIXES = (
     "bgp_table_dump_",
     "bmp_daemon_",
     "bmp_dump_",
+    "isis_daemon_",
+    "isis_dump_",
     "flow_to_rd_map_",
     "log_",
     "nfacctd_",
@@ -263,6 +265,23 @@ def test_an_empty_value_is_never_valid(key: Key) -> None:
         ("networks_mask", ["0", "24", "128"], ["-1", "129", "/24"]),
         ("nfacctd_as", ["bgp", "longest", "netflow, bgp"], ["ospf"]),
         ("isis_daemon_net", ["49.0001.0100.0000.1001.00"], ["49.0001", "49.0001.0100.0000.1001.01", "xx"]),
+        (
+            "isis_daemon_iface",
+            ["gre0", "gre0, gre1", ",".join(f"e{n}" for n in range(16))],
+            ["", "a/b", "a,a", "x" * 16],
+        ),
+        (
+            "isis_daemon_gre",
+            ["192.0.2.1,192.0.2.2", "::1, ::2; ::1,::3"],
+            ["192.0.2.1", "::1,192.0.2.2", "::1,::1", "x"],
+        ),
+        ("isis_daemon_mtu", ["256", "65535"], ["255", "65536"]),
+        ("isis_daemon_auth_type", ["text", "md5", "sha256"], ["sha3", ""]),
+        ("isis_daemon_auth_key_id", ["0", "65535"], ["65536"]),
+        ("isis_daemon_domain_password", ["x", "x" * 254], ["", "x" * 255]),
+        ("isis_daemon_hello_interval", ["1", "600"], ["0", "601"]),
+        ("isis_daemon_hello_multiplier", ["2", "100"], ["1", "101"]),
+        ("isis_dump_file", ["/x-%Y-$tzone"], ["", "/x\0"]),
         ("bgp_daemon_msglog_kafka_partition", ["-1", "0", "7"], ["-2"]),
         ("bgp_daemon_msglog_amqp_exchange_type", ["direct", "topic"], ["round"]),
         ("bgp_daemon_msglog_amqp_frame_max", ["4096"], ["4095"]),
@@ -309,6 +328,6 @@ def test_maps_and_certificates_of_bmp_are_read_again(suffix: str) -> None:
     assert KEYS[f"bmp_daemon_{suffix}"].reload
 
 
-@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog", "isis_daemon_ip"])
+@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog", "igp_daemon_map"])
 def test_what_is_not_built_says_so(name: str) -> None:
     assert KEYS[name].status is Status.NOT_BUILT
