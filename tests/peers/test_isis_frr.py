@@ -62,10 +62,12 @@ def test_both_sides_are_up_and_hold_each_others_lsp(net: Network, far: Network, 
         listener.program.kill()
 
 
-@pytest.mark.parametrize("kind", ["clear", "md5"])
-def test_only_with_the_keys_of_the_router(net: Network, far: Network, tmp_path: Path, kind: str) -> None:
-    """Hellos with one key, LSPs and sequence numbers PDUs with another."""
-    hello = (f"isis password {kind} hello",)
+@pytest.mark.parametrize(("kind", "extra"), [("clear", ("no isis three-way-handshake",)), ("md5", ())])
+def test_only_with_the_keys_of_the_router(
+    net: Network, far: Network, tmp_path: Path, kind: str, extra: tuple[str, ...]
+) -> None:
+    """Hellos with one key, LSPs and sequence numbers PDUs with another; one of the routers has no handshake."""
+    hello = (f"isis password {kind} hello", *extra)
     domain = (f"domain-password {kind} domain authenticate snp validate",)
     router = FrrIsis(far, tmp_path, "router", net=ROUTER_NET, interfaces={CABLE: hello}, extra=domain)
     name = {"clear": "CLEAR_TEXT", "md5": "HMAC_MD5"}[kind]
@@ -79,7 +81,7 @@ def test_only_with_the_keys_of_the_router(net: Network, far: Network, tmp_path: 
         stranger.program.kill()
         listener = Listener(net, tmp_path, **keys)
         try:
-            listener.wait("AdjacencyUp")
+            assert listener.wait("AdjacencyUp")["is_three_way"] is not bool(extra)
             eventually(lambda: is_up(router), PATIENCE, "the adjacency in FRR")
             eventually(lambda: has_our_lsp(router), PATIENCE, "our LSP in FRR")
             eventually(lambda: "10.9.1.1/32" in prefixes_of(listener), PATIENCE, "prefixes of FRR")

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from routed.model.event import Event
 from routed.model.isis_event import AdjacencyDown, AdjacencyUp
 from routed.rib.lsdb import Lsdb, Taken
-from routed.service.isis_link import PDUS_PER_TURN, RETRY, IsisLink
+from routed.service.isis_link import OCTETS_PER_TURN, PDUS_PER_TURN, RETRY, IsisLink
 from routed.session.isis_adjacency import CircuitSettings
 from routed.session.isis_flooding import Flooding
 from routed.session.isis_own_lsp import OwnLsp, own_template
@@ -220,12 +220,15 @@ def test_a_socket_with_an_error_is_watched_on(ends: tuple[End, End]) -> None:
         assert not us.cable.coming
 
 
-def test_a_turn_takes_few_pdus(ends: tuple[End, End]) -> None:
+@pytest.mark.parametrize(
+    ("octets", "taken"), [(1, PDUS_PER_TURN), (OCTETS_PER_TURN // 4, 4), (OCTETS_PER_TURN // 4 - 1, 5), (65_000, 1)]
+)
+def test_a_turn_takes_few_pdus_and_few_octets(ends: tuple[End, End], octets: int, taken: int) -> None:
     us, _ = ends
     us.link.start()
-    us.cable.coming.extend([b"\x83"] * (PDUS_PER_TURN + 1))
+    us.cable.coming.extend([b"\x83" * octets] * 100)
     us.link.doRead()
-    assert len(us.cable.coming) == 1
+    assert len(us.cable.coming) == 100 - taken
 
 
 def test_a_bug_of_ours_costs_the_adjacency_and_no_more(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
