@@ -25,6 +25,7 @@ class RawIp:
         assert local.version == remote.version, "both are of one family"
         self._local, self._remote, self._protocol = local, remote, protocol
         self._socket: socket.socket | None = None
+        self._is_connected = False
 
     def __str__(self) -> str:
         return f"{self._local},{self._remote}"
@@ -49,8 +50,11 @@ class RawIp:
 
         Raises: OSError when our address is not there, or no route to the other one.
         """
+        if self._is_connected:  # for good: it cannot be bound again, and need not be
+            return
         self._opened.bind((str(self._local), 0))
         self._opened.connect((str(self._remote), 0))
+        self._is_connected = True
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when there is none."""

@@ -4,6 +4,7 @@ Both let the link see PDUs alone. What else a link carries is counted and left t
 Ethernet, keepalives and other protocols in a tunnel.
 """
 
+import errno
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
@@ -23,6 +24,8 @@ _GRE_OCTETS: Final = 4
 #: What one IP packet can carry besides its own header and that of GRE: fragments take care of the path's MTU.
 _MOST_IN_GRE: Final = 65_535 - 60 - _GRE_OCTETS
 _GRE: Final = 47
+#: What a socket says when its interface is down or gone.
+_LOST: Final = frozenset({errno.ENETDOWN, errno.ENODEV, errno.ENXIO})
 
 
 class Carrier(Protocol):
@@ -48,6 +51,9 @@ class Carrier(Protocol):
 
     def send(self, pdu: bytes) -> None:
         """Send a PDU; OSError."""
+
+    def is_lost(self, error: OSError) -> bool:
+        """Tell whether nothing can be heard any more before it is attached again."""
 
     def close(self) -> None:
         """Close the socket."""
@@ -83,6 +89,10 @@ class OnInterface:
         """Send a PDU."""
         self._frames.send(encode_llc(pdu) if self._frames.is_ethernet else pdu)
 
+    def is_lost(self, error: OSError) -> bool:
+        """Tell whether the interface is down or gone."""
+        return error.errno in _LOST
+
 
 class InGre:
     """GRE packets to and from another host (RFC 2784), without a tunnel device."""
@@ -112,6 +122,10 @@ class InGre:
     def send(self, pdu: bytes) -> None:
         """Send a PDU."""
         self._packets.send(encode_gre(pdu))
+
+    def is_lost(self, error: OSError) -> bool:  # noqa: ARG002 (other carriers look at it)
+        """Bear with everything: ways to other hosts come and go, and the hold time ends the adjacency."""
+        return False
 
 
 def _pdu_of(octets: bytes, decode: Callable[[bytes], bytes]) -> bytes | None:

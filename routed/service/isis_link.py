@@ -6,7 +6,6 @@ the link tries again to attach to it; that takes no privileges.
 
 # ruff: noqa: N802 (Twisted's names are camelCase)
 
-import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,8 +31,6 @@ RETRY: Final = 1.0
 #: What is taken in one turn, at most: some milliseconds of decoding. Full LSPs take the longest, 0.4 us an octet.
 PDUS_PER_TURN: Final = 32
 OCTETS_PER_TURN: Final = 10_000
-#: What a socket says when its interface is down or gone.
-_LOST: Final = frozenset({errno.ENETDOWN, errno.ENODEV, errno.ENXIO})
 
 
 class Owner(Protocol):
@@ -213,7 +210,7 @@ class IsisLink:
 
     def _failed(self, error: OSError) -> None:
         self.counters.failures += 1
-        if error.errno in _LOST:
+        if self.carrier.is_lost(error):
             self._loss = error.strerror  # for when the step that is under way is over
 
     def _settle(self) -> None:

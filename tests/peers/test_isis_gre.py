@@ -38,6 +38,29 @@ def test_two_listeners_are_adjacent_without_a_tunnel_device(
             far.program.kill()
 
 
+#: Opens a tunnel with privileges, gives them up, and attaches, twice: after a loss it is done again.
+UNPRIVILEGED = """
+import os, sys
+from ipaddress import ip_address
+from routed.service.isis_carrier import InGre, OnInterface
+carriers = [InGre(*map(ip_address, sys.argv[1:3])), OnInterface("isis0")]
+for carrier in carriers:
+    carrier.open()
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+for carrier in carriers * 2:
+    carrier.attach()
+    carrier.send(b"\\x83")
+"""
+
+
+def test_privileges_are_needed_to_open_alone(net: Network) -> None:
+    with connected(net):
+        for local, remote in ((NEAR, FAR), (NEAR_6, FAR_6)):
+            net.run(sys.executable, "-c", UNPRIVILEGED, local, remote)
+
+
 def test_a_tunnel_device_at_one_end(net: Network, tmp_path: Path) -> None:
     """PDUs without LLC, by the protocol number that GRE has for OSI."""
     if not Path("/dev/net/tun").exists():

@@ -1,5 +1,6 @@
 """What is put around PDUs, and what is not for us; sockets take part in `tests/peers`."""
 
+import errno
 from collections import deque
 from ipaddress import ip_address
 
@@ -59,6 +60,14 @@ def test_gre_of_our_own_making(monkeypatch: pytest.MonkeyPatch) -> None:
     carrier.send(PDU)
     assert wire.sent == [GRE + PDU]
     assert str(carrier) == "192.0.2.1,192.0.2.2"
+
+
+def test_an_interface_can_be_lost_and_a_host_cannot() -> None:
+    """A tunnel has no interface of its own: the hold time tells."""
+    gre = InGre(ip_address("192.0.2.1"), ip_address("192.0.2.2"))
+    for number, is_lost in ((errno.ENETDOWN, True), (errno.ENODEV, True), (errno.ECONNREFUSED, False)):
+        assert OnInterface("eth0").is_lost(OSError(number, "")) is is_lost
+        assert not gre.is_lost(OSError(number, ""))
 
 
 def test_nothing_goes_through_what_is_not_open() -> None:

@@ -62,6 +62,9 @@ class Cable:
             raise self.loss
         self.sent.append(pdu)
 
+    def is_lost(self, error: OSError) -> bool:
+        return error.errno == errno.ENETDOWN
+
     def close(self) -> None:
         self.is_closed = True
 
