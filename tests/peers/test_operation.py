@@ -22,6 +22,7 @@ from routed.plumbing.sandbox import landlock_version
 from tests.peers.bird import Bird
 from tests.peers.collector import COMMAND, PATIENCE, Collector, at_work
 from tests.peers.conftest import Recruit
+from tests.peers.isis import CABLE, FAR, NEAR, NET, ROUTER_NET, Listener, connected, lay_cable
 from tests.peers.network import COLLECTOR, Network, listens
 from tests.peers.program import ROOT, Program
 from tests.peers.route import Route
@@ -337,3 +338,35 @@ def test_a_terminal_that_is_not_read_blocks_nobody(net: Network, tmp_path: Path)
             daemon.kill()
             os.close(reader)
             os.close(writer)
+
+
+def test_circuits_of_isis_do_without_privileges(net: Network, home_of_nobody: Path, tmp_path: Path) -> None:
+    """An interface and a tunnel of our own making, both to one neighbour; the interface goes away and comes back."""
+    keys = {"hello_keys": [("GENERIC", "hello", 7, "sha256")], "domain_keys": [("GENERIC", "domain", 7, "sha256")]}
+    settings = {
+        "isis_daemon": "true",
+        "isis_daemon_ip": NEAR,
+        "isis_daemon_net": NET,
+        "isis_daemon_iface": CABLE,
+        "isis_daemon_gre": f"{NEAR},{FAR}",
+        "isis_daemon_hello_interval": 1,
+        "isis_daemon_hello_multiplier": 10,
+        "isis_daemon_auth_type": "sha256",
+        "isis_daemon_auth_key_id": 7,
+        "isis_daemon_hello_password": "hello",
+        "isis_daemon_domain_password": "domain",
+    }
+    with connected(net) as far:
+        neighbor = Listener(
+            far, tmp_path, "far", net=ROUTER_NET, circuits=[{"interface": CABLE}, {"gre": [FAR, NEAR]}], **keys
+        )
+        try:
+            with at_work(Unprivileged(net, home_of_nobody, **settings)) as daemon:
+                for link in (CABLE, f"{FAR},{NEAR}"):
+                    neighbor.wait("AdjacencyUp", link=link, system_id="0000000000aa")
+                eventually(lambda: daemon.status("Uid") == [str(NOBODY.pw_uid)] * 4, PATIENCE, "root to be gone")
+                net.run("ip", "link", "delete", CABLE)
+                lay_cable(net, far)
+                neighbor.wait("AdjacencyUp", times=2, link=CABLE)
+        finally:
+            neighbor.program.kill()
