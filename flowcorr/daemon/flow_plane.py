@@ -94,7 +94,7 @@ class FlowPlane:
         self._counter_log: CounterLog | None = None
         if settings.counters is not None:
             self._counter_log = make_counter_log(settings.counters, reactor, threads, settings.process.owner, log)
-            self.metrics.add("sflow_counters", self._counter_log.counters)
+            self.metrics.add("flowcorr_sflow_counters", self._counter_log.counters)
         self._views: list[Views] = []
         self._sources: list[Source] = []
         self._facts: list[Facts] = []
@@ -108,7 +108,7 @@ class FlowPlane:
         self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
         register(self.metrics, intake, self._inputs.dropped)
         for plugin in self._plugins:
-            self.metrics.add("plugin", plugin.counters, {"name": plugin.name})
+            self.metrics.add("flowcorr_plugin", plugin.counters, {"name": plugin.name})
         self._every: list[LoopingCall] = []
 
     def start(self) -> None:

@@ -1,6 +1,10 @@
-"""The file of templates: read at start, written again some seconds after templates have changed, and at the end."""
+"""The file of templates: read at start, written again some seconds after templates have changed, and at the end.
+
+What could not be written is tried again; the old file stays until the new one is whole.
+"""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +17,8 @@ from flowcorr.model.event import TemplateLearnt, TemplateWithdrawn
 
 #: How long changes are gathered before they are written. Units: seconds.
 GATHER: Final = 5.0
+#: How long it takes until a file that could not be written is tried again. Units: seconds.
+TRY_AGAIN: Final = 30.0
 #: Templates that are read; more than this no collector has learnt.
 MAX_LINES: Final = 1_000_000
 
@@ -80,3 +86,7 @@ class TemplateFile(Service):
         except OSError as error:
             self.failures += 1
             self._complain(f"[{self._path}] cannot be written: {error.strerror}")
+            with suppress(OSError):
+                beside.unlink()  # a full disk has better use for the room
+            if self.running:
+                self._due = self._reactor.callLater(TRY_AGAIN, self._write)

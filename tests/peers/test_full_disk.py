@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +12,7 @@ import pytest
 from tests.peers.bmp_octets import announcement, per_peer_header, usual_session, withdrawal
 from tests.peers.bmp_station import LoopbackStation
 from tests.peers.collector import at_work, read_rows
+from tests.peers.disk import Disk, small_disk
 from tests.peers.raw_speaker import RawSession
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
@@ -27,37 +25,10 @@ NETWORKS: Final = tuple(f"10.{number >> 8}.{number & 255}.0/24" for number in ra
 TWO_DUMPS: Final = 300.0
 
 
-class Disk:
-    """A small file system of the test's own."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self._ballast = place / "ballast"
-
-    def fill(self) -> None:
-        """Leave no room."""
-        with self._ballast.open("wb", buffering=0) as ballast, suppress(OSError):
-            while ballast.write(bytes(4096)):
-                """One page after the other."""
-
-    def empty(self) -> None:
-        """Make room."""
-        self._ballast.unlink()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    if os.geteuid() != 0:
-        pytest.skip("SKIPPED: this user is not root, and a file system is to be mounted")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"SKIPPED: no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield Disk(place)
-    subprocess.run(["umount", place], check=True)
+@pytest.fixture(name="disk")
+def a_disk(tmp_path: Path) -> Iterator[Disk]:
+    with small_disk(tmp_path / "disk") as disk:
+        yield disk
 
 
 class Troubled(LoopbackStation):

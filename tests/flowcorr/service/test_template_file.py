@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twisted.internet.task import Clock
 
-from flowcorr.service.template_file import GATHER, TemplateFile
+from flowcorr.service.template_file import GATHER, TRY_AGAIN, TemplateFile
 from tests.flowcorr.exports import Input, export_set, ipfix, only, template
 
 LAYOUT = ipfix(export_set(2, template(300, (8, 4), (1, 4))), domain=5)
@@ -63,3 +63,30 @@ def test_a_file_that_cannot_be_written_is_a_complaint(tmp_path: Path) -> None:
         file.hear(event)
     clock.advance(GATHER)
     assert (file.failures, len(complaints)) == (1, 1)
+
+
+def test_a_file_that_could_not_be_written_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "later" / "templates"
+    i, file, clock, complaints = start(path)
+    i.take(LAYOUT)
+    for event in i.events:
+        file.hear(event)
+    clock.advance(GATHER)
+    path.parent.mkdir()
+    clock.advance(TRY_AGAIN - 1)
+    assert not path.exists()
+    clock.advance(1)
+    assert len(path.read_bytes().splitlines()) == len(complaints) == 1
+    assert clock.getDelayedCalls() == []
+
+
+def test_what_was_not_written_is_written_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "later" / "templates"
+    i, file, clock, _ = start(path)
+    i.take(LAYOUT)
+    for event in i.events:
+        file.hear(event)
+    clock.advance(GATHER)
+    path.parent.mkdir()
+    file.stopService()
+    assert path.exists()
