@@ -70,6 +70,7 @@ def kafka_settings(c: Configuration, prefix: str) -> KafkaSettings:
         partition=c.of(f"{prefix}partition", int),
         multi_values=c.of(f"{prefix}multi_values", int),
         route_key=c.of(f"{prefix}route_key", bool),
+        in_bulk="dump" in prefix,
         retry=c.of(f"{prefix}retry", int) if "msglog" in prefix else DUMP_RETRY,
     )
 

@@ -17,62 +17,53 @@ from __future__ import annotations
 import time
 import zlib
 from collections import deque
+from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from routed.plumbing.kafka_messages import messages_of, rows_in
-from routed.plumbing.kafka_producer import Callbacks, make_producer, text_of
+from routed.plumbing.kafka_client import Callbacks
+from routed.plumbing.kafka_messages import Values, deal, messages_of
+from routed.plumbing.kafka_producer import make_producer, text_of
 from routed.plumbing.kafka_statistics import StatisticsReader
 from routed.plumbing.log import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from confluent_kafka import Message, Producer
-
     from routed.plumbing.carrier import Reports
+    from routed.plumbing.kafka_client import Client
+    from routed.plumbing.kafka_messages import Message
     from routed.plumbing.kafka_settings import KafkaSettings
     from routed.plumbing.kafka_statistics import KafkaCounters
     from routed.plumbing.parcel import Parcel
 
-#: Failures of a message that no repetition heals.
-REFUSALS: Final = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_MSG_SIZE,
-        KafkaError.INVALID_RECORD,
-        KafkaError.INVALID_TIMESTAMP,
-    }
-)
 #: How long a look for brokers may take, and how long until the next. Units: seconds.
 PROBE: Final = 2.0
 #: How long a topic may be unknown before anybody hears of it: brokers make topics when they are first asked for.
 #: Units: seconds.
 TOPIC_PATIENCE: Final = 5.0
 TOPIC_PAUSE: Final = 0.1
+#: Octets that the library has at a time: a few of its batches. The idempotent producer sends the batches of a partition
+#: one after the other, and while those that wait are older than `linger.ms` its thread asks without a pause whether it
+#: may send: with more of them, that costs as much processor time as all the rest.
+AHEAD: Final = 4 << 20
 #: How long a turn waits for reports, with a broker and without. Units: seconds.
 TURN: Final = 0.005
 DOWN_TURN: Final = 0.05
-#: How long the end waits for the library to let go. Units: seconds.
-LAST_TURN: Final = 1.0
 
 
-class _Load:
-    """A parcel that the library has; called with the report of each of its messages."""
+@dataclass(slots=True)
+class _Part:
+    """Messages of a parcel for one partition, and how many of them the library has."""
 
-    __slots__ = ("courier", "left", "number")
-
-    def __init__(self, courier: Courier, number: int, left: int) -> None:
-        self.courier, self.number, self.left = courier, number, left
-
-    def __call__(self, error: KafkaError | None, message: Message) -> None:
-        self.left -= 1
-        if error is not None:
-            self.courier.failed(self, error, message)
-        elif not self.left:
-            self.courier.finished(self)
+    topic: str
+    partition: int
+    messages: Values | list[Message]
+    load: Any
+    begin: int = 0
 
 
 class Courier:
@@ -97,8 +88,10 @@ class Courier:
         self.done: list[int] = []
         self._settings, self._post, self._reports, self._say = settings, post, reports, say
         self._statistics = StatisticsReader(counters)
-        self._producer: Producer | None = None
-        self._loads: dict[int, tuple[_Load, Parcel]] = {}  # that the library has
+        self._client: Client | None = None
+        self._loads: dict[int, Parcel] = {}  # that the library has
+        self._ahead = 0  # octets of these
+        self._rest: deque[_Part] = deque()  # of these, what it had no room for yet
         self._queue: deque[Parcel] = deque()  # that it has not
         self._partitions: dict[str, int] = {}  # how many a topic has
         self._missed: dict[str, float] = {}  # since when a topic has been asked for in vain
@@ -124,58 +117,44 @@ class Courier:
     @property
     def is_idle(self) -> bool:
         """Tell whether there is nothing to do but to wait for work."""
-        return not self._loads and (not self._queue or self._producer is None)
+        return not self._loads and (not self._queue or self._client is None)
 
     def turn(self) -> None:
         """Produce what there is, and hear what has become of what there was."""
-        if self._producer is None and not self._make():
+        if self._client is None and not self._make():
             return
-        assert self._producer is not None
-        if self._is_stale or not self._produce(self._producer):
-            self._producer.poll(TURN if self._is_up else DOWN_TURN)
+        assert self._client is not None
+        if not self._produce(self._client):
+            self._client.poll(TURN if self._is_up else DOWN_TURN)
         self._report()
         if self._failure or (self._is_stale and (not self._loads or self._is_up is False)):
             self._drop()
         elif self._suspect or not self._is_up:
-            self._look(self._producer)
+            self._look(self._client)
 
     def recover(self, reason: str) -> None:
         """Begin with a new producer after a bug of ours."""
         self._failure = reason
-        if self._producer is not None:
+        if self._client is not None:
             self._drop()
 
     def close(self) -> None:
         """Let go of the producer and of everything that it has."""
-        if self._producer is not None:
+        if self._client is not None:
             self._drop()
-
-    def finished(self, load: _Load) -> None:
-        """Hear that nothing is left to be heard of a parcel."""
-        if self._has(load):
-            self.done.append(load.number)
-
-    def failed(self, load: _Load, error: KafkaError, message: Message) -> None:
-        """Hear that a message was given up."""
-        if not self._has(load):
-            return
-        if error.code() in REFUSALS:
-            rows = rows_in(message.value(), self._settings)
-            self._post(self._reports.refused, load.number, rows, error.str())
-            if not load.left:
-                self.done.append(load.number)
-        else:
-            self._failure = self._failure or f"{message.topic()}: {error.str()}"
-
-    def _has(self, load: _Load) -> bool:
-        """Tell whether a report is of this producer, and not of one that was thrown away."""
-        return self._loads.get(load.number, (None,))[0] is load
 
     def _make(self) -> bool:
         """Make a producer, if it is time to."""
         if time.monotonic() < self._make_at:
             return False
-        callbacks = Callbacks(error=self._complain, statistics=self._count, logger=self)
+        callbacks = Callbacks(
+            finished=self._finish,
+            refused=self._refuse,
+            failed=self._fail,
+            error=self._complain,
+            statistics=self._count,
+            log=partial(self._say, Level.DEBUG),  # what matters comes as an error too
+        )
         try:
             made = make_producer(self._settings, callbacks)
         except (OSError, KafkaException, TypeError, ValueError) as error:
@@ -187,7 +166,7 @@ class Courier:
             if problem not in self._told:
                 self._told.add(problem)
                 self._say(Level.WARN, problem)
-        self._producer, self._logs_statistics = made.producer, made.logs_statistics
+        self._client, self._logs_statistics = made.client, made.logs_statistics
         self._made_at = time.monotonic()
         self._statistics.begin()
         self._suspect, self._failure, self._is_stale, self._look_at = True, "", False, 0.0
@@ -195,114 +174,106 @@ class Courier:
 
     def _drop(self) -> None:
         """Throw the producer away; what it has not delivered comes first at the next one."""
-        assert self._producer is not None
-        producer, self._producer = self._producer, None
+        assert self._client is not None
+        client, self._client = self._client, None
+        client.close()
+        self._report()
         if self._failure:
             self._go_down(self._failure)
             self._make_at = max(time.monotonic(), self._made_at + self._settings.retry)
-        undelivered = [parcel for _, parcel in self._loads.values()]
+        undelivered = list(self._loads.values())
         self._loads.clear()
+        self._rest.clear()
+        self._ahead = 0
         self._queue.extendleft(reversed(undelivered))
         self._partitions.clear()
-        producer.purge()
-        producer.flush(LAST_TURN)
 
-    def _produce(self, producer: Producer) -> bool:
-        """Hand parcels to the library; whether there were any."""
+    def _produce(self, client: Client) -> bool:
+        """Hand parcels to the library while it has room; whether it took any."""
         some = False
-        while self._queue and not self._failure and self._produce_parcel(producer, self._queue[0]):
+        while not self._failure and (self._rest or self._begin(client)) and self._hand_over(client):
             some = True
-            self._queue.popleft()
-            producer.poll(0)
+            client.poll(0)
         return some
 
-    def _produce_parcel(self, producer: Producer, parcel: Parcel) -> bool:
-        """Hand a parcel to the library; whether it could be."""
+    def _begin(self, client: Client) -> bool:
+        """Make messages of the next parcel; false when there is none, or it is not known where they go."""
+        if not self._queue or self._is_stale or self._ahead >= AHEAD:
+            return False
+        parcel = self._queue[0]
         messages = messages_of(parcel, self._settings)
-        if not messages:
-            self.done.append(parcel.number)
-            return True
         batches = self._by_topic(parcel.address.target, messages)
-        partitions = {topic: self._partition(producer, topic, parcel) for topic, _ in batches}
+        partitions = {topic: self._partition(client, topic, parcel) for topic, _ in batches}
         if None in partitions.values():
             return False
-        load = _Load(self, parcel.number, len(messages))
-        self._loads[parcel.number] = (load, parcel)
-        for topic, batch in batches:
-            self._hand_over(producer, topic, batch, partitions[topic], load)
+        self._queue.popleft()
+        self._loads[parcel.number] = parcel
+        self._ahead += parcel.weight
+        if not messages:
+            self._finish(parcel.number)
+            return True
+        counts_rows = bool(self._settings.multi_values) and not parcel.framing.ends
+        load = client.load(parcel.number, len(messages), counts_rows=counts_rows)
+        self._rest.extend(_Part(topic, partitions[topic] or 0, batch, load) for topic, batch in batches if batch)
         return True
 
-    def _hand_over(
-        self, producer: Producer, topic: str, messages: list[dict[str, Any]], partition: int | None, load: _Load
-    ) -> None:
-        assert partition is not None
-        while messages and not self._failure:
+    def _hand_over(self, client: Client) -> bool:
+        """Hand over what is left of a parcel; whether there was room for any of it."""
+        some = not self._rest
+        while self._rest:
+            part = self._rest[0]
             try:
-                taken = producer.produce_batch(topic, messages, partition=partition, on_delivery=load)
+                at = client.produce(part.topic, part.partition, part.load, part.messages, part.begin)
             except KafkaException as error:
-                self._failure = f"{topic}: {text_of(error)}"
-                return
-            if taken == len(messages):
-                return
-            messages = [message for message in messages if self._is_left(message, load)]
-            producer.poll(TURN)  # its queue is full
+                self._fail(f"{part.topic}: {text_of(error)}")
+                return False
+            some = some or at > part.begin
+            part.begin = at
+            if at < len(part.messages):
+                break  # the rest follows when reports have made room
+            self._rest.popleft()
+        return some
 
-    def _is_left(self, message: dict[str, Any], load: _Load) -> bool:
-        """Tell whether a message has to be handed over again."""
-        error = message.pop("_error", None)
-        if error is None:
-            return False
-        if error.code() == KafkaError._QUEUE_FULL:  # noqa: SLF001 (its public name)
-            return True
-        if error.code() in REFUSALS:
-            load.left -= 1
-            self._post(self._reports.refused, load.number, rows_in(message["value"], self._settings), error.str())
-            if not load.left:
-                self.done.append(load.number)
-        else:
-            self._failure = error.str()
-        return False
-
-    def _by_topic(self, name: str, messages: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    def _by_topic(self, name: str, messages: Values | list[Message]) -> list[tuple[str, Values | list[Message]]]:
         """Deal messages to the topics of a name, one after the other."""
         count = self._settings.topics
         if not count:
             return [(name, messages)]
         turns = self._turns.setdefault(name, cycle([f"{name}_{number}" for number in range(count)]))
-        topics = list(islice(turns, len(messages)))
-        return [
-            (topic, [message for message, its in zip(messages, topics, strict=True) if its == topic])
-            for topic in dict.fromkeys(topics)
-        ]
+        each = messages.each() if isinstance(messages, Values) else messages
+        return list(deal(each, list(islice(turns, len(each)))).items())
 
-    def _partition(self, producer: Producer, topic: str, parcel: Parcel) -> int | None:
+    def _partition(self, client: Client, topic: str, parcel: Parcel) -> int | None:
         """Choose the partition of a parcel: -1 for that of the record key, None when it is not known yet."""
         if self._settings.partition >= 0 or parcel.address.key or self._settings.route_key:
             return self._settings.partition
         count = self._partitions.get(topic)
         if count is None:
-            count = self._ask(producer, topic)
+            count = self._ask(client, topic)
         return None if count is None else zlib.crc32(parcel.address.source) % count
 
-    def _ask(self, producer: Producer, topic: str) -> int | None:
+    def _ask(self, client: Client, topic: str) -> int | None:
         """Ask how many partitions a topic has."""
         if time.monotonic() < self._look_at:
             return None
         self._look_at = time.monotonic() + PROBE
         try:
-            found = producer.list_topics(topic, timeout=PROBE).topics[topic]
+            count = client.partitions(topic, PROBE)
         except KafkaException as error:
-            producer.poll(0)  # for what the library has to complain about
+            if error.args[0].code() > 0:  # a broker has answered, and says so
+                self._miss(topic, text_of(error))
+                return None
+            client.poll(0)  # for what the library has to complain about
             self._go_down(self._complaint or text_of(error))
             return None
-        if found.error is not None or not found.partitions:
-            self._miss(topic, "it has no partitions" if found.error is None else found.error.str())
+        if not count:
+            self._miss(topic, "it has no partitions")
             return None
         self._go_up()
         self._look_at = 0.0
         self._missed.pop(topic, None)
-        self._partitions[topic] = len(found.partitions)
-        return len(found.partitions)
+        self._partitions[topic] = count
+        return count
 
     def _miss(self, topic: str, reason: str) -> None:
         """Ask again for a topic soon, and complain when that has been in vain for too long."""
@@ -312,16 +283,15 @@ class Courier:
         else:
             self._look_at = now + TOPIC_PAUSE
 
-    def _look(self, producer: Producer) -> None:
+    def _look(self, client: Client) -> None:
         """Find out whether a broker answers, after a complaint of the library and until one does."""
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + PROBE
-        known = next(iter(self._partitions), None)
         try:
-            producer.list_topics(known, timeout=PROBE) if known else producer.list_topics(timeout=PROBE)
+            client.partitions(next(iter(self._partitions), None), PROBE)
         except KafkaException as error:
-            producer.poll(0)
+            client.poll(0)
             self._go_down(self._complaint or text_of(error))
         else:
             self._look_at = 0.0
@@ -332,7 +302,8 @@ class Courier:
             return
         done, self.done = self.done, []
         for number in done:
-            self._loads.pop(number, None)
+            parcel = self._loads.pop(number, None)
+            self._ahead -= 0 if parcel is None else parcel.weight
         self._post(self._reports.delivered, done)
         self._go_up()
 
@@ -359,6 +330,14 @@ class Courier:
         if self._logs_statistics:
             self._say(Level.INFO, text)
 
-    def log(self, _level: int, _format: str, _facility: str, _name: str, text: str) -> None:
-        """Take a line of the library's own log, as a logger of the standard library would."""
-        self._say(Level.DEBUG, text)  # what matters comes as an error too
+    def _finish(self, number: int) -> None:
+        """Hear that nothing is left of a parcel."""
+        self.done.append(number)
+
+    def _refuse(self, number: int, rows: int, reason: str) -> None:
+        """Hear that rows of a parcel will never be taken."""
+        self._post(self._reports.refused, number, rows, reason)
+
+    def _fail(self, reason: str) -> None:
+        """Hear that this producer has given messages up."""
+        self._failure = self._failure or reason

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from array import array
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from routed.plumbing.parcel import bundles_of, rows_of
+from routed.plumbing._message_ends import bundle_ends, row_ends, stamp
+from routed.plumbing.parcel import ending_of, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from routed.plumbing.kafka_settings import KafkaSettings
     from routed.plumbing.parcel import Parcel
 
@@ -20,25 +26,53 @@ _ROUTE: Final = re.compile(
 _GONE: Final = re.compile(rb'"log_type": "(?:withdraw|delete)"')
 
 
-def messages_of(parcel: Parcel, settings: KafkaSettings) -> list[dict[str, Any]]:
+class Message(NamedTuple):
+    """One message; without a value it says that what its key names is gone."""
+
+    value: bytes | None
+    key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Messages that are values in one buffer, all with the same key.
+
+    `ends`: where each ends, a native u32. `gap`: octets between two of them.
+    """
+
+    octets: bytes
+    ends: bytes
+    gap: int
+    key: bytes | None
+
+    def __len__(self) -> int:
+        return len(self.ends) // array("I").itemsize
+
+    def each(self) -> list[Message]:
+        """Return the messages one by one."""
+        bounds = pairwise([-self.gap, *array("I", self.ends)])
+        return [Message(self.octets[start + self.gap : end], self.key) for start, end in bounds]
+
+
+def messages_of(parcel: Parcel, settings: KafkaSettings) -> Values | list[Message]:
     """Return the messages of a parcel, in order."""
     key = parcel.address.key or None
-    if settings.route_key and not parcel.framing.ends:
+    if parcel.framing.ends:
+        return Values(parcel.octets, parcel.framing.ends, 0, key)
+    if settings.route_key:
         return _with_route_keys(rows_of(parcel), key or parcel.address.source)
-    if settings.multi_values and not parcel.framing.ends:
-        values = bundles_of(parcel, settings.multi_values)
-    else:
-        values = rows_of(parcel)
-    if key is None:
-        return [{"value": value} for value in values]
-    return [{"value": value, "key": key} for value in values]
+    writer = parcel.address.writer
+    octets = stamp(parcel.octets, ending_of(writer)) if writer else parcel.octets
+    ends = bundle_ends(octets, settings.multi_values) if settings.multi_values else row_ends(octets)
+    return Values(octets, ends, 1, key)
 
 
-def rows_in(value: bytes | None, settings: KafkaSettings) -> int:
-    """Return how many rows a message holds."""
-    if value is None:
-        return 0
-    return value.count(b"\n") + 1 if settings.multi_values else 1
+def deal(messages: Sequence[Message], topics: Sequence[str]) -> dict[str, list[Message]]:
+    """Deal messages to topics, one after the other."""
+    dealt: dict[str, list[Message]] = {topic: [] for topic in topics[: len(messages)]}
+    for at, message in enumerate(messages):
+        dealt[topics[at % len(topics)]].append(message)
+    return dealt
 
 
 def route_key(row: bytes, peer: bytes) -> bytes:
@@ -47,11 +81,11 @@ def route_key(row: bytes, peer: bytes) -> bytes:
     return b"|".join([peer, *parts])
 
 
-def _with_route_keys(rows: list[bytes], peer: bytes) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
+def _with_route_keys(rows: list[bytes], peer: bytes) -> list[Message]:
+    messages: list[Message] = []
     for row in rows:
         key = route_key(row, peer)
-        messages.append({"value": row, "key": key})
+        messages.append(Message(row, key))
         if b'"ip_prefix": ' in row and _GONE.search(row):
-            messages.append({"value": None, "key": key})
+            messages.append(Message(None, key))
     return messages

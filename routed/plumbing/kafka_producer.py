@@ -11,15 +11,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaException, Producer
 
+from routed.plumbing.kafka_confluent import ConfluentClient
+from routed.plumbing.kafka_native import NativeClient
 from routed.plumbing.kafka_settings import KafkaSettings, Property, advise, parse_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from routed.plumbing.kafka_client import Callbacks, Client
+
+#: How long messages wait for others; a full batch does not. Longer than a broker takes for what the courier keeps in
+#: the library (`AHEAD`), for the reason that is given there. Units: milliseconds.
+LINGER: Final = "50"
+#: The same of a dump, whose messages follow one another and go to one partition for a long time. Units: milliseconds.
+BULK_LINGER: Final = "200"
 #: Properties that are ours unless the file says otherwise.
 DEFAULTS: Final[Mapping[str, str]] = {
     "client.id": "routed",
-    "linger.ms": "5",
     "log.connection.close": "false",
     "message.timeout.ms": "0",
     "queue.buffering.max.messages": "1000000",
@@ -55,19 +63,10 @@ _TOGETHER: Final = "Failed to create producer"
 
 
 @dataclass(frozen=True, slots=True)
-class Callbacks:
-    """What the library tells, in the thread that polls."""
-
-    error: Callable[[Any], None]
-    statistics: Callable[[str], None]
-    logger: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
-    """A producer, what was wrong with the file of properties, and whether it asks for statistics in the log."""
+    """A client, what was wrong with the file of properties, and whether it asks for statistics in the log."""
 
-    producer: Producer
+    client: Client
     problems: tuple[str, ...]
     logs_statistics: bool
 
@@ -82,14 +81,26 @@ def make_producer(settings: KafkaSettings, callbacks: Callbacks) -> Made:
         properties = parse_properties(settings.config_file.read_text(encoding="utf-8", errors="replace"))
     problems: list[str] = []
     try:
-        producer = Producer(_complete(settings, properties), **_callbacks(callbacks))
+        client = make_client(_complete(settings, properties), callbacks)
     except KafkaException as error:
         good = [each for each in properties if _is_taken(each, settings, problems)]
         if not problems:
             raise KafkaException(_named(settings, error.args[0])) from error
-        producer = Producer(_complete(settings, good), **_callbacks(callbacks))
+        client = make_client(_complete(settings, good), callbacks)
     names = {each.name for each in properties}
-    return Made(producer, tuple(problems), STATISTICS in names)
+    return Made(client, tuple(problems), STATISTICS in names)
+
+
+def make_client(properties: Mapping[str, str], callbacks: Callbacks) -> Client:
+    """Make a client by the library's own interface, or where that is not to be had by confluent-kafka's.
+
+    Raises: KafkaException, TypeError or ValueError when the library does not take the properties.
+    """
+    try:
+        return NativeClient(properties, callbacks)
+    except ImportError as error:
+        callbacks.log(f"librdkafka is asked through confluent-kafka, which is slower: {error}")
+        return ConfluentClient(properties, callbacks)
 
 
 def text_of(error: BaseException) -> str:
@@ -103,14 +114,11 @@ def _complete(settings: KafkaSettings, properties: list[Property]) -> dict[str, 
     names = {ALIASES.get(name, name) for name in own}
     ordered = ORDERED_WITHOUT_ACKS if names & DECIDES_ORDER else ORDERED
     servers = {} if names & set(SERVERS) else {SERVERS[0]: settings.servers}
-    ours = {name: value for name, value in {**DEFAULTS, **ordered, **servers}.items() if name not in names}
+    linger = {"linger.ms": BULK_LINGER if settings.in_bulk and not settings.route_key else LINGER}
+    ours = {name: value for name, value in {**DEFAULTS, **linger, **ordered, **servers}.items() if name not in names}
     if ordered is ORDERED_WITHOUT_ACKS and own.get("enable.idempotence") == "true":
         del ours["max.in.flight.requests.per.connection"]
     return {**ours, **own}
-
-
-def _callbacks(callbacks: Callbacks) -> dict[str, Any]:
-    return {"error_cb": callbacks.error, "stats_cb": callbacks.statistics, "logger": callbacks.logger}
 
 
 def _is_taken(each: Property, settings: KafkaSettings, problems: list[str]) -> bool:

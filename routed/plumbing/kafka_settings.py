@@ -75,7 +75,8 @@ class KafkaSettings:
     `servers`: host:port, host:port... `keys`: the beginning of the names of the keys that say so, for what is wrong
     with them. `topics`: 0, or records go to so many topics in turn. `partition`: -1 for the one of the record's key.
     `multi_values`: 0, or the octets of one message, which then has several rows. `route_key`: the record key is that of
-    the route, and a route that is gone is followed by a record without value. Units: `retry` in seconds.
+    the route, and a route that is gone is followed by a record without value. `in_bulk`: records come in dumps. Units:
+    `retry` in seconds.
     """
 
     servers: str
@@ -85,6 +86,7 @@ class KafkaSettings:
     partition: int = -1
     multi_values: int = 0
     route_key: bool = False
+    in_bulk: bool = False
     retry: int = 60
 
 

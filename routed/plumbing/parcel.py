@@ -104,32 +104,11 @@ def rows_of(parcel: Parcel) -> list[bytes]:
         rows.pop()
     if not parcel.address.writer:
         return rows
-    ending = _ending(parcel.address.writer)
+    ending = ending_of(parcel.address.writer)
     return [row[:-1] + ending for row in rows]
 
 
-def bundles_of(parcel: Parcel, most: int) -> list[bytes]:
-    """Return the rows of a text parcel in bundles of at most `most` octets, newlines between; a longer row alone."""
-    octets = stamped(parcel)
-    bundles, at = [], 0
-    while at < len(octets):
-        end = octets.rfind(b"\n", at, at + most + 1)
-        if end < 0:
-            end = octets.find(b"\n", at)
-        if end < 0:
-            end = len(octets)
-        bundles.append(octets[at:end])
-        at = end + 1
-    return bundles
-
-
-def stamped(parcel: Parcel) -> bytes:
-    """Return the octets of a text parcel, each row with its writer: a newline follows a brace nowhere else in JSON."""
-    writer = parcel.address.writer
-    return (_ending(writer) + b"\n").join(parcel.octets.split(b"}\n")) if writer else parcel.octets
-
-
 @lru_cache(64)
-def _ending(writer: str) -> bytes:
+def ending_of(writer: str) -> bytes:
     """Return what takes the place of the last brace of a row; to cut and join is faster than to replace."""
     return b', "writer_id": %s}' % json.dumps(writer, ensure_ascii=False).encode()

@@ -21,7 +21,9 @@ def kafka(prefix: str, **keys: object) -> BrokerSettings:
 @pytest.mark.parametrize("prefix", [*LOG_PREFIXES, *DUMP_PREFIXES])
 def test_a_topic_is_enough(prefix: str) -> None:
     settings = kafka(prefix)
-    assert settings.transport == KafkaSettings(servers="127.0.0.1:9092", keys=f"{prefix}kafka_", retry=60)
+    in_bulk = prefix in DUMP_PREFIXES
+    wanted = KafkaSettings(servers="127.0.0.1:9092", keys=f"{prefix}kafka_", retry=60, in_bulk=in_bulk)
+    assert settings.transport == wanted
     assert (settings.label, settings.target.text, settings.key) == (f"{prefix}kafka", "t", None)
     assert settings.spool == SpoolSettings(directory=Path("/var/spool/routed"), size=1 << 30, policy=SpoolPolicy.WAIT)
     assert settings.queue_size == 64 << 20

@@ -2,87 +2,99 @@
 
 import zlib
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from routed.plumbing import kafka_courier as module
 from routed.plumbing.carrier import Reports
+from routed.plumbing.kafka_client import Callbacks
 from routed.plumbing.kafka_courier import Courier
-from routed.plumbing.kafka_producer import Callbacks, Made
+from routed.plumbing.kafka_messages import Message, Values
+from routed.plumbing.kafka_producer import Made
 from routed.plumbing.kafka_settings import KafkaSettings
 from routed.plumbing.kafka_statistics import KafkaCounters
 from routed.plumbing.log import Level
-from routed.plumbing.parcel import Address, Parcel
+from routed.plumbing.parcel import OVERHEAD, Address, Parcel
 
 SETTINGS = KafkaSettings(servers="h:1", keys="k_", partition=0, retry=60)
 
 
-class Message:
-    """What a delivery report is about."""
+class Load:
+    """What a parcel became."""
 
-    def __init__(self, topic: str, value: bytes | None) -> None:
-        self._topic, self._value = topic, value
+    def __init__(self, number: int, left: int) -> None:
+        self.number, self.left = number, left
 
-    def topic(self) -> str:
-        return self._topic
 
-    def value(self) -> bytes | None:
-        return self._value
+class Sent(NamedTuple):
+    """A message that the library has."""
+
+    topic: str
+    partition: int
+    message: Message
+    load: Load
 
 
 class Library:
-    """A producer that keeps messages until a test decides."""
+    """A client that keeps messages until a test decides."""
 
     def __init__(self, callbacks: Callbacks) -> None:
         self.callbacks = callbacks
-        self.messages: list[tuple[str, int, dict[str, Any], Callable[..., None]]] = []
+        self.messages: list[Sent] = []
         self.room = 1_000_000
-        self.partitions = 4
+        self.count = 4
         self.missing: KafkaError | None = None
         self.asked: list[str | None] = []
         self.due: list[Callable[[], None]] = []
-        self.is_purged = False
+        self.is_closed = False
 
-    def produce_batch(self, topic: str, messages: list[dict[str, Any]], *, partition: int, on_delivery: Any) -> int:
-        taken = messages[: self.room]
-        self.messages += [(topic, partition, message, on_delivery) for message in taken]
+    def load(self, number: int, messages: int, *, counts_rows: bool) -> Load:
+        assert not counts_rows
+        return Load(number, messages)
+
+    def produce(self, topic: str, partition: int, load: Load, messages: Values | list[Message], begin: int) -> int:
+        each = messages.each() if isinstance(messages, Values) else messages
+        taken = each[begin : begin + self.room]
+        self.messages += [Sent(topic, partition, message, load) for message in taken]
         self.room -= len(taken)
-        for message in messages[len(taken) :]:
-            message["_error"] = KafkaError(KafkaError._QUEUE_FULL)
-        return len(taken)
+        return begin + len(taken)
 
     def poll(self, _timeout: float) -> None:
         due, self.due = self.due, []
         for one in due:
             one()
 
-    def list_topics(self, topic: str | None = None, *, timeout: float) -> Any:
+    def partitions(self, topic: str | None, timeout: float) -> int:
         assert timeout
         self.asked.append(topic)
-        if self.missing is not None and topic is None:
+        if self.missing is not None:
             raise KafkaException(self.missing)
-        found = SimpleNamespace(error=self.missing, partitions=dict.fromkeys(range(self.partitions)))
-        return SimpleNamespace(topics={topic: found})
+        return self.count
 
-    def purge(self) -> None:
-        self.is_purged = True
+    def close(self) -> None:
+        self.is_closed = True
 
-    def flush(self, _timeout: float) -> None:
-        pass
-
-    def answer(self, count: int = 1_000_000, error: KafkaError | None = None) -> None:
-        """Let the next messages be confirmed, or refused."""
-        for topic, _, message, report in self.messages[:count]:
-            self.due.append(lambda t=topic, m=message, r=report: r(error, Message(t, m["value"])))
+    def answer(self, count: int = 1_000_000, failure: str = "", refusal: str = "") -> None:
+        """Let the next messages be confirmed, given up, or refused."""
+        for sent in self.messages[:count]:
+            self.due.append(lambda sent=sent: self.end_one(sent, failure, refusal))
         del self.messages[:count]
         self.room = 1_000_000
 
+    def end_one(self, sent: Sent, failure: str, refusal: str) -> None:
+        sent.load.left -= 1
+        if failure:
+            self.callbacks.failed(failure)
+        if refusal:
+            self.callbacks.refused(sent.load.number, 1, refusal)
+        if not sent.load.left and not failure:
+            self.callbacks.finished(sent.load.number)
+
     @property
     def values(self) -> list[bytes | None]:
-        return [message["value"] for _, _, message, _ in self.messages]
+        return [sent.message.value for sent in self.messages]
 
 
 class Rig:
@@ -99,7 +111,7 @@ class Rig:
             if self.refuses is not None:
                 raise self.refuses
             self.made.append(Library(callbacks))
-            return Made(cast("Any", self.made[-1]), self.problems, logs_statistics=True)
+            return Made(self.made[-1], self.problems, logs_statistics=True)
 
         monkeypatch.setattr(module, "make_producer", make)
         monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
@@ -152,24 +164,57 @@ def test_a_parcel_is_delivered_when_its_last_row_is(rig: Rig) -> None:
 
 def test_a_full_queue_of_the_library_is_waited_for(rig: Rig) -> None:
     rig.turn()
-    rig.library.room = 1
+    rig.library.room = 2
     rig.put(b"a\n", b"b\n", b"c\n")
-    rig.library.due.append(lambda: rig.library.answer(1))
+    rig.put(b"d\n", number=2)
     rig.turn(3)
+    assert rig.library.values == [b"a", b"b"]
     rig.library.answer()
     rig.turn(2)
+    assert rig.library.values == [b"c", b"d"]
+    assert rig.delivered() == []
+    rig.library.answer()
+    rig.turn(2)
+    assert rig.delivered() == [1, 2]
+
+
+def test_a_new_producer_is_made_when_a_full_queue_has_taken_the_rest(rig: Rig) -> None:
+    rig.turn()
+    rig.library.room = 1
+    rig.put(b"a\n", b"b\n")
+    rig.turn()
+    rig.courier.renew()
+    rig.library.answer()
+    rig.turn(2)
+    assert rig.library.values == [b"b"]
+    rig.library.answer()
+    rig.turn(3)
+    assert len(rig.made) == 2
     assert rig.delivered() == [1]
+
+
+@pytest.mark.parametrize(("size", "taken"), [(module.AHEAD - OVERHEAD, [1]), (module.AHEAD - OVERHEAD - 1, [1, 2])])
+def test_the_library_is_given_little_ahead_of_its_reports(rig: Rig, size: int, taken: list[int]) -> None:
+    rig.turn()
+    for number in (1, 2, 3):
+        rig.put(bytes(size), number=number)
+    rig.turn(2)
+    assert [sent.load.number for sent in rig.library.messages] == taken
+    for _ in range(3):
+        rig.library.answer()
+        rig.turn(2)
+    assert rig.delivered() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])
 def test_without_a_key_a_source_stays_in_one_partition(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_"))
     rig.turn()
-    rig.library.partitions = count
+    rig.library.count = count
     for number in range(3):
         rig.put(b"a\n", number=number)
     rig.turn(2)
-    assert {partition for _, partition, *_ in rig.library.messages} == {zlib.crc32(b"192.0.2.1 179") % count}
+    assert {sent.partition for sent in rig.library.messages} == {zlib.crc32(b"192.0.2.1 179") % count}
     assert rig.library.asked.count("topic") == 1
 
 
@@ -177,8 +222,8 @@ def test_with_a_key_the_library_chooses_the_partition(monkeypatch: pytest.Monkey
     rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_"))
     rig.put(b"a\n", key=b"192_0_2_1")
     rig.turn(2)
-    [(_, partition, message, _)] = rig.library.messages
-    assert (partition, message["key"]) == (-1, b"192_0_2_1")
+    [sent] = rig.library.messages
+    assert (sent.partition, sent.message.key) == (-1, b"192_0_2_1")
 
 
 def test_a_topic_that_is_being_made_is_asked_for_again_before_anybody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +249,7 @@ def test_topics_take_turns_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     rig.put(b"a\n", b"b\n", b"c\n")
     rig.put(b"d\n", number=2)
     rig.turn()
-    topics = {message["value"]: topic for topic, _, message, _ in rig.library.messages}
+    topics = {sent.message.value: sent.topic for sent in rig.library.messages}
     assert topics == {b"a": "topic_0", b"b": "topic_1", b"c": "topic_0", b"d": "topic_1"}
     rig.library.answer()
     rig.turn(2)
@@ -214,7 +259,7 @@ def test_topics_take_turns_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_that_no_broker_takes_is_refused_and_the_others_go_on(rig: Rig) -> None:
     rig.put(b"a\n", b"b\n")
     rig.turn()
-    rig.library.answer(1, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+    rig.library.answer(1, refusal="too large")
     rig.library.answer()
     rig.turn(2)
     assert [told[:3] for told in rig.told if told[0] == "refused"] == [("refused", 1, 1)]
@@ -232,14 +277,12 @@ def test_a_failure_for_good_makes_a_new_producer_that_begins_where_the_last_one_
     rig.turn(2)
     first.callbacks.error(KafkaError(KafkaError._FATAL, "out of order", fatal=True))
     rig.turn(2)
-    assert first.is_purged
+    assert first.is_closed
     assert rig.told[-1] == ("down", "out of order")
     rig.now += SETTINGS.retry  # not sooner than that after the first was made
     rig.turn(2)
     assert len(rig.made) == 2
     assert rig.library.values == [b"b", b"c"]
-    first.answer()
-    first.poll(0)  # late reports of the old one count for nothing
     rig.turn(2)
     assert rig.delivered() == [1]
     rig.library.answer()
@@ -252,7 +295,7 @@ def test_a_message_that_is_given_up_is_produced_again(rig: Rig) -> None:
     rig.put(b"a\n", b"b\n")
     rig.turn()
     rig.now += SETTINGS.retry
-    rig.library.answer(1, KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    rig.library.answer(1, failure="topic: not authorized")
     rig.turn(3)
     assert len(rig.made) == 2
     assert rig.library.values == [b"a", b"b"]

@@ -3,9 +3,9 @@ from array import array
 
 import pytest
 
-from routed.plumbing.kafka_messages import messages_of, route_key, rows_in
+from routed.plumbing.kafka_messages import Message, Values, deal, messages_of, route_key
 from routed.plumbing.kafka_settings import KafkaSettings
-from routed.plumbing.parcel import Address, Parcel, bundles_of, rows_of
+from routed.plumbing.parcel import Address, Parcel, rows_of
 from routed.plumbing.sink import Framing
 
 PLAIN = KafkaSettings(servers="h:1", keys="k_")
@@ -36,34 +36,35 @@ def test_binary_rows_are_cut_where_their_ends_are() -> None:
         1, Address("t", writer="not for binary rows"), b"}\nabbccc", 3, Framing(array("I", [3, 5, 8]).tobytes(), "s")
     )
     assert rows_of(parcel) == [b"}\na", b"bb", b"ccc"]
-    assert [message["value"] for message in messages_of(parcel, BY_ROUTE)] == [b"}\na", b"bb", b"ccc"]
+    assert values_of(parcel, BY_ROUTE) == [b"}\na", b"bb", b"ccc"]
 
 
-@pytest.mark.parametrize(
-    ("most", "bundles"),
-    [
-        (1, [b"{}", b"{1}", b"{}"]),
-        (6, [b"{}\n{1}", b"{}"]),
-        (5, [b"{}", b"{1}", b"{}"]),
-        (9, [b"{}\n{1}\n{}"]),
-        (1000, [b"{}\n{1}\n{}"]),
-    ],
-)
-def test_bundles_are_as_long_as_they_may_be(most: int, bundles: list[bytes]) -> None:
-    assert bundles_of(text(b"{}\n{1}\n{}\n"), most) == bundles
+def values_of(parcel: Parcel, settings: KafkaSettings = PLAIN) -> list[bytes | None]:
+    messages = messages_of(parcel, settings)
+    assert isinstance(messages, Values)
+    assert len(messages) == len(messages.each())
+    return [message.value for message in messages.each()]
 
 
-def test_messages_have_the_record_key_if_there_is_one() -> None:
-    assert messages_of(text(b"{}\n"), PLAIN) == [{"value": b"{}"}]
-    assert messages_of(text(b"{}\n", b"key"), PLAIN) == [{"value": b"{}", "key": b"key"}]
+def test_messages_are_the_rows_and_have_the_record_key_if_there_is_one() -> None:
+    parcel = text(b'{"a": 1}\n{"b": 2}\n', writer="w/1")
+    assert values_of(parcel) == rows_of(parcel)
+    found = messages_of(text(b"{}\n", b"key"), PLAIN)
+    assert isinstance(found, Values)
+    assert found.each() == [Message(b"{}", b"key")]
 
 
-def test_rows_of_a_message_are_counted() -> None:
-    several = KafkaSettings(servers="h:1", keys="k_", multi_values=100)
-    [message] = messages_of(text(b"{}\n{}\n"), several)
-    assert rows_in(message["value"], several) == 2
-    assert rows_in(b"a\nb", PLAIN) == 1
-    assert rows_in(None, PLAIN) == 0
+def test_several_rows_share_a_message_with_their_writer() -> None:
+    several = KafkaSettings(servers="h:1", keys="k_", multi_values=45)
+    parcel = text(b'{"a": 1}\n{"b": 2}\n{"c": 3}\n', writer="w/1")
+    assert values_of(parcel, several) == [b"\n".join(rows_of(parcel)[:1]), *rows_of(parcel)[1:]]
+    several = KafkaSettings(servers="h:1", keys="k_", multi_values=70)
+    assert values_of(parcel, several) == [b"\n".join(rows_of(parcel)[:2]), rows_of(parcel)[2]]
+
+
+def test_messages_are_dealt_to_topics_in_turn() -> None:
+    a, b, c = (Message(value) for value in (b"a", b"b", b"c"))
+    assert deal([a, b, c], ["t_1", "t_0", "t_1"]) == {"t_1": [a, c], "t_0": [b]}
 
 
 def test_the_key_of_a_route_is_all_that_tells_it_from_others() -> None:
@@ -76,7 +77,7 @@ def test_the_key_of_a_route_is_all_that_tells_it_from_others() -> None:
 
 def test_a_record_that_is_of_no_route_has_the_key_of_its_peer() -> None:
     opening = b'{"seq": 0, "peer_ip_src": "192.0.2.1", "event_type": "log_init"}\n'
-    assert messages_of(text(opening), BY_ROUTE) == [{"value": opening[:-1], "key": b"192.0.2.1 179"}]
+    assert messages_of(text(opening), BY_ROUTE) == [Message(opening[:-1], b"192.0.2.1 179")]
 
 
 @pytest.mark.parametrize("kind", [b"withdraw", b"delete"])
@@ -84,7 +85,7 @@ def test_a_route_that_is_gone_is_followed_by_a_message_without_value(kind: bytes
     gone = UPDATE.replace(b"update", kind)
     key = b"peer|1|128|10.0.0.0/8|7|0:65000:1"
     assert messages_of(text(UPDATE + gone, b"peer"), BY_ROUTE) == [
-        {"value": UPDATE[:-1], "key": key},
-        {"value": gone[:-1], "key": key},
-        {"value": None, "key": key},
+        Message(UPDATE[:-1], key),
+        Message(gone[:-1], key),
+        Message(None, key),
     ]

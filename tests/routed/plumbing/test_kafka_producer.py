@@ -6,16 +6,26 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException
 
-from routed.plumbing.kafka_producer import Callbacks, make_producer
+from routed.plumbing import kafka_producer as module
+from routed.plumbing.kafka_client import Callbacks
+from routed.plumbing.kafka_producer import make_producer
 from routed.plumbing.kafka_settings import KafkaSettings
 
 
-class Silent:
-    def log(self, *_: Any) -> None:
-        pass
+def ignore(*_: Any) -> None:
+    pass
 
 
-CALLBACKS = Callbacks(error=lambda _: None, statistics=lambda _: None, logger=Silent())
+CALLBACKS = Callbacks(finished=ignore, refused=ignore, failed=ignore, error=ignore, statistics=ignore, log=ignore)
+
+
+@pytest.fixture(params=[True, False], ids=["native", "confluent"], autouse=True)
+def _both_clients(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any) -> None:
+        raise ImportError("rd_kafka_conf_new is not to be found")
+
+    if not request.param:
+        monkeypatch.setattr(module, "NativeClient", missing)
 
 
 def settings(tmp_path: Path, text: str) -> KafkaSettings:
