@@ -118,10 +118,17 @@ class RabbitMQ:
         """Make a user who may do anything."""
         backend = "rabbit_auth_backend_internal"
         rights = ", ".join(['<<"/">>', *['<<".*">>'] * 3, '<<"tests">>'])
-        command = (
+        self._evaluate(
             f'{backend}:add_user(<<"{name}">>, <<"{password}">>, <<"tests">>), '
             f'{backend}:set_permissions(<<"{name}">>, {rights}).'
         )
+
+    def demand_free_disk(self, octets: int) -> None:
+        """Say below how much free disk it raises its alarm, and takes nothing from anybody."""
+        self._evaluate(f"rabbit_disk_monitor:set_disk_free_limit({octets}).")
+
+    def _evaluate(self, command: str) -> None:
+        """Let it evaluate a term of Erlang."""
         done = subprocess.run(
             [CONTROL, "eval", command],
             env=self._environment,

@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.peers.bmp_octets import announcement, per_peer_header, usual_session
+from tests.peers.bmp_station import LoopbackStation
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
-from tests.peers.kafka import Broker, Reader
+from tests.peers.kafka import Broker, Reader, Record
 from tests.peers.kafka_streams import (
     PEERS,
     assert_same,
@@ -29,25 +31,40 @@ from tests.peers.kafka_streams import (
     spooled,
 )
 from tests.peers.program import ROOT
+from tests.peers.raw_speaker import RawSession
 from tests.peers.siege import Target, target
 from tests.peers.test_bmp_replay import CASES, played
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
+from tests.routed.service.tls_rig import Authority
 
-#: Where the broker asks for a password.
+#: Where the broker asks for a certificate and a password.
 GUARDED_PORT: Final = reserved_port()
-GUARDED: Final = {
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
-    "sasl.enabled.mechanisms": "PLAIN",
-    "listener.name.guarded.plain.sasl.jaas.config": (
-        'org.apache.kafka.common.security.plain.PlainLoginModule required user_routed="right";'
-    ),
-    "inter.broker.listener.name": "PLAINTEXT",
-}
 #: Octets in front of the packets of a capture.
 PCAP_HEADER: Final = 24
 #: How often a daemon may end before its broker has taken everything.
 ENDS: Final = 10
+
+
+def guard(authority: Authority) -> dict[str, str]:
+    """Return the properties of a broker that has a guarded door beside the open one."""
+    certificate, key = authority.issue("broker")
+    store = authority.folder / "broker.pem"
+    store.write_text(key.read_text() + certificate.read_text())
+    return {
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_SSL",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.guarded.plain.sasl.jaas.config": (
+            'org.apache.kafka.common.security.plain.PlainLoginModule required user_routed="right";'
+        ),
+        "listener.name.guarded.ssl.client.auth": "required",
+        "listener.name.guarded.ssl.keystore.type": "PEM",
+        "listener.name.guarded.ssl.keystore.location": str(store),
+        "listener.name.guarded.ssl.truststore.type": "PEM",
+        "listener.name.guarded.ssl.truststore.location": str(authority.path),
+    }
+
 
 pytestmark = [
     pytest.mark.peers,
@@ -56,9 +73,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Broker]:
     more = f",GUARDED://127.0.0.1:{GUARDED_PORT}"
-    broker = Broker(tmp_path_factory.mktemp("kafka"), GUARDED, more_listeners=more)
+    broker = Broker(tmp_path_factory.mktemp("kafka"), guard(authority), more_listeners=more)
     broker.start()
     yield broker
     broker.stop(signal.SIGKILL)
@@ -97,32 +119,43 @@ def test_rows_share_messages_and_topics_take_turns(tmp_path: Path, broker: Broke
     assert len(bundles) < len(wanted) / 2
 
 
-def test_a_wrong_password_is_told_with_its_key_and_heals(tmp_path: Path, broker: Broker) -> None:
+def test_wrong_credentials_are_told_with_their_key_and_heal_over_tls(
+    tmp_path: Path, broker: Broker, authority: Authority
+) -> None:
+    """First the daemon trusts another authority, then it has a wrong password, then all is well."""
     properties = tmp_path / "librdkafka.conf"
+    certificate, key = authority.issue("daemon")
+    stranger = Authority(tmp_path, "stranger")
 
-    def write(password: str) -> None:
+    def write(trusted: Authority, password: str) -> None:
         properties.write_text(
             "! how to reach the broker\n"
-            "global, security.protocol, sasl_plaintext\n"
+            "global, security.protocol, sasl_ssl\n"
+            f"global, ssl.ca.location, {trusted.path}\n"
+            f"global, ssl.certificate.location, {certificate}\n"
+            f"global, ssl.key.location, {key}\n"
             "global, sasl.mechanisms, PLAIN\n"
             "global, sasl.username, routed\n"
             f"global, sasl.password, {password}\n"
             "global, security.protocl, ssl\n"
         )
 
-    write("wrong")
+    write(stranger, "wrong")
     settings = {**log_keys(broker, tmp_path, "guarded"), "bgp_daemon_msglog_kafka_config_file": properties}
     settings["bgp_daemon_msglog_kafka_broker_host"] = f"127.0.0.1:{GUARDED_PORT}"
     with at_work(Target(tmp_path, reserved_port(), **settings)) as daemon:
-        daemon.wait_for_text("uthentication failed")
+        daemon.wait_for_text("certificate verify failed")
         daemon.wait_for_text(
-            f'bgp_daemon_msglog_kafka_config_file: {properties}:6: No such configuration property: "security.protocl"; '
+            f'bgp_daemon_msglog_kafka_config_file: {properties}:9: No such configuration property: "security.protocl"; '
             "did you mean security.protocol?: left out"
         )
         with peers(daemon) as both:
             both[0].churn(3)
             daemon.wait_for_routes(PEERS[0], "withdraw", 3)
-            write("right")
+            write(authority, "wrong")
+            os.kill(daemon.pid, signal.SIGHUP)
+            daemon.wait_for_text("uthentication failed")
+            write(authority, "right")
             os.kill(daemon.pid, signal.SIGHUP)
             with Reader(broker.address, "guarded") as reader:
                 reader.read(2 + 6)
@@ -142,6 +175,46 @@ def test_bmp_events_arrive_as_in_the_file(tmp_path: Path, broker: Broker) -> Non
     with Reader(broker.address, "bmp") as reader:
         records = reader.read(len(rows))
     assert [json.loads(bare(record.value)) for record in records] == rows
+
+
+def test_a_dump_of_monitored_tables_arrives_as_in_the_file(tmp_path: Path, broker: Broker) -> None:
+    """And so does what was logged of them, with the records of peers and statistics."""
+    settings = {
+        **keys("bmp_dump_", broker, tmp_path, "bmp-dump"),
+        **keys("bmp_daemon_msglog_", broker, tmp_path, "bmp-log"),
+        "bmp_dump_file": tmp_path / "dump.json",
+    }
+    networks = [f"10.0.{number}.0/24" for number in range(200)]
+    octets = b"".join(announcement(per_peer_header(), network) for network in networks[1:])
+    with (
+        at_work(LoopbackStation(tmp_path, reserved_port(), **settings)) as daemon,
+        RawSession(daemon.address, "127.9.4.1") as session,
+        Reader(broker.address, "bmp-log") as log,
+    ):
+        session.send(usual_session(networks[0]) + octets)
+        log.read(len(networks))
+        with Reader(broker.address, "bmp-dump") as reader:
+            reader.read(
+                len(networks), lambda records: whole_dump(tmp_path / "dump.json", networks) in dumps_of(records)
+            )
+        rows = (tmp_path / "messages-127_9_4_1.json").read_bytes().splitlines()
+        assert [bare(record.value) for record in log.read(len(rows))][: len(rows)] == rows
+
+
+def whole_dump(path: Path, networks: Sequence[str]) -> list[bytes] | None:
+    """Return the rows of a file; None until they are a whole dump of these networks."""
+    rows = path.read_bytes().splitlines() if path.exists() else []
+    found = [json.loads(row).get("ip_prefix") for row in rows]
+    return rows if rows and b"dump_close" in rows[-1] and set(networks) <= set(found) else None
+
+
+def dumps_of(records: Sequence[Record]) -> list[list[bytes]]:
+    """Return the rows of each dump."""
+    dumps: list[list[bytes]] = [[]]
+    for row in (bare(record.value) for record in records):
+        dumps += [[]] if b'"dump_init"' in row else []
+        dumps[-1].append(row)
+    return dumps
 
 
 def test_the_example_rebuilds_the_table(tmp_path: Path, broker: Broker) -> None:

@@ -1,9 +1,13 @@
-"""A real RabbitMQ gets what the file gets, in the order of each peer, whatever happens to either side."""
+"""A real RabbitMQ gets what the file gets, in the order of each peer, whatever happens to either side.
+
+`AMQP_OUTAGE` says for how many seconds the broker stays away, 2 unless set.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import fastavro
 import pytest
@@ -32,9 +37,12 @@ from tests.peers.kafka_streams import (
 from tests.peers.program import ROOT
 from tests.peers.rabbitmq import Message, RabbitMQ
 from tests.peers.siege import Target
-from tests.peers.waiting import eventually
+from tests.peers.test_bmp_replay import CASES, played
+from tests.peers.waiting import eventually, steadily
 from tests.ports import reserved_port
 from tests.routed.service.tls_rig import Authority
+
+OUTAGE: Final = float(os.environ.get("AMQP_OUTAGE", "2"))
 
 pytestmark = [
     pytest.mark.peers,
@@ -87,6 +95,7 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_when_both_are(tmp_path: P
         broker.stop(signal.SIGKILL)
         for peer in both:
             peer.churn()
+        steadily(lambda: daemon.running, OUTAGE, "the daemon")
         broker.start()
         for peer in both:
             peer.churn()
@@ -108,6 +117,37 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_when_both_are(tmp_path: P
         messages = broker.read("outage", lambda messages: len({message.body for message in messages}) >= 80)
         assert by_peer(first_of_each(bare(message.body) for message in messages)) == wanted
         eventually(lambda: spooled(tmp_path) == 0, PATIENCE, "the spool to be removed")
+
+
+def test_nothing_is_lost_while_the_disk_of_the_broker_is_full(tmp_path: Path, broker: RabbitMQ) -> None:
+    """Its alarm stops who publishes: what comes then waits on our disk, and arrives when there is room."""
+    broker.bind("full", "pmacct", "direct", "full")
+    settings = keys("bgp_daemon_msglog_", broker, tmp_path, amqp_routing_key="full")
+    with at_work(Target(tmp_path, reserved_port(), **settings)) as daemon, peers(daemon) as both:
+        both[0].load(300)
+        first = broker.read("full", lambda messages: len(messages) >= 330)
+        broker.demand_free_disk(1 << 50)
+
+        def spools() -> bool:
+            for peer in both:
+                peer.churn(5)
+            return spooled(tmp_path) > 0
+
+        eventually(spools, PATIENCE, "the spool to be written to")
+        broker.demand_free_disk(0)
+        settled(daemon)
+        messages = broker.read("full", lambda messages: has_all(daemon, [*first, *messages]))
+        rows = [bare(message.body) for message in (*first, *messages)]
+        assert by_peer(first_of_each(rows)) == logged(daemon)
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="SKIPPED: the captures of real routers (../shared) are not here")
+def test_bmp_events_arrive_as_in_the_file(tmp_path: Path, broker: RabbitMQ) -> None:
+    [capture, *_] = sorted((CASES / "205-BMP-6wind-FRR-peer_down").glob("*.pcap"))
+    broker.bind("bmp", "pmacct", "direct", "bmp")
+    rows, _ = played(tmp_path, capture, **keys("bmp_daemon_msglog_", broker, tmp_path, amqp_routing_key="bmp"))
+    messages = broker.read("bmp", lambda messages: len(messages) >= len(rows))
+    assert [json.loads(bare(message.body)) for message in messages] == rows
 
 
 def test_a_wrong_password_is_told_and_heals_and_a_dump_in_avro_arrives_as_in_the_file(
