@@ -7,18 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.bench.make_table import Shape, updates
 from tests.peers.collector import PATIENCE
 from tests.peers.kafka import Broker, Record
 from tests.peers.raw_speaker import RawSession, prefix, update, usual_attributes
 from tests.peers.siege import Target
+from tests.peers.test_bmp_replay import played
 from tests.peers.waiting import eventually
 
 ASN: Final = 65300
 PEERS: Final = ("127.8.0.1", "127.8.0.2")
 ROUTES: Final = 3_000
+#: Octets in front of the packets of a capture.
+PCAP_HEADER: Final = 24
+#: How often a daemon may end before its broker has taken everything.
+ENDS: Final = 10
 
 
 def keys(prefix: str, broker: Broker, home: Path, topic: str, **more: object) -> dict[str, object]:
@@ -126,6 +131,17 @@ def errors_are_about(daemon: Target, *words: str) -> None:
     errors = [line for line in daemon.text.splitlines() if "ERROR" in line or "Traceback" in line]
     assert errors
     assert all(any(word in error for word in words) for error in errors), errors
+
+
+def played_out(home: Path, capture: Path, **settings: object) -> list[dict[str, Any]]:
+    """Play a capture of BMP to a broker until that has all of it; return the rows of the file."""
+    rows, _ = played(home, capture, **settings)
+    silence = home / "silence.pcap"
+    silence.write_bytes(capture.read_bytes()[:PCAP_HEADER])
+    for _ in range(ENDS):
+        if spooled(home):  # a daemon ends in seconds; what its broker was too slow for comes with the next one
+            played(home, silence, **settings)
+    return rows
 
 
 def spooled(home: Path) -> int:

@@ -27,23 +27,19 @@ from tests.peers.kafka_streams import (
     log_keys,
     logged,
     peers,
+    played_out,
     settled,
-    spooled,
 )
 from tests.peers.program import ROOT
 from tests.peers.raw_speaker import RawSession
 from tests.peers.siege import Target, target
-from tests.peers.test_bmp_replay import CASES, played
+from tests.peers.test_bmp_replay import CASES
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
 from tests.routed.service.tls_rig import Authority
 
 #: Where the broker asks for a certificate and a password.
 GUARDED_PORT: Final = reserved_port()
-#: Octets in front of the packets of a capture.
-PCAP_HEADER: Final = 24
-#: How often a daemon may end before its broker has taken everything.
-ENDS: Final = 10
 
 
 def guard(authority: Authority) -> dict[str, str]:
@@ -165,13 +161,7 @@ def test_wrong_credentials_are_told_with_their_key_and_heal_over_tls(
 @pytest.mark.skipif(not CASES.exists(), reason="SKIPPED: the captures of real routers (../shared) are not here")
 def test_bmp_events_arrive_as_in_the_file(tmp_path: Path, broker: Broker) -> None:
     [capture, *_] = sorted((CASES / "205-BMP-6wind-FRR-peer_down").glob("*.pcap"))
-    settings = keys("bmp_daemon_msglog_", broker, tmp_path, "bmp")
-    rows, _ = played(tmp_path, capture, **settings)
-    silence = tmp_path / "silence.pcap"
-    silence.write_bytes(capture.read_bytes()[:PCAP_HEADER])
-    for _ in range(ENDS):
-        if spooled(tmp_path):  # a daemon ends in seconds; what its broker was too slow for comes with the next one
-            played(tmp_path, silence, **settings)
+    rows = played_out(tmp_path, capture, **keys("bmp_daemon_msglog_", broker, tmp_path, "bmp"))
     with Reader(broker.address, "bmp") as reader:
         records = reader.read(len(rows))
     assert [json.loads(bare(record.value)) for record in records] == rows

@@ -31,13 +31,14 @@ from tests.peers.kafka_streams import (
     first_of_each,
     logged,
     peers,
+    played_out,
     settled,
     spooled,
 )
 from tests.peers.program import ROOT
 from tests.peers.rabbitmq import Message, RabbitMQ
 from tests.peers.siege import Target
-from tests.peers.test_bmp_replay import CASES, played
+from tests.peers.test_bmp_replay import CASES
 from tests.peers.waiting import eventually, steadily
 from tests.ports import reserved_port
 from tests.routed.service.tls_rig import Authority
@@ -145,7 +146,7 @@ def test_nothing_is_lost_while_the_disk_of_the_broker_is_full(tmp_path: Path, br
 def test_bmp_events_arrive_as_in_the_file(tmp_path: Path, broker: RabbitMQ) -> None:
     [capture, *_] = sorted((CASES / "205-BMP-6wind-FRR-peer_down").glob("*.pcap"))
     broker.bind("bmp", "pmacct", "direct", "bmp")
-    rows, _ = played(tmp_path, capture, **keys("bmp_daemon_msglog_", broker, tmp_path, amqp_routing_key="bmp"))
+    rows = played_out(tmp_path, capture, **keys("bmp_daemon_msglog_", broker, tmp_path, amqp_routing_key="bmp"))
     messages = broker.read("bmp", lambda messages: len(messages) >= len(rows))
     assert [json.loads(bare(message.body)) for message in messages] == rows
 
