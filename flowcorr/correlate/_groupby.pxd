@@ -2,12 +2,19 @@
 
 from flowcorr.columns._texts cimport Texts
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cdef enum:
     PARTS = 64                           # of a table's slots, by the highest bits of the hash: each grows on its own
+    PART_SHIFT = 58
     ENTRY_PAGE_BITS = 7
     ENTRY_PAGE = 128                     # entries of a page
     ENTRY_PAGE_MASK = 127
+
+cdef enum:                               # why `add` stopped
+    STOP_FULL = 1
+    STOP_NO_BIN = 2
+    STOP_NO_MEMORY = 3
 
 ctypedef struct totals:                  # what an entry begins with; its key follows
     uint64_t packets
@@ -112,3 +119,17 @@ cdef class GroupBy:
 
 cdef inline uint8_t *entry_of(const table *t, size_t number) noexcept nogil:
     return t.pages[number >> ENTRY_PAGE_BITS] + (number & ENTRY_PAGE_MASK) * t.entry_octets
+
+
+cdef inline bint same_key(const uint8_t *a, const uint8_t *b, size_t octets) noexcept nogil:
+    cdef uint64_t x, y
+    cdef size_t i
+    for i in range(0, octets, 8):
+        memcpy(&x, a + i, 8)
+        memcpy(&y, b + i, 8)
+        if x != y:
+            return False
+    return True
+
+
+cdef uint8_t *insert(table *t, const uint8_t *key, uint64_t hash) noexcept nogil

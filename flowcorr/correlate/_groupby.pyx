@@ -31,7 +31,6 @@ cdef enum:
     BLOCK = 128                          # records whose misses overlap
     OCTETS_OF_DSCP = 3                   # stands for one of which the highest six bits remain (RFC 2474 section 3)
     FIRST_SLOTS = 16                     # of a part
-    PART_SHIFT = 58                      # the highest six bits of a hash choose the part
     FIRST_WITHOUT_COUNTERS = 100         # of the types of records
     MOST_ENTRIES = 2147483648            # slots number entries in 32 bits
     MOST_SHARES = 1440                   # bins that one record may be spread over: a day of minutes
@@ -41,10 +40,6 @@ cdef enum:
     SPELL = 16
 
 DONE, FULL, NO_BIN, NO_MEMORY = range(4)
-cdef enum:                               # why `add` stopped
-    STOP_FULL = 1
-    STOP_NO_BIN = 2
-    STOP_NO_MEMORY = 3
 
 #: Steps of a key, and the octets that each takes of a row.
 STEP_OCTETS = {0: 8, 1: 1, 2: 2, OCTETS_OF_DSCP: 1, 4: 4, 8: 8, 16: 16}
@@ -186,17 +181,6 @@ cdef uint8_t *new_entry(table *t) noexcept nogil:
     entry = entry_of(t, t.count)
     memset(entry, 0, t.key_at)
     return entry
-
-
-cdef inline bint same_key(const uint8_t *a, const uint8_t *b, size_t octets) noexcept nogil:
-    cdef uint64_t x, y
-    cdef size_t i
-    for i in range(0, octets, 8):
-        memcpy(&x, a + i, 8)
-        memcpy(&y, b + i, 8)
-        if x != y:
-            return False
-    return True
 
 
 cdef inline slot *home_of(const table *t, uint64_t hash) noexcept nogil:

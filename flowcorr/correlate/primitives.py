@@ -194,6 +194,8 @@ _CSV_MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "export_proto_seqno": ("timestamp_export",),
     "lookup_reason_src": ("path_delay_avg_usec", "path_delay_min_usec", "path_delay_max_usec"),
 }
+#: ... of the columns of memory tables, beside these.
+_MEMORY_MOVED: Final[Mapping[str, tuple[str, ...]]] = {"src_mac": ("in_iface", "out_iface")}
 #: ... and of Avro records.
 _AVRO_MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "path_delay_avg_usec": ("vrf_name", "ingress_vrf_name", "egress_vrf_name", "in_iface_name", "out_iface_name"),
@@ -245,6 +247,7 @@ def _moved(moves: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 
 JSON_ORDER: Final = _moved({})
 CSV_ORDER: Final = _moved(_CSV_MOVED)
+MEMORY_ORDER: Final = _moved({**_CSV_MOVED, **_MEMORY_MOVED})
 AVRO_ORDER: Final = _moved(_AVRO_MOVED)
 
 _FORMS: Final[Mapping[Semantics, Form]] = {

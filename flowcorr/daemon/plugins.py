@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Final
 from flowcorr.correlate.aggregate import Aggregate, AggregateError, parse_aggregate
 from flowcorr.correlate.aggregation import MOST_ENTRIES, Aggregation, AggregationSettings
 from flowcorr.correlate.bins import Length, parse_length
+from flowcorr.correlate.live_table import LiveTable
 from flowcorr.daemon.correlation_settings import own_columns
 from flowcorr.service import _render as r
 from flowcorr.service._render import Check
+from flowcorr.service.memory_answer import Table
+from flowcorr.service.memory_plugin import MemoryPlugin, MemorySettings
 from flowcorr.service.plugins import FlowPlugin, Surroundings
 from flowcorr.service.print_names import OF_ENTRIES
 from flowcorr.service.print_settings import PrintSettings
@@ -29,7 +32,7 @@ from routed.plumbing.suggest import nearest
 from routed.plumbing.values import parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from twisted.internet.interfaces import IReactorTime
 
@@ -43,8 +46,8 @@ if TYPE_CHECKING:
     from routed.plumbing.sink import InThread
 
 #: Kinds that there are, those that will come, and those that only probes have.
-BUILT: Final = ("print",)
-TO_COME: Final = ("memory", "mysql", "pgsql", "sqlite3", "kafka", "amqp", "tee")
+BUILT: Final = ("memory", "print")
+TO_COME: Final = ("mysql", "pgsql", "sqlite3", "kafka", "amqp", "tee")
 OF_PROBES: Final = ("nfprobe", "sfprobe")
 #: What a value of `print_cache_entries` stands for: pmacct's buckets have room for as many entries each.
 ENTRIES_OF_BUCKET: Final = 10
@@ -83,7 +86,7 @@ class PluginSettings:
     aggregate: Aggregate
     aggregation: AggregationSettings
     rows: RowSettings
-    output: PrintSettings
+    output: PrintSettings | MemorySettings
     most_waiting: int
     writer_id: NameTemplate
     trigger: tuple[str, ...] | None
@@ -93,6 +96,10 @@ class PluginSettings:
     def columns(self) -> tuple[Column, ...]:
         """Return the columns that it needs in a layout."""
         return (*self.aggregate.columns, *self.aggregation.columns)
+
+
+#: What there is where nothing is configured.
+DEFAULT: Final = Declared("memory", "default_memory")
 
 
 class _KeyError(ValueError):
@@ -122,6 +129,7 @@ def plugin_settings(c: Configuration, daemon: str, custom: Mapping[str, CustomPr
         try:
             settings = _settings(of_plugin, one, daemon, custom, owner)
             settings = replace(settings, aggregate=settings.aggregate.over(own_columns(c, daemon, one.name)))
+            _refuse_second(found, settings)
         except _KeyError as error:
             where = of_plugin.where(error.key) if of_plugin.is_set(error.key) else f"[{one.name}]"
             problems.append(Problem(Kind.BAD_VALUE, f"{where} {error.key}[{one.name}]: {error.why}"))
@@ -134,10 +142,7 @@ def plugin_settings(c: Configuration, daemon: str, custom: Mapping[str, CustomPr
 def declared_plugins(c: Configuration, daemon: str) -> tuple[list[Declared], list[Problem]]:
     """Return the items of `plugins` in their order, and what is wrong with others."""
     if not c.is_set("plugins"):
-        advice = (
-            f"plugins is not set: valid is a list such as {BUILT[0]}[name] (pmacct's default, memory, is not built yet)"
-        )
-        return [], [Problem(Kind.BAD_VALUE, advice)]
+        return [DEFAULT], [Problem(Kind.ADVICE, "plugins is not set: memory, which the command pmacct asks")]
     declared: dict[str, Declared] = {}
     problems = []
     for item in c.of("plugins", tuple):
@@ -177,24 +182,42 @@ def make_plugin(  # noqa: PLR0917 (what a daemon has)
     in_thread: InThread,
     log: Log,
     wall_clock: Callable[[], float] = time.time,
-) -> FlowPlugin:
+) -> FlowPlugin | MemoryPlugin:
     """Make an instance; it begins with `start`."""
     now, name = wall_clock(), settings.declared.name
-    aggregation = Aggregation(layout, settings.aggregate, texts, settings.aggregation, now)
-    rows = replace(settings.rows, writer_id=_writer_id(settings))
-    writer = PrintWriter(settings.output, rows, settings.aggregate, aggregation.plan)
-    trigger = None
-    if settings.trigger is not None:
-        trigger = Trigger(settings.trigger, name, lambda: writer.files, settings.trigger_waits).run
     around = Surroundings(
         clock=clock,
         in_thread=in_thread,
         log=_PluginLog(log, settings.declared),
         pid=os.getpid(),
         wall_clock=wall_clock,
-        after_flush=trigger,
     )
+    if isinstance(settings.output, MemorySettings):
+        live = _live_table(settings, settings.output, layout, texts)
+        table = Table(live, settings.aggregate, settings.rows, now)
+        return MemoryPlugin(name, table, settings.output, around)
+    aggregation = Aggregation(layout, settings.aggregate, texts, settings.aggregation, now)
+    rows = replace(settings.rows, writer_id=_writer_id(settings))
+    writer = PrintWriter(settings.output, rows, settings.aggregate, aggregation.plan)
+    trigger = None
+    if settings.trigger is not None:
+        trigger = Trigger(settings.trigger, name, lambda: writer.files, settings.trigger_waits).run
+    around = replace(around, after_flush=trigger)
     return FlowPlugin(name, aggregation, writer, around, most_waiting=settings.most_waiting)
+
+
+def _live_table(settings: PluginSettings, memory: MemorySettings, layout: Layout, texts: Texts) -> LiveTable:
+    """Make the table of a memory plugin, whose bound is one of octets where it is configured."""
+    how = settings.aggregation
+    return LiveTable(
+        layout,
+        settings.aggregate,
+        texts,
+        MOST_ENTRIES,
+        most_octets=memory.most_octets,
+        whole_seconds=how.whole_seconds,
+        dscp=how.dscp,
+    )
 
 
 def _writer_id(settings: PluginSettings) -> str:
@@ -245,7 +268,11 @@ def _settings(
         aggregate=aggregate,
         aggregation=aggregation,
         rows=rows,
-        output=_output(c, declared, aggregate, aggregation, rows, owner),
+        output=(
+            _memory(c, owner)
+            if declared.kind == "memory"
+            else _output(c, declared, aggregate, aggregation, rows, owner)
+        ),
         most_waiting=c.of("print_max_writers", int),
         writer_id=c.maybe("writer_id_string", NameTemplate) or _WRITER_ID,
         trigger=words or None,
@@ -332,6 +359,28 @@ def _checks(text: str) -> tuple[Check, ...]:
     return tuple(found)
 
 
+def _refuse_second(found: Iterable[PluginSettings], settings: PluginSettings) -> None:
+    """Refuse the socket of another instance.
+
+    Raises: _KeyError.
+    """
+    if isinstance(settings.output, MemorySettings):
+        for other in found:
+            if isinstance(other.output, MemorySettings) and other.output.path == settings.output.path:
+                raise _KeyError("imt_path", f"{settings.output.path} is the socket of [{other.declared.name}] already")
+
+
+def _memory(c: Configuration, owner: Owner) -> MemorySettings:
+    """Build what a memory plugin is told: pools of so many octets each bound it, where they are set."""
+    pools = c.of("imt_mem_pools_number", int)
+    is_bounded = pools and (c.is_set("imt_mem_pools_number") or c.is_set("imt_mem_pools_size"))
+    return MemorySettings(
+        path=Path(c.of("imt_path", str)),
+        most_octets=pools * c.of("imt_mem_pools_size", int) if is_bounded else None,
+        owner=owner,
+    )
+
+
 def _output(  # noqa: PLR0917 (what is known of an instance)
     c: Configuration,
     declared: Declared,
@@ -387,6 +436,8 @@ def _number(c: Configuration, key: str) -> int:
 def _warnings(c: Configuration, settings: PluginSettings) -> Iterator[str]:
     """Go through what an operator should know about a plugin."""
     yield from settings.aggregate.warnings
+    if isinstance(settings.output, MemorySettings):
+        return
     file = settings.output.file
     for template in (file, settings.output.latest):
         if template is not None and template.unknown:

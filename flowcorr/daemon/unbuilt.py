@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 OF_OTHERS: Final = (
     "amqp_",
     "classifier_",
-    "imt_",
     "kafka_",
     "nfprobe_",
     "pcap_",

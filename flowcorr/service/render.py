@@ -1,7 +1,7 @@
 """Layouts of rows: which fields, in which order, and what stands around them in each output format."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -182,10 +182,10 @@ class RowPieces:
         separator = self.settings.separator.encode()
         return [piece._replace(lead=separator if number else b"", width=0) for number, piece in enumerate(pieces)]
 
-    def named_columns(self) -> list[tuple[str, Piece]]:
-        """Return the columns with their headers."""
+    def named_columns(self, order: Sequence[str] = CSV_ORDER) -> list[tuple[str, Piece]]:
+        """Return the columns with their headers, in an order of their primitives."""
         columns = []
-        for primitive in CSV_ORDER:
+        for primitive in order:
             fields = self.by_primitive.get(primitive, ())
             columns += [(field.header, self.piece(field)) for field in fields if field.header is not None]
             if primitive == "timestamp_export":

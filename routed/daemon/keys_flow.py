@@ -191,7 +191,6 @@ _NAMES: Final[Mapping[str, str]] = {
         dtls_verify_cert
     """,
     "sfprobe_": f"{_PROBE_PLUGIN} agentip agentsubid ifspeed",
-    "imt_": "path buckets mem_pools_number mem_pools_size",
     "plugin_": "buffer_size pipe_size pipe_zmq pipe_zmq_hwm pipe_zmq_profile pipe_zmq_retry",
     "telemetry_": "daemon",
     "telemetry_daemon_": """

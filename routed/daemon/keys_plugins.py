@@ -107,3 +107,19 @@ PRINT: Final = Group(
         _key("print_output_custom_cfg_file", PATH, None, "refused: libraries of other programs"),
     ),
 )
+
+MEMORY: Final = Group(
+    "Memory plugin",
+    "A table that counts until it is erased, and that the command `pmacct` asks over a socket.",
+    (
+        _key("imt_path", PATH, "/tmp/collect.pipe", "socket that the command `pmacct` connects to"),  # noqa: S108 (pmacct's)
+        _key(
+            "imt_mem_pools_number",
+            at_least(0),
+            16,
+            "pools that entries may fill; unset with `imt_mem_pools_size`, or 0: two million entries",
+        ),
+        _key("imt_mem_pools_size", between(1, 2**40), 8_192, "octets of a pool"),
+        _key("imt_buckets", at_least(1), 32_771, "accepted; the table grows by itself"),
+    ),
+)

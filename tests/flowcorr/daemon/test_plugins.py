@@ -17,6 +17,7 @@ from flowcorr.correlate.bins import Length
 from flowcorr.daemon.plugins import Declared, PluginSettings, make_plugin, plugin_settings
 from flowcorr.service import _render as r
 from flowcorr.service._render import Check
+from flowcorr.service.memory_plugin import MemorySettings
 from flowcorr.service.render import Output
 from flowcorr.service.trigger import Trigger
 from routed.daemon.keys import KEYS
@@ -69,11 +70,13 @@ def test_any_prefix_sets_what_all_plugins_have_and_the_last_one_wins() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("plugins: kafka[x]", "[c:1] plugins: kafka[x]: plugins of the kind kafka are not built yet; valid is print"),
-        ("plugins: memory", "plugins of the kind memory are not built yet"),
+        (
+            "plugins: kafka[x]",
+            "[c:1] plugins: kafka[x]: plugins of the kind kafka are not built yet; valid is ",
+        ),
+        ("plugins: memory[a], memory[b]", "imt_path[b]: /tmp/collect.pipe is the socket of [a] already"),
         ("plugins: nfprobe[x]", "nfprobe is for probes, not for nfacctd"),
-        ("plugins: prnt[x]", "no plugin is of the kind prnt; valid is print; did you mean print?"),
-        ("debug: false", "plugins is not set"),
+        ("plugins: prnt[x]", "no plugin is of the kind prnt; valid is memory, print; did you mean print?"),
         ("plugins: print[x]\naggregate[x]: src_hots", "[c:2] aggregate[x]: Unknown primitive 'src_hots'; did you mean"),
         ("plugins: print[x]\naggregate: src_host_country", "[c:2] aggregate[x]: primitive 'src_host_country': GeoIP"),
         ("plugins: print[x]\nprint_history: 500d", "[c:2] print_history[x]: 500d is longer than a year"),
@@ -102,6 +105,7 @@ def test_all_problems_are_told_at_once() -> None:
     ("text", "advice"),
     [
         ("plugins: print[a], print[a]", "a is declared twice"),
+        ("aggregate: src_host", "plugins is not set: memory"),
         ("plugins: print[a]\nprint_output_file: x-$tga", "$tga stays as it is"),
         ("plugins: print[a]\nprint_history: 5m", "print_history without print_history_roundoff"),
         ("plugins: print[a]\nnfacctd_pro_rating: true", "nfacctd_pro_rating needs print_history"),
@@ -130,6 +134,23 @@ def test_switches_reach_the_rows() -> None:
     assert (aggregation.dscp, aggregation.stitching, aggregation.most_entries) == (True, True, 1_000)
     assert {column.name for column in plugin.columns} == {"tos", "label", "time_end"}
     assert one("").aggregation.most_entries == MOST_ENTRIES
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("", None),
+        ("imt_mem_pools_number: 0", None),
+        ("imt_mem_pools_number: 0\nimt_mem_pools_size: 100", None),
+        ("imt_mem_pools_number: 2", 2 * 8_192),
+        ("imt_mem_pools_size: 1000", 16 * 1_000),
+        ("plugins: memory[a]\nimt_mem_pools_number[a]: 3\nimt_mem_pools_size: 10", 30),
+    ],
+)
+def test_pools_bound_a_table_where_they_are_set(text: str, octets: int | None) -> None:
+    plugins, fatal, _ = understand(f"imt_path: /x\n{text}")
+    assert not fatal
+    assert plugins[0].output == MemorySettings(path=Path("/x"), most_octets=octets, owner=Owner())
 
 
 class Remembering(Log):

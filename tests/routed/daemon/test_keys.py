@@ -168,6 +168,7 @@ COLLECTOR_NAMES = """
     proc_name renormalize stitching time_new disable_sanity_checks
 """.split()  # noqa: SIM905 (a table)
 PLUGIN_NAMES = """
+    imt_path imt_buckets imt_mem_pools_number imt_mem_pools_size
     aggregate print_refresh_time print_startup_delay print_history print_history_offset print_history_roundoff
     print_cache_entries print_max_writers print_num_protos print_preprocess print_preprocess_type print_trigger_exec
     print_trigger_exec_async tcpflags_encode_as_array fwd_status_encode_as_string mpls_label_stack_encode_as_array

@@ -1,0 +1,1 @@
+"""The command `pmacct`: asks the table of a `memory` plugin."""
