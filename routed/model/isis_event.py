@@ -18,6 +18,7 @@ class Refusal(Enum):
     OWN = "from a system with our own id"
     ELSEWHERE = "about an adjacency with another system"
     NO_ADJACENCY = "no adjacency"
+    TOO_OFTEN = "the adjacency comes up too often"  # the hello counts, and nothing follows from it yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from routed.model.isis_event import (
     Refusal,
 )
 from routed.octets import WireError
+from routed.session.allowance import Allowance
 from routed.wire.isis.authentication import Key, is_authentic
 from routed.wire.isis.codepoints import AdjacencyState, CircuitType, PduType, TlvType
 from routed.wire.isis.header import cut_pdu
@@ -39,6 +40,10 @@ from routed.wire.isis.three_way import ThreeWay
 #: Hellos that may be sent at once because the state has changed, of which there is another one every second: enough
 #: for a handshake, and not for a neighbour that wants to make us talk.
 PROMPT_HELLOS: Final = 3
+#: Times that an adjacency may come up as soon as it can; later ones wait. Each is told to the log, to the neighbour and
+#: to whoever calculates routes.
+PROMPT_UPS: Final = 3
+UPS_PER_SECOND: Final = 0.2
 #: How long our last hello holds, in seconds: FRR hears in it that we are down, and counts us as up until it is over.
 FAREWELL_HOLD_TIME: Final = 1
 #: By how much a hello may be early, as a part of the interval (ISO/IEC 10589 section 10.1).
@@ -122,8 +127,8 @@ class IsisAdjacency:
         self.neighbor: P2pHello | None = None  # its last hello that counted
         self._settings, self._jitter = settings, jitter
         self._hello_due: float | None = None
-        self._prompt: float = PROMPT_HELLOS  # hellos that may be sent at once, as of `_prompt_at`
-        self._prompt_at = 0.0
+        self._prompt = Allowance(PROMPT_HELLOS, 1.0)
+        self._ups = Allowance(PROMPT_UPS, UPS_PER_SECOND)
         self._hold_ends: float | None = None
         self._outbox: list[bytes] = []
 
@@ -131,7 +136,7 @@ class IsisAdjacency:
 
     def start(self, now: float) -> list[Event]:
         """Begin: the link is there."""
-        self._hello_due = self._prompt_at = now
+        self._hello_due = now
         return self.timeout(now)
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
@@ -207,6 +212,12 @@ class IsisAdjacency:
         after = _UP if hello.three_way is None else STEPS[before, hello.three_way.state]
         if before is _UP and after is not _UP:
             events += self._lose("the neighbor restarted", now)
+        if after is _UP and before is not _UP:
+            if self._ups.wait(now):  # the next hello asks again
+                after = self.state
+                events.append(PduRefused(Refusal.TOO_OFTEN, format_system_id(hello.source)))
+            else:
+                self._ups.take(now)
         self.state, self.neighbor, self._hold_ends = after, hello, now + hello.hold_time
         if after is not before or after is not _UP:
             self._hurry(now)
@@ -245,11 +256,9 @@ class IsisAdjacency:
 
     def _hurry(self, now: float) -> None:
         """Say the next hello now, or as soon as there may be one again."""
-        self._prompt = min(PROMPT_HELLOS, self._prompt + now - self._prompt_at)
-        self._prompt_at = now
-        due = now + max(0.0, 1 - self._prompt)
+        due = now + self._prompt.wait(now)
         if self._hello_due is not None and due < self._hello_due:
-            self._prompt -= 1
+            self._prompt.take(now)
             self._hello_due = due
 
     def _say_hello(self, now: float, hold_time: int | None = None) -> None:

@@ -16,7 +16,15 @@ from routed.model.isis_event import (
     PsnpReceived,
     Refusal,
 )
-from routed.session.isis_adjacency import JITTER, PROMPT_HELLOS, STEPS, CircuitSettings, IsisAdjacency
+from routed.session.isis_adjacency import (
+    JITTER,
+    PROMPT_HELLOS,
+    PROMPT_UPS,
+    STEPS,
+    UPS_PER_SECOND,
+    CircuitSettings,
+    IsisAdjacency,
+)
 from routed.wire.isis.authentication import Key
 from routed.wire.isis.codepoints import AdjacencyState, AuthenticationType, CircuitType, PduType
 from routed.wire.isis.hello import P2pHello, decode_p2p_hello, encode_p2p_hello
@@ -252,6 +260,33 @@ def test_only_who_knows_a_key_is_heard() -> None:
     lsp = Lsp(lsp_id=THEM + b"\0\0", sequence=1, lifetime=1200, checksum=0)
     assert refused(tell(adjacency, encode_lsp(lsp), encode_lsp(lsp, KEY))) == [Refusal.UNAUTHENTIC] * 2
     assert not refused(tell(adjacency, encode_lsp(lsp, OLD_KEY)))
+
+
+def test_an_adjacency_that_flaps_is_damped_and_comes_up_in_the_end() -> None:
+    """Otherwise two packets of anybody on the link were two lines of the log."""
+    adjacency = IsisAdjacency(SETTINGS)
+    adjacency.start(0.0)
+    events: list[Event] = []
+    for step in range(1000):
+        events += tell(adjacency, seen((INITIALIZING, DOWN)[step % 2]), now=step / 100)
+    ups = [event for event in events if isinstance(event, AdjacencyUp)]
+    assert PROMPT_UPS <= len(ups) <= PROMPT_UPS + 10 * UPS_PER_SECOND
+    assert set(refused(events)) == {Refusal.TOO_OFTEN}
+    assert len([event for event in events if isinstance(event, AdjacencyDown)]) in (len(ups), len(ups) - 1)
+    later = tell(adjacency, seen(UP), now=10.0 + 1 / UPS_PER_SECOND)
+    assert adjacency.state is UP
+    assert len(later) <= 1
+
+
+@pytest.mark.parametrize("has_handshake", [True, False])
+def test_strangers_in_turn_are_damped(has_handshake: bool) -> None:
+    adjacency = IsisAdjacency(SETTINGS)
+    adjacency.start(0.0)
+    events: list[Event] = []
+    for step in range(1000):
+        hello = replace(seen(INITIALIZING), source=(THEM, OTHER)[step % 2])
+        events += tell(adjacency, hello if has_handshake else replace(hello, three_way=None), now=step / 100)
+    assert len([event for event in events if isinstance(event, AdjacencyUp)]) <= PROMPT_UPS + 10 * UPS_PER_SECOND
 
 
 def test_a_neighbour_that_changes_its_mind_all_the_time_does_not_make_us_talk() -> None:
