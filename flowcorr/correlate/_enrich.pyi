@@ -44,6 +44,7 @@ class Group:
         mask: column with the prefix length of the protocol, against which a shorter route loses; None: none does.
         keeps: what the protocol says stays where no route wins.
         uses: places of the sources that may win; the first one wins a tie.
+        yields: places of those that lose one against the mask.
         columns: column name -> what of the route it takes: origin_as, neighbour_as, local_pref, med, as_path,
             std_comm, ext_comm, lrg_comm, next_hop, mask, net, roa or reason.
     """
@@ -56,6 +57,7 @@ class Group:
         keeps: bool,
         uses: Sequence[int],
         columns: dict[str, str],
+        yields: Sequence[int] = (),
     ) -> None: ...
 
 class Enricher:

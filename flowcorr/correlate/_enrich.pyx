@@ -218,8 +218,9 @@ cdef class Group:
     cdef int takes[MAX_COLUMNS]
     cdef Py_ssize_t offsets[MAX_COLUMNS]
     cdef bint may_use[MAX_SOURCES]
+    cdef bint is_yielding[MAX_SOURCES]
 
-    def __cinit__(self, str source not None, *, mask, bint keeps, uses, dict columns not None):
+    def __cinit__(self, str source not None, *, mask, bint keeps, uses, dict columns not None, yields=()):
         if len(columns) > MAX_COLUMNS:
             raise ValueError(f"a group of {len(columns)} columns")
         self.source, self.mask, self.keeps = source, mask, keeps
@@ -227,6 +228,7 @@ cdef class Group:
         self.named = dict(columns)
         for at in range(MAX_SOURCES):
             self.may_use[<int>at] = at in self.uses
+            self.is_yielding[<int>at] = at in yields
 
     cdef place(self, layout):
         """Find the columns in a layout; those that nobody asks for are left out."""
@@ -377,7 +379,7 @@ cdef class Enricher:
                 candidate = &found[at][i]
                 if group.may_use[at] and candidate.path and (route == NULL or candidate.length > route.length):
                     best, route = at, candidate
-            if route == NULL or route.length < mask:
+            if route == NULL or route.length < mask or (route.length == mask and group.is_yielding[best]):
                 why = self.beaten if route != NULL else self.no_route if self.saw_view(i, group) else self.no_peer
                 self.write_none(row, address_at, group, mask, why)
                 continue

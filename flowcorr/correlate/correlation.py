@@ -30,6 +30,16 @@ ASKS: Final[Mapping[str, frozenset[str]]] = {
     "longest": frozenset({"bgp", "bmp"}),
     "fallback": frozenset({"bgp", "bmp"}),
 }
+#: ... of `*_net`, which an IGP answers too.
+IGP: Final = "igp"
+NET_ASKS: Final[Mapping[str, frozenset[str]]] = {
+    "bgp": ASKS["bgp"],
+    "bmp": ASKS["bmp"],
+    "igp": frozenset({IGP}),
+    "bgp-ls": frozenset({IGP}),
+    "longest": ASKS["longest"] | {IGP},
+    "fallback": ASKS["fallback"] | {IGP},
+}
 
 _DESTINATION: Final[Mapping[str, str]] = {
     "dst_as": "origin_as",
@@ -167,8 +177,8 @@ class Correlation:
 
     def reads(self, asked: Collection[str], planes: Sequence[str]) -> frozenset[str]:
         """Return the columns that the look-ups for those asked for read: addresses, masks, next hops, exporters."""
-        words = (self.as_source, self.net_source, *self.net_of_plugins.values())
-        looks_up = any(self._uses(one, planes) for one in words)
+        of_net = (self.net_source, *self.net_of_plugins.values())
+        looks_up = self._uses(self.as_source, planes) or any(self._uses(one, planes, NET_ASKS) for one in of_net)
         own = {column.name: name for name, column in self.own(asked)}
         asked = {own.get(name, name) for name in asked}
         names = set(own.values())
@@ -207,17 +217,22 @@ class Correlation:
 
         return amended
 
-    def _uses(self, words: tuple[str, ...], planes: Sequence[str]) -> tuple[int, ...]:
-        """Return the places of the planes that some words ask; with one plane alone `bgp` and `bmp` mean the same."""
-        asked = frozenset[str]().union(*(ASKS.get(word, frozenset()) for word in words))
-        return tuple(at for at, plane in enumerate(planes) if plane in asked or (asked and len(planes) == 1))
+    def _uses(
+        self, words: tuple[str, ...], planes: Sequence[str], asks: Mapping[str, frozenset[str]] = ASKS
+    ) -> tuple[int, ...]:
+        """Return the places of the planes that some words ask; with one of BGP and BMP alone both words mean it."""
+        asked = frozenset[str]().union(*(asks.get(word, frozenset()) for word in words))
+        if asked & ASKS["longest"] and len(ASKS["longest"] & set(planes)) == 1:
+            asked |= ASKS["longest"]
+        return tuple(at for at, plane in enumerate(planes) if plane in asked)
 
     def _prefixes(self, words: tuple[str, ...], planes: Sequence[str], plugin: str = "") -> Iterator[Group]:
         """Go through the groups of prefixes that come from some words, in the columns of a plugin or those of all."""
-        uses, keeps = self._uses(words, planes), bool(KEEP & set(words))
+        uses, keeps = self._uses(words, planes, NET_ASKS), bool(KEEP & set(words))
+        yields = tuple(at for at in uses if planes[at] == IGP)
         for host, columns in _PREFIX.items():
             named = {own_column(name, plugin).name if plugin else name: what for name, what in columns.items()}
-            yield _group(host, uses, named, keeps=keeps)
+            yield Group(host, mask=MASKS[host] if keeps else None, keeps=keeps, uses=uses, columns=named, yields=yields)
 
     def _peer_src_as(self, of_as: tuple[int, ...], *, keeps: bool) -> Group:
         word = self.peer_src_as

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from flowcorr.daemon.settings import FlowSettings
     from flowcorr.service.counter_log import CounterLog
     from routed.plumbing.log import Log
+    from routed.rib._rib import Rib
 
 #: Between two looks at exporters that are silent and records that wait for templates. Units: seconds.
 AGEING: Final = 10.0
@@ -222,17 +223,22 @@ class FlowPlane:
         self._pipeline.stages, self._pipeline.outlets = stages, outlets
 
     def _make_enricher(self, correlation: Correlation, asked: frozenset[str], planes: list[str]) -> Enricher:
+        stores: dict[Rib, tuple[Resolver, Facts]] = {}  # planes may share them, and what is known of their paths
         for plane in self._routing:
-            resolver = Resolver(plane.rib)
-            facts = Facts(
-                resolver,
-                self._texts,
-                correlation.texts(asked),
-                radius=correlation.radius,
-                outside=correlation.skips_confederations,
-                numeric=correlation.numeric,
-                amend=correlation.amend(),
-            )
+            if plane.rib not in stores:
+                resolver = Resolver(plane.rib)
+                facts = Facts(
+                    resolver,
+                    self._texts,
+                    correlation.texts(asked),
+                    radius=correlation.radius,
+                    outside=correlation.skips_confederations,
+                    numeric=correlation.numeric,
+                    amend=correlation.amend(),
+                )
+                stores[plane.rib] = resolver, facts
+                self._facts.append(facts)
+            resolver, facts = stores[plane.rib]
             views = Views(
                 resolver,
                 plane.tables,
@@ -248,7 +254,6 @@ class FlowPlane:
                 prefixes=correlation.follow_next_hops,
                 external=correlation.follow_external,
             )
-            self._facts.append(facts)
             self._views.append(views)
             source = Source(resolver, facts, views.choose, views.explain, payloads=plane.payloads, follower=follower)
             self._sources.append(source)

@@ -94,6 +94,21 @@ class BmpFlowTables:
         return len(before) != len(seen) or any(one is not other for one, other in zip(before, seen, strict=True))
 
 
+class IgpFlowTables:
+    """An IGP has one table, and all routers of the network follow it."""
+
+    def __init__(self, table: PeerRib) -> None:
+        self._found = [Candidate(table, Rank.USED, b"", "igp")]
+
+    def candidates(self, _address: Address, _port: int | None) -> list[Candidate]:
+        """Return the table."""
+        return self._found
+
+    def changed(self) -> bool:
+        """Tell that it is always the same one."""
+        return False
+
+
 def rank_of(view: View) -> Rank:
     """Return what views are preferred by."""
     header = view.header

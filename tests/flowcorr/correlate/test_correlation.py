@@ -8,7 +8,7 @@ from flowcorr.columns._batch import Batch
 from flowcorr.columns.builtin import BUILTIN, own_column
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate.aggregate import parse_aggregate, plan_key
-from flowcorr.correlate.correlation import OWN, Correlation
+from flowcorr.correlate.correlation import NET_ASKS, OWN, Correlation
 from flowcorr.correlate.own_columns import OwnColumns
 
 ALL = ("bgp", "bmp")
@@ -84,3 +84,26 @@ def test_records_show_columns_of_a_plugin_as_the_primitives_that_they_are() -> N
         layout.offset("src_net[p]"),
         layout.offset("dst_net[p]"),
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "planes", "places"),
+    [
+        (("bgp",), ("bgp", "bmp", "igp"), (0,)),
+        (("bmp",), ("bgp", "igp"), (0,)),
+        (("bgp",), ("bmp",), (0,)),
+        (("igp",), ("bgp", "igp"), (1,)),
+        (("bgp-ls",), ("igp",), (0,)),
+        (("bgp",), ("igp",), ()),
+        (("longest",), ("bgp", "bmp", "igp"), (0, 1, 2)),
+    ],
+)
+def test_prefixes_come_from_the_planes_that_words_name(
+    words: tuple[str, ...], planes: tuple[str, ...], places: tuple[int, ...]
+) -> None:
+    one = correlation(net_source=words)
+    assert one._uses(words, planes, NET_ASKS) == places
+
+
+def test_an_igp_has_no_as_numbers() -> None:
+    assert list(correlation(as_source=("longest",)).unfilled(["as_path"], ["igp"]))

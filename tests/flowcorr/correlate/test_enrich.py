@@ -298,3 +298,12 @@ def test_a_route_that_loses_to_the_protocol_has_no_status(texts: Texts) -> None:
     plane.payloads = announced.applied_to(Vrps(), strict=False)
     assert chr(flows.row(dst_host=octets("10.0.0.1"), dst_mask=24)["dst_roa"]) == "u"
     assert chr(flows.row(dst_host=octets("10.0.0.1"), dst_mask=8)["dst_roa"]) == "v"
+
+
+@pytest.mark.parametrize(("mask", "wins"), [(15, True), (16, False), (17, False)])
+def test_a_source_that_yields_loses_a_tie_with_the_protocol(texts: Texts, mask: int, wins: bool) -> None:
+    plane = Plane(texts, announce("10.1.0.0/16", [1]))
+    group = Group("dst_host", mask="dst_mask", keeps=True, uses=(0,), columns=NET_COLUMNS, yields=(0,))
+    row = Flows(texts, [plane], [group]).row(dst_host=octets("10.1.2.3"), dst_mask=mask)
+    assert (row["peer_dst_ip"] == octets("192.0.2.1")) == wins
+    assert row["dst_mask"] == (16 if wins else mask)
