@@ -79,6 +79,7 @@ def intake_settings(c: Configuration, daemon: str, custom: Sequence[CustomPrimit
             use_ip_next_hop=c.of("use_ip_next_hop", bool),
             asa_bi_flow=c.of("tmp_asa_bi_flow", bool),
             time_from_uptime_seconds=is_netflow and c.of("nfacctd_time_secs", bool),
+            uptime_from_options=is_netflow and c.of("nfacctd_uptime_from_options", bool),
             time_of_arrival=c.of(f"{daemon}_time_new", bool),
             ignore_exporter_address=c.of(f"{daemon}_ignore_exporter_address", bool),
             renormalize=c.of(f"{daemon}_renormalize", bool),

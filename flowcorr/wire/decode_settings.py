@@ -14,6 +14,7 @@ class DecodeSettings:
         asa_bi_flow: counters of initiator and responder are octets and packets.
         time_from_uptime_seconds: uptimes are in seconds, for the time that chooses a bin.
         time_of_arrival: bins are chosen by arrival.
+        uptime_from_options: uptimes of IPFIX without a start beside them count from the one that options told.
         precise_uptime: times from uptimes keep their milliseconds.
         ignore_exporter_address: the exporter is who sent the datagram, whatever records and options say.
         renormalize: packets and octets are multiplied by the sampling rate.
@@ -29,6 +30,7 @@ class DecodeSettings:
     time_from_uptime_seconds: bool = False
     time_of_arrival: bool = False
     precise_uptime: bool = False
+    uptime_from_options: bool = False
     ignore_exporter_address: bool = False
     renormalize: bool = False
     external_rate: int = 0

@@ -299,10 +299,10 @@ class _Builder:
         if NO_FIELD not in {uptime, start_of_uptime}:
             self._write(name, "uptime since", uptime, aux=start_of_uptime)
         elif not self._add_clock_time(name, moment, order):
-            if before_export == NO_FIELD:
-                self._write(name, "uptime since told", uptime)
-            else:
+            if before_export != NO_FIELD:
                 self._write(name, "before export", before_export)
+            elif self._settings.uptime_from_options:
+                self._write(name, "uptime since told", uptime)
 
     def _add_clock_time(self, name: str, moment: Moment, order: tuple[str, ...]) -> bool:
         """Write the first of several elements that tell the time of day; False when there is none."""

@@ -56,6 +56,13 @@ NETFLOW: Final = Group(
         *_of_both("nfacctd", 2_100),
         _ours("nfacctd_tcp_port", PORT, None, "TCP port for IPFIX", source="RFC 7011 section 10.4"),
         _key("nfacctd_time_secs", BOOLEAN, OFF, "uptimes of NetFlow v5 and v9 are in seconds"),
+        _key(
+            "nfacctd_uptime_from_options",
+            BOOLEAN,
+            OFF,
+            "uptimes of IPFIX count from the start that options told, not from the header's time",
+            ours=True,
+        ),
         _key("nfacctd_account_options", BOOLEAN, OFF, "records of options are counted too"),
         _key("nfacctd_disable_opt_scope_check", BOOLEAN, OFF, "options hold for all domains of their exporter"),
         _key("nfacctd_pre_processing_checks", BOOLEAN, OFF, "refuse sets whose padding is not zero"),

@@ -49,6 +49,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     settings = {
         "nfacctd_ip": "::",
         "nfacctd_renormalize": "true",
+        "nfacctd_uptime_from_options": "true",
         "aggregate": "src_host, dst_host, src_port, dst_port, proto, tos, export_proto_version, sampling_rate, "
         "peer_src_ip, timestamp_start, timestamp_end, flows",
     }

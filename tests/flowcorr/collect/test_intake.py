@@ -500,7 +500,7 @@ def test_options_that_break_their_template_are_reported() -> None:
 
 
 def test_uptimes_count_from_what_options_tell() -> None:
-    i = Input()
+    i = Input(decode=DecodeSettings(uptime_from_options=True))
     layout = template(300, (8, 4), (1, 4), (22, 4), (21, 4))
     records = export_set(300, flow(1) + struct.pack("!II", 1500, 2500))
     (before,) = i.take(ipfix(export_set(2, layout), records))
@@ -509,3 +509,6 @@ def test_uptimes_count_from_what_options_tell() -> None:
     (after,) = i.take(ipfix(export_set(3, options_ipfix(400, [(149, 4)], (160, 8))), told, records))
     assert after["timestamp_start"] == after["bin_time"] == (NOW - 10) * 1_000_000 + 1_500_000
     assert after["timestamp_end"] == (NOW - 10) * 1_000_000 + 2_500_000
+    usual = Input()
+    told_first = ipfix(export_set(2, layout), export_set(3, options_ipfix(400, [(149, 4)], (160, 8))), told, records)
+    assert usual.take(told_first)[0]["timestamp_start"] == NOW * 1_000_000
