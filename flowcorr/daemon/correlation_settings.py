@@ -33,8 +33,8 @@ _NUMBER_PATTERNS: Final = {"std_comm": "bgp_stdcomm_pattern_to_asn", "lrg_comm":
 _KEEPS: Final = {"nfacctd": "netflow", "sfacctd": "sflow"}
 #: Words of `*_as` and `*_net` that need a plane.
 _NEEDS_PLANE: Final = frozenset({"bgp", "bmp"})
-#: Words whose source comes later.
-_NOT_BUILT: Final = frozenset({"igp", "bgp-ls"})
+#: ... and IS-IS.
+_NEEDS_IGP: Final = frozenset({"igp", "bgp-ls"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +125,8 @@ def correlation_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
     own = [(c.for_plugin(name), f"{daemon}_net", f"[{name}]") for name in c.of_plugins if has_own(c, daemon, name)]
     for scope, key, plugin in ((c, f"{daemon}_as", ""), (c, f"{daemon}_net", ""), *own):
         words = frozenset(scope.maybe(key, tuple) or ())
-        for word in sorted(words & _NOT_BUILT):
-            yield Problem(Kind.CONFLICT, f"{scope.where(key)} {key}{plugin}: {word} is not built yet")
+        if words & _NEEDS_IGP and not c.of("isis_daemon", bool):
+            yield Problem(Kind.CONFLICT, f"{scope.where(key)} {key}{plugin}: isis_daemon is not true")
         if words & _NEEDS_PLANE and not has_plane:
             text = f"{scope.where(key)} {key}{plugin}: neither bgp_daemon nor bmp_daemon is true"
             yield Problem(Kind.CONFLICT, text)

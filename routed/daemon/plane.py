@@ -19,6 +19,7 @@ from routed.daemon.settings import (
 from routed.daemon.settings_glass import GlassSettings, one_glass, unused
 from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
+from routed.service.flow_tables import IgpFlowTables
 from routed.service.records import TimeFormat
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class RoutingPlanes:
         for name, plane in (("bgp", self._bgp), ("bmp", self._bmp)):
             if plane is not None:
                 yield RoutingPlane(name, plane.rib, plane.flow_tables, plane.payloads)
+        if self.igp is not None:
+            yield RoutingPlane("igp", self.igp.rib, IgpFlowTables(self.igp.table), None)
 
     @property
     def igp(self) -> Igp | None:

@@ -49,6 +49,7 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("aggregate_primitives: /nowhere", "[f:4] aggregate_primitives: [/nowhere] No such file or directory"),
         ("pcap_savefile: /tmp/x\nnfacctd_ip: ::1", "[f:4] pcap_savefile: pcap_savefile and nfacctd_ip exclude"),
         ("aggregate[a]: src_hots", "src_host"),
+        ("nfacctd_net: igp", "[f:4] nfacctd_net: isis_daemon is not true"),
         ("nfacctd_net[a]: bgp", "[f:4] nfacctd_net[a]: neither bgp_daemon nor bmp_daemon is true"),
         ("bgp_follow_nexthop: 10.0.0.0/33", "[f:4] bgp_follow_nexthop: invalid value"),
     ],
