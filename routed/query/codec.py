@@ -61,6 +61,8 @@ WELL_KNOWN: Final = {
     "no-advertise": "65535:65282",
     "local-AS": "65535:65283",
 }
+#: Statuses of origins (RFC 6811), as records write them where a route is judged alone.
+STATUSES: Final = ("v", "i", "u")
 ORIGINS: Final = {"i": 0, "e": 1, "u": 2}
 
 T = TypeVar("T")
@@ -133,6 +135,7 @@ def decode_question(members: Mapping[str, Any]) -> Question:
         system=reader.maybe("system", _text),
         root=reader.maybe("root", _text),
         where=reader.maybe("where", _where),
+        roa=reader.maybe("roa", _roa),
         fields=reader.maybe("fields", _fields),
         all_attributes=reader.maybe("all_attributes", _flag) or False,
         limit=reader.maybe("limit", _limit) or DEFAULT_LIMIT,
@@ -349,6 +352,13 @@ def _router_id(value: Any) -> Any:
 def _network(value: Any) -> Network:
     """Read a prefix, or an address as the longest one; host bits do not matter."""
     return ip_network(_text(value), strict=False)
+
+
+def _roa(value: Any) -> tuple[str, ...]:
+    statuses = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+    if not statuses or len(statuses) > len(STATUSES) or not all(status in STATUSES for status in statuses):
+        raise QueryError(f"one or several of {', '.join(STATUSES)} are needed")
+    return statuses
 
 
 def _fields(value: Any) -> tuple[str, ...]:

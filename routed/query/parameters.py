@@ -68,6 +68,7 @@ PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "safi": number,
     "limit": number,
     "fields": names,
+    "roa": names,
     "all_attributes": flag,
     "where": json_value,
     "origin_as": number,

@@ -78,6 +78,7 @@ class Question:
     system: str | None = None  # of IS-IS, by id or name: whose LSPs, name, adjacency or prefixes
     root: str | None = None  # of IS-IS, likewise: from whom shortest paths begin
     where: Condition | None = None
+    roa: tuple[str, ...] | None = None  # statuses of origins, each alone: v, i and u; none: any
     fields: tuple[str, ...] | None = None  # none: all
     all_attributes: bool = False  # also those that pmacct's records leave out
     limit: int = DEFAULT_LIMIT

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from routed.rib._condition import Condition
 from routed.rib._found import Cursor, Found
 from routed.rib._rib import PeerRib
+from routed.rib._vrps import Vrps
 
 Net = tuple[int, bytes, int]
 
@@ -17,6 +18,7 @@ class Search:
         within: Net | None = None,
         around: Net | None = None,
         rd: bytes | None = None,
+        origins: tuple[Vrps, bytes] | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
     @property

@@ -20,9 +20,10 @@ from libc.string cimport memset
 from routed.rib._condition cimport Condition
 from routed.rib._found cimport Found, found_in
 from routed.rib._ids cimport prefetch
-from routed.rib._paths cimport IS_LABELLED, entry_of, path_entry, path_view, set_of
+from routed.rib._net cimport fits, net, take_net
+from routed.rib._paths cimport IS_LABELLED, entry_of, origin_of, path_entry, path_view, set_of
 from routed.rib._pinned cimport Pinned
-from routed.rib._prefixes cimport MAX_WORDS, PREFIX_PAGE_BITS, PrefixIndex, length_of, prefix_view, words_of
+from routed.rib._prefixes cimport PrefixIndex, length_of, prefix_view, words_of
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport MAX_PATHS
 from routed.rib._rows cimport FAMILIES
@@ -30,6 +31,7 @@ from routed.rib._table cimport (
     CELL_PAGE, CELL_PAGE_BITS, CELL_PAGE_MASK, PATH_ID, Table, TableSnapshot, cell_of, node_of, table_view,
 )
 from routed.rib._text cimport u32_at
+from routed.rib._vrps cimport INVALID, UNKNOWN as UNKNOWN_ORIGIN, VALID, Vrps, status_of
 
 import array
 
@@ -62,20 +64,13 @@ cdef enum:                           # what is known of a path
 ctypedef struct column:              # one table
     uint32_t rib
     int family
+    uint32_t own_as                  # of the speaker: the origin of paths that did not leave its AS
     const table_view *table
 
 ctypedef struct route:
     uint32_t prefix
     uint32_t path
     uint32_t path_identifier
-
-ctypedef struct net:                 # which prefixes are looked for
-    bint has_within, has_around, has_rd
-    uint32_t within[4]
-    uint8_t within_length
-    uint32_t around[4]
-    uint8_t around_length
-    uint32_t rd[2]
 
 
 cdef class Search:
@@ -90,10 +85,13 @@ cdef class Search:
         within: (family index, address, length): only prefixes that are this one or inside it.
         around: likewise, only prefixes that are this one or cover it.
         rd: only VPN families, and in them prefixes of this route distinguisher.
+        origins: (payloads, statuses): only routes that are, each alone, one of u, i and v.
     """
 
     cdef Pinned stores
     cdef Condition condition
+    cdef Vrps payloads
+    cdef bint is_wanted[256]                 # by status
     cdef list tables                         # TableSnapshot
     cdef column *columns                     # in the order of the search
     cdef size_t column_count
@@ -112,6 +110,7 @@ cdef class Search:
 
     def __cinit__(
         self, ribs, *, unsigned int families=0xFF, Condition condition=None, within=None, around=None, bytes rd=None,
+        origins=None,
     ):
         cdef PeerRib peer
         cdef Rib rib = None
@@ -120,6 +119,9 @@ cdef class Search:
         self.tables = []
         self.condition = condition
         families &= self.narrow(within, around, rd)
+        if origins is not None:
+            self.payloads, statuses = origins
+            self.want(statuses)
         ribs = list(ribs)
         self.columns = <column *>malloc((len(ribs) * FAMILIES + 1) * sizeof(column))
         self.block = <route *>malloc(BLOCK_ROOM * sizeof(route))
@@ -132,7 +134,7 @@ cdef class Search:
             rib = peer.rib
             for family in peer.families():
                 if families >> family & 1:
-                    self.open_table(at, family, peer.family_table(family))
+                    self.open_table(at, family, peer)
         if rib is None:
             return
         for family in range(FAMILIES):
@@ -155,11 +157,21 @@ cdef class Search:
         for family in range(FAMILIES):
             free(self.fitting[family])
 
-    cdef int open_table(self, size_t rib, int family, Table table) except -1:
+    cdef int want(self, bytes statuses) except -1:
+        """Take over which statuses of origins are looked for."""
+        for status in statuses:
+            if status not in (UNKNOWN_ORIGIN, INVALID, VALID):
+                raise ValueError(f"no origin alone is {status:c}")
+            self.is_wanted[<uint8_t>status] = True
+        return 0
+
+    cdef int open_table(self, size_t rib, int family, PeerRib peer) except -1:
+        cdef Table table = peer.family_table(family)
         cdef TableSnapshot snapshot = table.snapshot()
         self.tables.append(snapshot)
         self.columns[self.column_count].rib = <uint32_t>rib
         self.columns[self.column_count].family = family
+        self.columns[self.column_count].own_as = peer.own_as
         self.columns[self.column_count].table = &snapshot.view
         self.column_count += 1
         return 0
@@ -325,7 +337,7 @@ cdef class Search:
                 if n <= 0:
                     break
                 for i in range(n):
-                    count[0] += self.passes(self.block[i].path)
+                    count[0] += self.passes(c, &self.block[i])
 
     # -- blocks of routes ----------------------------------------------------------------------------------------------
 
@@ -396,7 +408,7 @@ cdef class Search:
         """Take from the block what is found; 1 when there is one too many, -1 without memory."""
         cdef int i
         for i in range(n):
-            if not self.passes(self.block[i].path):
+            if not self.passes(c, &self.block[i]):
                 continue
             if found.count >= most and not self.is_alone(found, c, self.block[i].prefix):
                 stopped[0] = self.block[i].prefix
@@ -424,8 +436,18 @@ cdef class Search:
         if what == FAILS:
             self.known[path >> 4] &= ~(<uint32_t>ASKED << 2 * (path & 15))
 
-    cdef inline bint passes(self, uint32_t path) noexcept nogil:
-        return self.condition is None or self.knows(path) == PASSES
+    cdef inline bint passes(self, const column *c, const route *r) noexcept nogil:
+        if self.condition is not None and self.knows(r.path) != PASSES:
+            return False
+        return self.payloads is None or self.is_wanted[<uint8_t>self.status(c, r)]
+
+    cdef char status(self, const column *c, const route *r) noexcept nogil:
+        """How the origin of a route alone is validated."""
+        cdef const prefix_view *prefixes = &self.stores.prefixes[c.family]
+        return status_of(
+            self.payloads.of_words(prefixes.address_words), words_of(prefixes, r.prefix), length_of(prefixes, r.prefix),
+            origin_of(&self.stores.paths, r.path, c.own_as),
+        )
 
     cdef int ask(self, const column *c, uint32_t *end, size_t *window) noexcept nogil:
         """Learn about the paths of the next window of a table, which moves its end and doubles.
@@ -547,44 +569,3 @@ cdef inline void prefetch_page(const uint32_t *cells) noexcept nogil:
     if cells != NULL:
         for i in range(0, CELL_PAGE, 16):
             prefetch(cells + i)
-
-
-cdef int take_net(prefix, uint32_t *words, uint8_t *length) except -1:
-    """Take over a prefix; the index of its family."""
-    cdef int family, i
-    cdef uint8_t octets[16]
-    index, address, bits = prefix
-    if not 0 <= index < FAMILIES or len(address) != (4 if index < 4 else 16) or not 0 <= bits <= 8 * len(address):
-        raise ValueError(f"family {index} has no prefix {address!r}/{bits}")
-    family = index
-    length[0] = bits
-    memset(octets, 0, sizeof(octets))
-    for i in range(len(address)):
-        octets[i] = address[i]
-    for i in range(4):
-        words[i] = u32_at(octets + 4 * i)
-    return family
-
-
-cdef inline bint agree(const uint32_t *a, const uint32_t *b, uint8_t bits) noexcept nogil:
-    """Whether two addresses begin with the same bits, at most 128."""
-    cdef uint8_t i = 0
-    while bits >= 32:
-        if a[i] != b[i]:
-            return False
-        bits -= 32
-        i += 1
-    return not bits or (a[i] ^ b[i]) >> (32 - bits) == 0
-
-
-cdef inline bint fits(const net *wanted, const prefix_view *prefixes, uint32_t id) noexcept nogil:
-    """Whether a prefix is one that is looked for."""
-    cdef const uint32_t *words = words_of(prefixes, id)
-    cdef uint8_t length = length_of(prefixes, id)
-    if wanted.has_within and (length < wanted.within_length or not agree(words, wanted.within, wanted.within_length)):
-        return False
-    if wanted.has_around and (length > wanted.around_length or not agree(words, wanted.around, length)):
-        return False
-    return not wanted.has_rd or (
-        words[prefixes.address_words] == wanted.rd[0] and words[prefixes.address_words + 1] == wanted.rd[1]
-    )

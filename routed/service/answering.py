@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from routed.rib._found import Found
     from routed.rib._rib import Rib
     from routed.rib._rows import Rows
+    from routed.rib._vrps import Vrps
     from routed.service.isis_answers import IsisAnswers
     from routed.service.settings import RenderSettings
     from routed.service.validation import Validation
@@ -162,7 +163,7 @@ class Answerer:
             return await self._list(question)
         if question.wanted is Wanted.VALIDATION:
             return Answer(*self._explainer.answer(question, self._tables_for(question)))
-        is_scan = question.prefix is None or question.match is Match.MORE_SPECIFIC
+        is_scan = question.prefix is None or question.match is Match.MORE_SPECIFIC or question.roa is not None
         if not is_scan and question.where is None:
             return self._find(question, None)
         if self._waiting >= WAITING:
@@ -253,16 +254,16 @@ class Answerer:
 
     async def _scan(self, question: Question, condition: Test | None) -> Answer:
         """Look at whole tables, in a thread."""
-        tables, rd = self._tables_for(question), rd_of(question)
+        tables, rd, origins = self._tables_for(question), rd_of(question), self._origins_of(question)
         serials = [table.owner.serial for table in tables]
         after = self._cursors.read(question.cursor, serials)
         if after is not None and after[1] not in families_of(question):
             raise QueryError("cursor: of another question")
         searches = []
         try:
-            for families, within in parts_of(question):
+            for part in parts_of(question):
                 ribs = [table.rib for table in tables]
-                searches.append(Search(ribs, families=families, condition=condition, within=within, rd=rd))
+                searches.append(Search(ribs, condition=condition, rd=rd, origins=origins, **part._asdict()))
             if question.wanted is Wanted.COUNT:
                 return Answer({"count": await self._in_thread(lambda: sum(sum(s.count()) for s in searches))}, [])
             pages, after = await self._in_thread(partial(self._page, searches, question, after))
@@ -275,13 +276,21 @@ class Answerer:
             for search in searches:
                 search.close()
 
+    def _origins_of(self, question: Question) -> tuple[Vrps, bytes] | None:
+        """Return by what routes are validated that are asked for by their origin, and what they are to be."""
+        if question.roa is None:
+            return None
+        if self._validation is None:
+            raise QueryError("roa: origins are not validated here")
+        return self._validation.current.vrps, "".join(question.roa).encode()
+
     def _page(
         self, searches: list[Search], question: Question, after: Place | None
     ) -> tuple[list[Found], Place | None]:
         """Find one page, and where it ends; in a thread."""
         pages: list[Found] = []
         count = 0
-        for (families, _), search in zip(parts_of(question), searches, strict=True):
+        for (families, *_), search in zip(parts_of(question), searches, strict=True):
             if after is not None and not families >> after[1] & 1:
                 continue
             if count >= question.limit:  # the page ends where a search does

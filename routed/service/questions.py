@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 from os import urandom
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
 from routed.query.codec import QueryError
+from routed.query.request import Match
 from routed.rib.families import FAMILIES, INDEX
 from routed.wire.family import Afi, Safi
 from routed.wire.rd import parse_rd
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 GLOBAL_SAFIS: Final = (Safi.UNICAST, Safi.LABELED_UNICAST)
 VPN_SAFIS: Final = (Safi.MPLS_VPN,)
 
+#: A prefix: its family, address and length.
+Net = tuple[int, bytes, int]
 #: Where a page ends: a table, a family and a prefix, by their numbers.
 Place = tuple[int, int, int]
 
@@ -70,16 +73,33 @@ def _families(afi: int | None, safi: int | None, is_vpn: bool | None) -> Sequenc
     ]
 
 
-def parts_of(question: Question) -> list[tuple[int, tuple[int, bytes, int] | None]]:
-    """Return what searches a question about whole tables takes, one after the other: families as bits, and a prefix.
+class Part(NamedTuple):
+    """One search: families as bits, and prefixes inside or around one, None for any."""
+
+    families: int
+    within: Net | None = None
+    around: Net | None = None
+
+
+def parts_of(question: Question) -> list[Part]:
+    """Return what searches a question about whole tables takes, one after the other.
 
     Raises: QueryError.
     """
     families, network = families_of(question), question.prefix
     if network is None:
-        return [(sum(1 << family for family in families), None)]
-    within = network.network_address.packed, network.prefixlen
-    return [(1 << family, (family, *within)) for family in families]
+        return [Part(sum(1 << family for family in families))]
+    if question.match is Match.LONGEST:
+        raise QueryError("roa: of one prefix with match exact, less-specific or more-specific")
+    nets = [(family, network.network_address.packed, network.prefixlen) for family in families]
+    return [
+        Part(
+            1 << net[0],
+            within=None if question.match is Match.LESS_SPECIFIC else net,
+            around=None if question.match is Match.MORE_SPECIFIC else net,
+        )
+        for net in nets
+    ]
 
 
 def rd_of(question: Question) -> bytes | None:

@@ -167,6 +167,7 @@ EXAMPLES = {
     "rib": ("Loc-Rib", "Loc-Rib"),
     "afi": ("2", 2),
     "safi": ("128", 128),
+    "roa": ("i,u", ["i", "u"]),
     "fields": ("a,b", ["a", "b"]),
     "cursor": ("1.0.0.7", "1.0.0.7"),
 }

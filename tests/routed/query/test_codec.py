@@ -180,6 +180,7 @@ def test_every_member_of_a_question() -> None:
         "where": {"origin_as": 65001},
         "fields": ["ip_prefix", "as_path"],
         "limit": 5,
+        "roa": ["i", "u"],
         "cursor": "1.0.0.7",
     }
     assert decode_question(members) == Question(
@@ -199,6 +200,7 @@ def test_every_member_of_a_question() -> None:
         where=OriginAs(65001),
         fields=("ip_prefix", "as_path"),
         limit=5,
+        roa=("i", "u"),
         cursor="1.0.0.7",
     )
     assert decode_question(dict.fromkeys(members)) == Question()
@@ -222,6 +224,7 @@ def test_every_member_of_a_question() -> None:
         *(("rd", value) for value in (1, "x" * (MAX_TEXT + 1))),
         *(("where", value) for value in ([], "x", {}, 1)),
         *(("fields", value) for value in ([], "ip_prefix", [1], ["x"] * (MAX_FIELDS + 1), ["x" * (MAX_TEXT + 1)])),
+        *(("roa", value) for value in ([], "", "U", 1, ["v", "i", "u", "v"], ["v", 1], {"v": 1}, [["v"]])),
         *(("limit", value) for value in (0, -1, MAX_LIMIT + 1, "5", True, 1e3)),
         *(("cursor", value) for value in (1, "1" * (MAX_TEXT + 1))),
     ],
@@ -347,7 +350,7 @@ def test_as_many_expressions_as_there_may_be() -> None:
 WORDS = [*TESTS, "and", "or", "not", *OPERATORS, *codec.WELL_KNOWN, *codec.ORIGINS, "RT:1:1", "1:*", "*:1:2", "_1_"]
 MEMBERS = [
     *("select", "match", "ip_prefix", "peer_ip_src", "peer_ip", "peer_tcp_port", "peer_id", "bmp_router"),
-    *("bmp_rib_type", "afi", "safi", "rd", "where", "fields", "limit", "cursor", "query_type", "queries"),
+    *("bmp_rib_type", "afi", "safi", "rd", "where", "fields", "roa", "limit", "cursor", "query_type", "queries"),
 ]
 VALUES = st.recursive(
     st.none()

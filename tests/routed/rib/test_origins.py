@@ -173,6 +173,27 @@ def test_dumps_and_the_looking_glass_say_what_the_oracle_says(
     assert told(rows) == wanted
 
 
+@given(ROUTES, PAYLOADS, st.booleans(), st.sets(st.sampled_from("viu"), min_size=1))
+def test_routes_are_found_by_how_their_origin_alone_is_validated(
+    routes: list[Announcement], payloads: list[Payload], add_path: bool, wanted: set[str]
+) -> None:
+    peer, kept = peer_of(routes, add_path=add_path)
+    ours = [route.place for route in kept if status_alone(payloads, route.network, route.origin) in wanted]
+    search = Search([peer], origins=(vrps_of(payloads), "".join(wanted).encode()))
+    assert sum(search.count()) == len(ours)
+    found = search.run(1_000).routes() if ours else []
+    search.close()
+    got = [(family, address, length, int.from_bytes(rd, "big")) for _, family, address, length, rd, *_ in found]
+    assert sorted(got) == sorted(
+        (INDEX[family], network.network_address.packed, network.prefixlen, rd) for family, rd, network in ours
+    )
+
+
+def test_no_other_status_is_one_of_a_route_alone() -> None:
+    with pytest.raises(ValueError, match="no origin alone is U"):
+        Search([], origins=(Vrps(), b"vU"))
+
+
 @given(ROUTES, PAYLOADS)
 def test_batches_of_ids_are_judged_like_rows(routes: list[Announcement], payloads: list[Payload]) -> None:
     """What flows ask: prefix and path ids as look-ups return them."""

@@ -11,6 +11,7 @@ from routed.rib._rib import Rib
 from routed.service.answering import Answerer
 from routed.service.looking_glass import LookingGlass
 from routed.service.settings import RenderSettings
+from routed.service.validation import Validation
 from routed.service.visible import Tables
 from tests.routed.service.collector_rig import RENDER
 
@@ -41,9 +42,11 @@ class Thread:
 class Glass:
     """Asks with values and answers with them; `octets` are the frames of the last answer."""
 
-    def __init__(self, rib: Rib, tables: Tables, render: RenderSettings = RENDER) -> None:
+    def __init__(
+        self, rib: Rib, tables: Tables, render: RenderSettings = RENDER, validation: Validation | None = None
+    ) -> None:
         self.thread, self.clock = Thread(), Clock()
-        self.answerer = Answerer(self.clock, rib, tables, render, self.thread)
+        self.answerer = Answerer(self.clock, rib, tables, render, self.thread, validation=validation)
         self.glass = LookingGlass(self.answerer)
         self.answers: list[list[bytes]] = []
 

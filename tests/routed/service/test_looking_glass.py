@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import maybeDeferred
 
 from routed.query.codec import QueryError
 from routed.query.request import MAX_LIMIT
+from routed.rib._vrps import Payloads
 from routed.service import answering as module
 from routed.service import looking_glass as messages
 from routed.service.answering import SEARCHES, WAITING, Answerer
 from routed.service.questions import Cursors
+from routed.service.validation import PayloadSet, Validation, origins_of
 from routed.service.visible import BgpTables, BmpTables
 from routed.wire.bgp.capability import FourOctetAs, Multiprotocol, UnknownCapability
 from routed.wire.bgp.codepoints import MessageType
@@ -29,6 +32,7 @@ VPN = Family(Afi.IPV4, Safi.MPLS_VPN)
 LABELED = Family(Afi.IPV4, Safi.LABELED_UNICAST)
 RD, RD_TEXT = bytes.fromhex("0000fde800000001"), "0:65000:1"
 HOP = bytes([192, 0, 2, 1])
+ORIGIN_AS = 65001  # of the routes that `announce` makes
 
 
 class Asked(Rig):
@@ -46,6 +50,11 @@ def rig() -> Asked:
     peer = rig.connect()
     rig.send(peer, announce(1, 2), update(MANDATORY, prefix(bytes([10, 2, 3, 0]), 24)))
     return rig
+
+
+def text(number: int) -> str:
+    """Write the prefix that `net` encodes."""
+    return f"10.{number}.0.0/16"
 
 
 def counters(**some: int) -> dict[str, int]:
@@ -424,6 +433,32 @@ def test_a_peer_whose_session_is_not_up_yet_is_listed_when_connections_are_known
     [record] = glass.search(select="peers")[1]
     assert (record["state"], record["uptime"], record["peer_id"], record["peer_as"]) == ("open_sent", 5, "0.0.0.0", 0)
     assert "families" not in record
+
+
+def test_routes_are_found_by_how_their_origins_are_validated() -> None:
+    """Of four routes one is valid, the payloads of two are of another AS, and nobody says anything of the fourth."""
+    rig = Rig()
+    rig.send(rig.connect(), announce(1, 2, 3, 4), update(MANDATORY, prefix(b"\x0a", 8)))
+    payloads = Payloads()
+    for number, asn in ((1, ORIGIN_AS), (2, 9), (3, 9)):
+        payloads.add(bytes([10, number, 0, 0]), 16, 16, asn)
+    validation = Validation(maybeDeferred)  # type: ignore[arg-type]  # what a thread does, at once
+    glass = Glass(rig.rib, BgpTables(rig.collector, peer_id=False), validation=validation)
+    validation.load(PayloadSet(origins_of(payloads)))
+    of = {status: glass.prefixes(roa=status) for status in "viu"}
+    assert of == {"v": [text(1)], "i": [text(2), text(3)], "u": ["10.0.0.0/8", text(4)]}
+    assert [row["roa"] for row in glass.search(roa="i")[1]] == ["U", "U"]  # where traffic goes when they are dropped
+    assert glass.prefixes(roa=["v", "i"], ip_prefix=text(2), match="exact") == [text(2)]
+    assert glass.prefixes(roa=["v", "u"], ip_prefix=text(2), match="exact") == []
+    assert glass.prefixes(roa="u", ip_prefix=text(2), match="less-specific") == ["10.0.0.0/8"]
+    assert glass.prefixes(roa="u", ip_prefix="10.0.0.0/12", match="more-specific") == [text(4)]
+    facts, rows = glass.search(roa="i", limit=1)
+    assert [row["ip_prefix"] for row in rows] == [text(2)]
+    assert glass.prefixes(roa="i", limit=1, cursor=facts["cursor"]) == [text(3)]
+    assert glass.search(roa="i", select="count")[0] == {"count": 2}
+    assert glass.search(roa="i", where={"origin_as": 9}, select="count")[0] == {"count": 0}
+    assert glass.refusal(roa="i", ip_prefix=text(2)).startswith("roa: of one prefix with match exact, ")
+    assert Asked().glass.refusal(roa="i") == "roa: origins are not validated here"
 
 
 def test_routers_and_monitored_peers_are_described() -> None:
