@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from flowcorr.wire.sflow_counters import decode_counters
 from routed.daemon.keys import KEYS
 from routed.model.isis_event import AdjacencyUp, CsnpReceived, LspReceived, PsnpReceived
 from routed.model.rtr_event import PrefixRun, ResponseBegun, ResponseEnded
@@ -422,6 +423,18 @@ DECODERS: Final = (
         mutations=800,
         is_compiled=True,
         raises=(),
+    ),
+    Decoder(
+        name="counters",
+        decode=lambda octets: decode_counters(Cursor(octets), 5),
+        seeds=partial(corpus, "sflow-counters"),
+        mutations=800,
+    ),
+    Decoder(
+        name="old counters",
+        decode=lambda octets: decode_counters(Cursor(octets), 4),
+        seeds=partial(corpus, "sflow-counters"),
+        mutations=400,
     ),
     Decoder(name="map", decode=read_map, seeds=partial(corpus, "map"), raises=()),
 )
