@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "demo-output"
 PORTS = (10179, 10180, 11790, 17900)
+FLOW_PORT = 2100
 
 
 @pytest.fixture
@@ -35,6 +36,11 @@ def _free_ports(_alone: None) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 pytest.skip(f"NOT TESTED: the demo needs port {port}, which is taken (another demo?)")
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", FLOW_PORT))
+        except OSError:
+            pytest.skip(f"NOT TESTED: the demo needs UDP port {FLOW_PORT}, which is taken (another demo?)")
 
 
 def text_to_number(text: str) -> int:
@@ -77,10 +83,10 @@ def test_the_demo_loads_its_tables_and_ends_when_told() -> None:
     assert text.count("exports flows, IPFIX") == 2
     assert text.count("exports flows, NetFlow v") == 2
     sent, counted = map(text_to_number, re.search(r"([\d,]+) flows exported, ([\d,]+) flows counted", text).groups())
-    assert 0 < counted <= sent  # a machine with much else to do may drop datagrams
-    path = re.search(r"its row says as_path ([\d_]+), net_dst", text)[1]
-    answer = text.partition("Looking glass: where")[2].partition("its row says")[0]
-    assert f" {path.replace('_', ' ')} " in answer
+    assert sent
+    assert counted  # less than was sent, where a machine with much else to do drops datagrams
+    prefix = re.search(r"its row says as_path \S+, net_dst (\S+)", text)[1]
+    assert f" {prefix} " in text.partition("Looking glass: where")[2].partition("its row says")[0]
     assert "everything that was written is in demo-output/" in text
 
 
