@@ -49,7 +49,7 @@ class Inputs:
         opened = open_udp(settings.udp)
         for warning in opened.warnings:
             log.warning(warning)
-        self._services.append(UdpInput(reactor, opened.socket, flows))
+        self._services.append(UdpInput(reactor, opened.socket, flows, receive_buffer=opened.receive_buffer))
         where = f"interface={settings.udp.interface or 'all'} ip={settings.udp.address or '::'}"
         log.info(f"waiting for {settings.what} data on {where} port={settings.udp.port}/udp")
         if settings.tcp_port is not None:

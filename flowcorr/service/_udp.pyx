@@ -103,6 +103,7 @@ cdef class Receiver:
             self.messages[i].msg_hdr.msg_name = &self.names[i]
             self.messages[i].msg_hdr.msg_iov, self.messages[i].msg_hdr.msg_iovlen = &self.parts[i], 1
             self.messages[i].msg_hdr.msg_control = self.controls + i * CONTROL
+            self.make_ready(i)
 
     def __dealloc__(self):
         free(self.buffers)
@@ -117,9 +118,6 @@ cdef class Receiver:
         cdef timespec now
         cdef int64_t arrival
         cdef long long drops
-        for i in range(self.count):
-            self.messages[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
-            self.messages[i].msg_hdr.msg_controllen = CONTROL
         self.datagrams.clear()
         with nogil:
             received = recvmmsg(fd, self.messages, <unsigned int>self.count, MSG_DONTWAIT, NULL)
@@ -129,15 +127,22 @@ cdef class Receiver:
             raise OSError(errno, "recvmmsg")
         clock_gettime(CLOCK_REALTIME, &now)
         arrival = <int64_t>now.tv_sec * 1000000 + now.tv_nsec // 1000
+        self.datagrams.count = received
         for i in range(<size_t>received):
             self.describe(i, arrival)
-        self.datagrams.count = received
         if received:
             drops = flowcorr_dropped(&self.messages[received - 1].msg_hdr)
             if drops >= 0:
                 self.dropped += <uint32_t>(<uint32_t>drops - self.drops_seen)
                 self.drops_seen = <uint32_t>drops
+        for i in range(<size_t>received):
+            self.make_ready(i)
         return received
+
+    cdef void make_ready(self, size_t i) noexcept nogil:
+        """Say how much room there is for what comes beside a datagram; the system wrote there what it took."""
+        self.messages[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
+        self.messages[i].msg_hdr.msg_controllen = CONTROL
 
     cdef void describe(self, size_t i, int64_t arrival) noexcept nogil:
         cdef datagram *d = &self.datagrams.items[i]

@@ -11,6 +11,10 @@ from routed.plumbing.lifecycle import StartError
 #: Multicast groups of one socket.
 MAX_GROUPS: Final = 20
 
+#: Receive buffer that is asked for where nothing is configured: a tenth of a second of 500,000 flows a second. Units:
+#: octets.
+RECEIVE_BUFFER: Final = 4 << 20
+
 _SO_RXQ_OVFL: Final = 40  # linux/socket.h; the socket module does not name it
 _SO_RCVBUFFORCE: Final = 33
 _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL}
@@ -18,7 +22,7 @@ _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UdpSettings:
-    """Where exporters send to; no address: every one of both families."""
+    """Where exporters send to; no address: every one of both families; no receive buffer: what can be had of ours."""
 
     port: int
     address: IPv4Address | IPv6Address | None = None
@@ -86,9 +90,9 @@ def _receive_buffer(sock: socket.socket) -> int:
 
 def _set_receive_buffer(sock: socket.socket, octets: int | None) -> tuple[str, ...]:
     """Ask for a receive buffer, beyond the system's limit if we may; never take less than there was."""
-    if octets is None:
-        return ()
     before = _receive_buffer(sock)
+    is_ours = octets is None
+    octets = octets or RECEIVE_BUFFER
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)
     except OSError:
@@ -96,7 +100,7 @@ def _set_receive_buffer(sock: socket.socket, octets: int | None) -> tuple[str, .
     if _receive_buffer(sock) < before:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, before)
     obtained = _receive_buffer(sock)
-    if obtained < octets:
+    if obtained < octets and not is_ours:
         return (f"receive buffer: obtained={obtained} target={octets} (see sysctl net.core.rmem_max)",)
     return ()
 
