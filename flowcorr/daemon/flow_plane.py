@@ -25,6 +25,7 @@ from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
 from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
+from flowcorr.service.following import Following
 from flowcorr.service.input_statistics import register, status_lines
 from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
@@ -99,7 +100,9 @@ class FlowPlane:
         self._views: list[Views] = []
         self._sources: list[Source] = []
         self._facts: list[Facts] = []
+        self._resolvers: list[Resolver] = []
         self._enricher = self._make_enricher(settings.correlation, asked, planes)
+        self._following = Following(reactor, self._resolvers)
         self._own = OwnColumns(settings.correlation.own(asked))
         self._pipeline = Pipeline(self._texts, self._prepare, [], [])
         self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, reactor)
@@ -115,6 +118,7 @@ class FlowPlane:
     def start(self) -> None:
         """Begin."""
         self._routing.start()
+        self._following.start()
         if self._templates is not None:
             self._templates.startService()
         for plugin in self._plugins:
@@ -133,6 +137,7 @@ class FlowPlane:
             self._templates.stopService()
         for call in self._every:
             call.stop()
+        self._following.stop()
         for plugin in self._plugins:
             await plugin.stop()
         if self._counter_log is not None:
@@ -237,6 +242,7 @@ class FlowPlane:
                     amend=correlation.amend(),
                 )
                 stores[plane.rib] = resolver, facts
+                self._resolvers.append(resolver)
                 self._facts.append(facts)
             resolver, facts = stores[plane.rib]
             views = Views(

@@ -2,13 +2,15 @@
 """Look-ups in the tables: exact and longest match, for one peer or over the union of all tables, in batches.
 
 The longest-match structure of a family (and of a route distinguisher) is built at its first look-up.  From then on
-the prefix index records what comes and goes, and every look-up first catches up with that.
+the prefix index records what comes and goes, and every look-up first catches up with that.  Who will look up a lot may
+follow from the beginning, in slices, so that no look-up has much to do first.
 """
 
 from cpython cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
+from routed.octets._prefetch cimport prefetch
 from routed.rib._condition cimport Condition
 from routed.rib._found cimport Found, found_now
 from routed.rib._ids cimport prefetch_slot
@@ -23,6 +25,7 @@ from routed.rib._table cimport PATH_ID, Table, cell_of, node_of
 
 cdef enum:
     FREE_ID = 255
+    AHEAD = 16                   # changes whose place is asked for before they are taken over
     MAX_LENGTHS = 129            # of prefixes that cover an IPv6 address
 
 
@@ -107,25 +110,44 @@ cdef class Structures:
         else:
             (<Lpm6>structure).remove(octets, length, id)
 
-    cdef catch_up(self):
-        """Take over what came and went since the last look-up."""
-        cdef size_t i
+    cdef bint catch_up(self, size_t most) except -1:
+        """Take over the next of what came and went; whether nothing is left."""
+        cdef size_t i, last = min(self.index.change_count, self.taken + most)
         cdef change *c
         if self.index.changes_lost:
             self.by_rd.clear()
-        for i in range(self.index.change_count):
+            last = self.index.change_count
+        cdef Lpm4 lpm4 = self.by_rd.get(b"") if self.index.view.words == 1 else None
+        for i in range(self.taken, last):
+            if lpm4 is not None and i + AHEAD < last:
+                prefetch(lpm4.direct + (self.index.changes[i + AHEAD].words[0] >> 8))
             c = &self.index.changes[i]
             structure = self.by_rd.get(self.rd_of(c.words))
             if structure is not None:
                 self.change_one(structure, c.words, c.length, c.id, c.added)
+        self.taken = last
+        if last < self.index.change_count:
+            return False
         self.index.forget_changes()
+        self.taken = 0
+        return True
+
+    cdef bint follow(self, size_t most) except -1:
+        """Have the structure of addresses that have no route distinguisher, and catch up; whether nothing is left."""
+        if self.index.view.words == self.index.view.address_words and b"" not in self.by_rd:
+            self.structure(b"")
+        try:
+            return self.catch_up(most)
+        except MemoryError:
+            self.give_up()
+            raise
 
     cdef object structure(self, bytes rd):
         """The structure of a route distinguisher, current."""
         cdef uint32_t id
         cdef const prefix_view *view = &self.index.view
         try:
-            self.catch_up()
+            self.catch_up(SIZE_MAX - self.taken)
             structure = self.by_rd.get(rd)
             if structure is None:
                 structure = Lpm4() if view.address_words == 1 else Lpm6()
@@ -135,10 +157,15 @@ cdef class Structures:
                 self.by_rd[rd] = structure
                 self.index.watch(True)
         except MemoryError:
-            self.by_rd.clear()           # half of a structure answers wrongly
-            self.index.watch(False)
+            self.give_up()
             raise
         return structure
+
+    cdef void give_up(self):
+        """Forget all structures: half of one answers wrongly."""
+        self.by_rd.clear()
+        self.taken = 0
+        self.index.watch(False)
 
 
 cdef Structures structures_of(Rib rib, int family):

@@ -197,6 +197,14 @@ cdef class Resolver:
         free(self.asks)
         free(self.opened)
 
+    def follow(self, size_t most):
+        """Take over so many changes of the tables, before flows ask for them; whether nothing is left."""
+        cdef int family
+        cdef bint is_done = True
+        for family in (0, IPV6):
+            is_done = structures_of(self.rib, family).follow(most) and is_done
+        return is_done
+
     def add(self, View view not None):
         """Take a view; its number, by which batches name it."""
         for rib in view.ribs:

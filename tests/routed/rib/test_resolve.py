@@ -177,3 +177,38 @@ def test_views_of_another_daemon_and_odd_steps_are_refused(rib: Rib) -> None:
     for step in ((4, b""), (0, VPN_RD), (3, b"")):
         with pytest.raises(ValueError, match="no step"):
             Step(*step, [])
+
+
+def test_following_in_slices_changes_no_answer() -> None:
+    """A look-up first takes over what the slices have left, whatever came and went since."""
+    nets = [f"10.{n}.0.0/16" for n in range(20)] + [f"10.{n}.1.0/24" for n in range(20)]
+    asked = [f"10.{n}.1.1" for n in range(21)]
+
+    def answers(slices: int) -> list[list[tuple[int, int] | None]]:
+        rib = Rib(1)
+        peer, resolver = PeerRib(rib), Resolver(rib)
+        seen = []
+        for path, changed in ((1, nets), (2, nets[::3]), (3, nets[10:30])):
+            for net in changed:
+                apply(peer, announce(net, path=[path]))
+                if path == 2:
+                    network = ip_network(net)
+                    apply(peer, update(withdrawn=prefix(network.network_address.packed, network.prefixlen)))
+            for _ in range(slices):
+                resolver.follow(3)
+            seen.append([neighbour_of(resolver, unicast([peer]), address) for address in asked])
+        return seen
+
+    expected = answers(0)
+    assert [answers(slices) for slices in (1, 4, 100)] == [expected] * 3
+    assert expected[0][0] == (1, 24)
+    assert expected[1][0] == (1, 24)
+    assert expected[1][20] is None
+
+
+def test_following_tells_when_nothing_is_left(rib: Rib) -> None:
+    peer, resolver = PeerRib(rib), Resolver(rib)
+    assert resolver.follow(1)
+    apply(peer, announce("10.0.0.0/8", path=[1]))
+    apply(peer, announce("10.1.0.0/16", path=[1]))
+    assert [resolver.follow(1) for _ in range(3)] == [False, True, True]
