@@ -143,6 +143,7 @@ class Isis:
         self._sweeper = Sweeper(reactor)
         self._tidier = Tidier(reactor, self.igp.rib, self._sweeper)
         self._ageing: IDelayedCall | None = None
+        self._soon: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
         self._is_calculating = self._is_stopped = False
         self._seen: tuple[int, frozenset[bytes]] = (self.lsdb.version, frozenset())
@@ -185,7 +186,7 @@ class Isis:
         for link in self.circuits:
             link.stop()
         self._tidier.stop()
-        for alarm in (self._ageing, self._next):
+        for alarm in (self._ageing, self._soon, self._next):
             if alarm is not None and alarm.active():
                 alarm.cancel()
 
@@ -223,7 +224,7 @@ class Isis:
             circuit.since = self._reactor.seconds()
             for follower in self.followers:
                 follower.circuit_changed(circuit, event)
-            self._reactor.callLater(0, self._look)  # the link tells us before it tells our own LSP
+            self._turn_soon()  # the link tells us before it tells our own LSP
 
     def taken(self, link: IsisLink, lsp: Lsp, taken: Taken | None) -> None:  # noqa: ARG002 (which link does not matter)
         """Take note of what became of an LSP."""
@@ -241,17 +242,23 @@ class Isis:
         self.lsdb.take(lsp, self._reactor.seconds())
         for follower in self.followers:
             follower.lsp_taken(lsp, "originated")
-        self._reactor.callLater(0, self._wake)
+        self._turn_soon()
 
     def caught(self, bug: Failure, where: str) -> None:
         """Take note of a bug of ours."""
         self.counters.bugs += 1
         log_bug(bug, where)
 
-    def _wake(self) -> None:
-        if not self._is_stopped:
-            for link in self.circuits:
-                link.wake()
+    def _turn_soon(self) -> None:
+        """Let all circuits and the paths follow what has changed, once the link that tells it is done."""
+        if self._soon is None and not self._is_stopped:
+            self._soon = self._reactor.callLater(0, self._turn)
+
+    def _turn(self) -> None:
+        self._soon = None
+        for link in self.circuits:
+            link.wake()
+        self._look()
 
     # -- the database and the routes -------------------------------------------------------------------------------
 
