@@ -38,7 +38,8 @@ class Exporter:
         version: of the protocol; of sFlow 100 more, so that they are not those of NetFlow.
         templates: by id.
         fields: of all its templates.
-        seen_sets: sets of templates that came before and changed nothing since.
+        seen_sets: sets of templates that came before and changed nothing since, and the ids in each.
+        aged: when templates were last looked for that make room, microseconds since 1970.
         facts: what its options told of this domain.
         told_address: its own address, if options told one of this domain.
     """
@@ -52,7 +53,8 @@ class Exporter:
     sender: Sender
     templates: dict[int, KnownTemplate] = field(default_factory=dict)
     fields: int = 0
-    seen_sets: set[bytes] = field(default_factory=set)
+    seen_sets: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
+    aged: int = 0
     facts: Facts | None = None
     told_address: bytes | None = None
 

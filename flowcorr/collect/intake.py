@@ -252,8 +252,10 @@ class Intake:
         decode = DECODERS[exporter.version][self._walk.set_id]
         complaints = 0
         changed: list[int] = []
+        ids: list[int] = []
         try:
             for template in decode(Cursor(octets, self._walk.offset)):
+                ids.append(template.id)
                 complaints += not self._learn_one(exporter, template, now, changed)
         except TemplateError as error:
             # what the exporter meant is unknown, so its old meaning is not good any more
@@ -267,14 +269,14 @@ class Intake:
                 if template_id in exporter.templates:
                     self._waiting += self.parking.take(exporter.slot, template_id)
         if not complaints:
-            self.templates.remember(exporter, octets)
+            self.templates.remember(exporter, octets, tuple(ids))
 
     def _learn_one(self, exporter: Exporter, template: Template, now: int, changed: list[int]) -> bool:
         if not template.fields:
             changed += self._withdraw(exporter, template)
             return True
         try:
-            is_new = self.templates.learn(exporter, template, now)
+            is_new = self._learn_or_make_room(exporter, template, now, changed)
         except TooManyTemplates as error:
             self._report(model.TemplateRefused(exporter.address, exporter.version, exporter.domain, str(error)))
             return False
@@ -291,6 +293,20 @@ class Intake:
                 )
             )
         return True
+
+    def _learn_or_make_room(self, exporter: Exporter, template: Template, now: int, changed: list[int]) -> bool:
+        """Keep a template, if need be in place of those that did not come again for long.
+
+        Raises: TooManyTemplates.
+        """
+        try:
+            return self.templates.learn(exporter, template, now)
+        except TooManyTemplates:
+            forgotten = self.templates.make_room(exporter, now)
+            if not forgotten:
+                raise
+        changed += forgotten  # whoever has changed them shows the plans that are left
+        return self.templates.learn(exporter, template, now)
 
     def _withdraw(self, exporter: Exporter, template: Template) -> Iterator[int]:
         all_of = {2: False, 3: True}  # RFC 7011 section 8.1: all templates of data, all of options

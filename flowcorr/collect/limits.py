@@ -18,6 +18,10 @@ MOST_TEMPLATE_FIELDS: Final = 32_768
 #: Fields of all templates of all exporters; equal templates of several exporters share their plan.
 MOST_FIELDS_OF_ALL: Final = 2_000_000
 
+#: A template that did not come again for so long makes room for another one of its exporter: routers send theirs every
+#: half hour at the latest by default, and three times that is what RFC 7011 section 8.4 asks for.
+TEMPLATE_LIFETIME_US: Final = 5400 * 1_000_000
+
 #: Octets of records that wait for their template, of all exporters and of one.
 MOST_PARKED_OCTETS: Final = 32 << 20
 MOST_PARKED_OF_EXPORTER: Final = 1 << 20

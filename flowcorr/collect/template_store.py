@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from flowcorr.collect.exporter import Exporter, KnownTemplate
-from flowcorr.collect.limits import MOST_FIELDS_OF_ALL, MOST_TEMPLATE_FIELDS, MOST_TEMPLATES
+from flowcorr.collect.limits import (
+    LOOK_AGAIN_US,
+    MOST_FIELDS_OF_ALL,
+    MOST_TEMPLATE_FIELDS,
+    MOST_TEMPLATES,
+    TEMPLATE_LIFETIME_US,
+)
 from flowcorr.wire.plan import PlanMaker
 from flowcorr.wire.template import Template
 
@@ -84,16 +90,32 @@ class TemplateStore:
 
     def refresh(self, exporter: Exporter, octets: bytes, now: int) -> bool:
         """Note that a set of templates came again as before; False when it must be decoded."""
-        if octets not in exporter.seen_sets:
+        ids = exporter.seen_sets.get(octets)
+        if ids is None:
             return False
-        for known in exporter.templates.values():
-            known.refreshed = now
+        for template_id in ids:
+            if (known := exporter.templates.get(template_id)) is not None:
+                known.refreshed = now
         return True
 
-    def remember(self, exporter: Exporter, octets: bytes) -> None:
+    def make_room(self, exporter: Exporter, now: int) -> list[int]:
+        """Forget templates of an exporter that did not come again for long; return their ids.
+
+        They are looked for once a second, so that an exporter without end to its templates costs little.
+        """
+        if exporter.aged <= now < exporter.aged + LOOK_AGAIN_US:
+            return []
+        exporter.aged = now
+        oldest = now - TEMPLATE_LIFETIME_US
+        ids = [each for each, known in exporter.templates.items() if known.refreshed < oldest]
+        for each in ids:
+            self.withdraw(exporter, each)
+        return ids
+
+    def remember(self, exporter: Exporter, octets: bytes, ids: tuple[int, ...]) -> None:
         """Note a set of templates that was decoded without complaint."""
         if len(exporter.seen_sets) < _MOST_SEEN_SETS:
-            exporter.seen_sets.add(octets)
+            exporter.seen_sets[octets] = ids
 
     def _count(self, exporter: Exporter, more: int) -> None:
         exporter.seen_sets.clear()

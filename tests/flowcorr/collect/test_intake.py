@@ -222,6 +222,26 @@ def test_the_fields_of_an_exporter_have_a_ceiling() -> None:
     assert exporter.fields == limits.MOST_TEMPLATE_FIELDS == 512 * len(exporter.templates)
 
 
+@pytest.mark.parametrize("seconds", [-1, 1])
+def test_templates_that_did_not_come_again_make_room(seconds: int) -> None:
+    """Those of a router that has restarted with other ids; what still comes is kept (RFC 7011 section 8.4)."""
+    i = Input()
+    lifetime = limits.TEMPLATE_LIFETIME_US // 1_000_000
+    for first in range(256, 256 + limits.MOST_TEMPLATES, 64):
+        i.take(v9(export_set(0, *(template(first + n, (8, 4), (1, 4)) for n in range(64)))))
+    kept = v9(export_set(0, *(template(256 + n, (8, 4), (1, 4)) for n in range(64))))
+    for _ in range(2):
+        i.take(kept, now=NOW + 600)
+    i.take(v9(export_set(0, template(9_000, (8, 4), (1, 4)))), now=NOW + lifetime + seconds)
+    known = i.intake.exporters[0].templates
+    has_room = seconds > 0
+    assert (9_000 in known) is has_room
+    assert len(known) == (65 if has_room else limits.MOST_TEMPLATES)
+    rows = i.take(v9(export_set(9_000, flow(1)), export_set(256, flow(2)), export_set(1_000, flow(3))))
+    assert len(rows) == 2
+    assert i.intake.templates.count == len(known)
+
+
 # records before their template
 
 
