@@ -23,7 +23,7 @@ from routed.rib._vrps import PayloadError, Payloads
 from routed.service.validation import PayloadSet, origins_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 MAX_AS: Final = 0xFFFFFFFF
@@ -64,7 +64,9 @@ def parse_roas(export: Any, name: str) -> Loaded[PayloadSet]:
     payloads = Payloads()
     for number, roa in enumerate(roas, 1):
         _read_roa(roa, number, payloads, troubles)
-    aspas = dict(_read_aspas(export.get("aspas"), troubles))
+    aspas: dict[int, frozenset[int]] = {}
+    for customer, providers in _read_aspas(_aspa_rows(export), troubles):
+        aspas[customer] = aspas.get(customer, frozenset()) | providers
     return Loaded(PayloadSet(origins_of(payloads), aspas), troubles.lines())
 
 
@@ -150,8 +152,15 @@ def _as_number(value: Any) -> int | None:
     return value
 
 
-def _read_aspas(aspas: Any, troubles: _Troubles) -> Iterable[tuple[int, frozenset[int]]]:
-    for number, aspa in enumerate(aspas if isinstance(aspas, list) else (), 1):
+def _aspa_rows(export: Mapping[str, Any]) -> list[Any]:
+    """Return the rows of ASPAs; older exports have some for each address family, which count together."""
+    by_family = export.get("provider_authorizations")
+    lists = [export.get("aspas"), *(by_family.values() if isinstance(by_family, dict) else ())]
+    return [row for rows in lists if isinstance(rows, list) for row in rows]
+
+
+def _read_aspas(aspas: Iterable[Any], troubles: _Troubles) -> Iterable[tuple[int, frozenset[int]]]:
+    for number, aspa in enumerate(aspas, 1):
         members = aspa if isinstance(aspa, dict) else {}
         customer = _as_number(members.get("customer", members.get("customer_asid")))
         providers = members.get("providers")

@@ -14,6 +14,9 @@ from tests.peers.waiting import eventually
 
 STAYRTR: Final = "/usr/bin/stayrtr"
 
+#: When ASPAs expire, which a cache is told not to look at. Units: seconds since 1970.
+EXPIRES: Final = 4_000_000_000
+
 #: Prefix, maximum length, AS number.
 Payload = tuple[IPv4Network | IPv6Network, int, int]
 
@@ -38,8 +41,15 @@ class StayRtr:
             {"asn": f"AS{asn}", "prefix": str(network), "maxLength": longest, "ta": "test"}
             for network, longest, asn in payloads
         ]
-        providers = [{"customer_asid": customer, "providers": some} for customer, some in (aspas or {}).items()]
-        export = {"metadata": {"buildtime": "2026-11-21T00:00:00Z"}, "roas": roas, "aspas": providers}
+        providers = [
+            {"customer_asid": customer, "expires": EXPIRES, "providers": some}
+            for customer, some in (aspas or {}).items()
+        ]
+        export = {
+            "metadata": {"buildtime": "2026-11-21T00:00:00Z"},
+            "roas": roas,
+            "provider_authorizations": {"ipv4": providers, "ipv6": providers},  # as exports had them before "aspas"
+        }
         fresh = self._export.with_suffix(".new")
         fresh.write_text(json.dumps(export))
         fresh.rename(self._export)

@@ -239,6 +239,36 @@ def test_the_version_that_a_cache_speaks_is_found(
         daemon.wait_for_text(f"RTR version {version}, session")
 
 
+def test_providers_come_from_a_cache_and_are_followed(
+    collect: Collect,
+    recruit: Recruit,
+    cache: MakeCache,
+    not_pmacct: None,  # noqa: ARG001
+) -> None:
+    """ASPA PDUs of version 2: an AS whose providers are others than the route says makes its path invalid."""
+    network = ip_network("192.0.2.0/24")
+    source = cache(8282)
+    source.serve([(network, 24, 65101)], {65101: [64999, 65001]})
+    source.start()
+    speaker = recruit(Judge, LINK)
+    assert isinstance(speaker, Judge)
+    speaker.cache_port, speaker.announced = 9, ((network, 65101),)
+    keys = {"rpki_rtr_cache": source.endpoint, "rpki_aspa": "true", "bgp_daemon_lg": "true"}
+    with collect(**keys) as daemon:
+        daemon.wait_for_text("1 ASPAs")
+        speaker.start()
+        daemon.wait_for(PEER, log_type="update", roa="v")
+
+        def upstream() -> str:
+            (row,) = asked(speaker.network, {"ip_prefix": str(network)})
+            return str(row["aspa_upstream"])
+
+        before = upstream()
+        source.serve([(network, 24, 65101)], {65101: [65001]})
+        eventually(lambda: upstream() != before, PATIENCE, "the path to be judged anew")
+        assert (before, upstream()) == ("valid", "invalid")
+
+
 def test_a_file_is_read_again_and_local_exceptions_apply(
     collect: Collect,
     recruit: Recruit,

@@ -13,6 +13,7 @@ from routed.service.roas_file import MAX_NAMED, parse_roas, read_roas
 from routed.service.slurm import parse_slurm
 from routed.service.validation import PayloadSet
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "rpki"
 RIPE = {"roas": [{"asn": "AS65001", "prefix": "192.0.2.0/24", "maxLength": 24, "ta": "ripe"}]}
 RPKI_CLIENT = {
     "metadata": {"roas": 1, "vrps": 1},
@@ -44,6 +45,31 @@ def test_exports_of_all_validators_say_the_same(export: Mapping[str, Any], tmp_p
     assert payloads(loaded.content) == [("192.0.2.0/24", 24, 65001)]
     assert loaded.lines == ()
     assert loaded.content.aspas == ({65010: frozenset({65001, 65002})} if "aspas" in export else {})
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "aspas", "customer", "providers"),
+    [
+        ("rpki-client-20250720", (97, 23), 100, 945, {13213, 150369}),
+        ("routinator-111", (1, 0), 1, 1234, {1, 2, 3, 4}),
+        ("stayrtr-test", (5, 14), 2, 15562, {2914, 8283, 51088, 206238}),
+    ],
+)
+def test_real_exports_are_read_to_the_last_row(
+    name: str, counts: tuple[int, int], aspas: int, customer: int, providers: set[int]
+) -> None:
+    loaded = read_roas(GOLDEN / f"{name}.json")
+    assert loaded.lines == ()
+    assert loaded.content.vrps.counts == counts
+    assert (len(loaded.content.aspas), loaded.content.aspas[customer]) == (aspas, providers)
+
+
+def test_providers_of_a_customer_that_comes_twice_count_together() -> None:
+    row = {"customer_asid": 1, "providers": [2]}
+    families = {"ipv4": [row, {**row, "providers": [3]}], "ipv6": [{**row, "customer_asid": 4}], "?": 5}
+    found = parse_roas({"roas": [], "aspas": [{**row, "providers": [9]}], "provider_authorizations": families}, "f")
+    assert found.content.aspas == {1: {2, 3, 9}, 4: {2}}
+    assert found.lines == ()
 
 
 @pytest.mark.parametrize(
