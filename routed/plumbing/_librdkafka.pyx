@@ -221,6 +221,8 @@ cdef class Handle:
                     message.key, message.key_len = PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)
                 start = <Py_ssize_t>end[at] + gap
             load.held.append((octets, key))
+        if not 0 <= begin <= load.count:
+            raise ValueError("a load begins in itself")
         return self._hand_over(topic, partition, load, load.messages, load.count, begin)
 
     def produce_list(self, str topic not None, int partition, Load load not None, list messages not None):

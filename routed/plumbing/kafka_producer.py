@@ -57,6 +57,9 @@ ALIASES: Final[Mapping[str, str]] = {
     "queue.buffering.max.ms": "linger.ms",
 }
 SERVERS: Final = ("bootstrap.servers", "metadata.broker.list")
+#: What asks for fresh tokens by a call of ours, which those who poll for events may not get.
+TOKENS: Final = "OAUTHBEARER"
+MECHANISMS: Final = ("sasl.mechanism", "sasl.mechanisms")
 STATISTICS: Final = "statistics.interval.ms"
 #: What the library says of properties that are good each alone begins so.
 _TOGETHER: Final = "Failed to create producer"
@@ -92,10 +95,12 @@ def make_producer(settings: KafkaSettings, callbacks: Callbacks) -> Made:
 
 
 def make_client(properties: Mapping[str, str], callbacks: Callbacks) -> Client:
-    """Make a client by the library's own interface, or where that is not to be had by confluent-kafka's.
+    """Make a client by the library's own interface, or where that cannot be by confluent-kafka's.
 
     Raises: KafkaException, TypeError or ValueError when the library does not take the properties.
     """
+    if any(properties.get(name, "").upper() == TOKENS for name in MECHANISMS):
+        return ConfluentClient(properties, callbacks)
     try:
         return NativeClient(properties, callbacks)
     except ImportError as error:

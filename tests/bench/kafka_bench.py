@@ -162,11 +162,14 @@ def compare(measuring: Measuring, folder: Path) -> str:
 def table(figures: Mapping[str, Dumped]) -> str:
     """Compare daemons on dumping into the same broker."""
     rows = []
+    theirs = figures.get(PMBGPD.name)
     for name, one in figures.items():
-        ratio = f"{one.wall / figures[OURS.name].wall:.1f}" if OURS.name in figures and name != OURS.name else ""
+        ratios = ("", "")
+        if theirs is not None and name != PMBGPD.name:
+            ratios = (f"{theirs.wall / one.wall:.1f}", f"{theirs.cpu / one.cpu:.1f}")
         pauses = ["" if figure is None else f"{figure:.0f}" for figure in (one.pause_ms, one.busy_ms)]
         speeds = (report.per_second(one.rows / one.wall), report.per_second(one.rows / one.cpu))
-        rows.append((name, f"{one.rows:,}", *speeds, f"{one.broker_cpu:.1f}", *pauses, ratio))
+        rows.append((name, f"{one.rows:,}", *speeds, f"{one.broker_cpu:.1f}", *pauses, *ratios))
     head = (
         "daemon",
         "rows",
@@ -175,6 +178,7 @@ def table(figures: Mapping[str, Dumped]) -> str:
         "CPU s of the broker",
         "longest pause, ms",
         "busiest turn, ms",
-        "ours is faster by",
+        "rows/s, times those of pmbgpd",
+        "rows/CPU s, times those of pmbgpd",
     )
     return report.table(head, rows)

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 
 from routed.plumbing import kafka_producer as module
 from routed.plumbing.kafka_client import Callbacks
+from routed.plumbing.kafka_confluent import ConfluentClient
 from routed.plumbing.kafka_producer import make_producer
 from routed.plumbing.kafka_settings import KafkaSettings
 
@@ -55,6 +56,22 @@ def test_what_excludes_the_idempotent_producer_takes_its_place(tmp_path: Path) -
 def test_properties_that_are_good_each_alone_and_not_together_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(KafkaException, match=r"k_config_file: Failed to create producer: .*GSSAPI"):
         make_producer(settings(tmp_path, "global, security.protocol, sasl_plaintext\n"), CALLBACKS)
+
+
+@pytest.mark.parametrize("name", ["sasl.mechanism", "sasl.mechanisms"])
+def test_tokens_are_the_business_of_confluent_kafka(tmp_path: Path, name: str) -> None:
+    text = f"global, security.protocol, sasl_plaintext\nglobal, {name}, OAUTHBEARER\n"
+    client = make_producer(settings(tmp_path, text), CALLBACKS).client
+    assert isinstance(client, ConfluentClient)
+
+
+def test_dumps_wait_longer_for_others_but_for_routes_with_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(module, "make_client", lambda properties, _: asked.append(properties["linger.ms"]))
+    for in_bulk, route_key in ((False, False), (True, False), (True, True)):
+        keys = KafkaSettings(servers="127.0.0.1:1", keys="k_", in_bulk=in_bulk, route_key=route_key)
+        make_producer(keys, CALLBACKS)
+    assert asked == [module.LINGER, module.BULK_LINGER, module.LINGER]
 
 
 def test_statistics_that_the_file_asks_for_are_for_the_log(tmp_path: Path) -> None:

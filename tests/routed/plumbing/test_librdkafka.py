@@ -152,6 +152,15 @@ def test_values_lie_in_their_buffer(octets: bytes, ends: list[int]) -> None:
     told.client.close()
 
 
+@pytest.mark.parametrize("begin", [-1, 3])
+def test_a_load_begins_in_itself(begin: int) -> None:
+    told = Told(NativeClient)
+    load = told.client.load(1, 2, counts_rows=False)
+    with pytest.raises(ValueError, match="in itself"):
+        told.client.produce("topic", 0, load, values(b"a", b"b"), begin)
+    told.client.close()
+
+
 def test_a_closed_producer_takes_nothing() -> None:
     told = Told(NativeClient)
     told.client.close()
