@@ -19,6 +19,7 @@ class Test(IntEnum):
     OCTETS = ...  # as many octets as value has
     TEXT = ...  # value(octets) says so; asked once for each text of a batch
     MULTICAST = ...  # an address of a group
+    PACKET = ...  # a `Program` wants the frame of the flow; the column does not matter
 
 class Rules:
     """Rows of a map, in their order.
@@ -38,6 +39,9 @@ class Rules:
         resumes: Sequence[int],
     ) -> None: ...
     def __len__(self) -> int: ...
+    @property
+    def shapes(self) -> int:
+        """Return how many tables of rules a flow is looked up in."""
     def first(self, batch: Batch) -> NDArray[np.uint32]:
         """Return for each row of a batch 1 + the first rule that matches, or 0."""
     def follow(self, batch: Batch, matched: Callable[[int, int], None]) -> None:

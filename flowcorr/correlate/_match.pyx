@@ -1,25 +1,30 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Rows of map files as matchers over the rows of a batch.
 
-A rule is a list of tests over columns.  The rules that may concern an exporter are picked once for its address, so a
-map of thousands of routers' rows costs each flow only its own router's.
+A rule is a list of tests over columns; the exporter that it is for is one of them.  `_rule_index` finds the rules that
+may match a row, and the tests decide.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from flowcorr.columns._batch cimport Batch, row_of
 from flowcorr.columns._texts cimport Texts, hold_text, release_text
+from flowcorr.correlate._packet_program cimport FRAME_ROOM, Frames, Program
+from flowcorr.correlate._rule_index cimport RuleIndex, hash_of, link, place_of
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
+cdef extern from *:
+    void __builtin_prefetch(const void *at) noexcept nogil
+
 from enum import IntEnum
+from sys import byteorder
 
 import numpy as np
 
 cdef enum:
     ADDRESS = 16
     MOST_OCTETS = 16
-    MAX_EXPORTERS = 65536            # addresses whose rules are remembered: senders choose them
     EQUAL = 0
     MASKED = 1
     BELOW = 2
@@ -27,6 +32,8 @@ cdef enum:
     OCTETS = 4
     TEXT = 5
     MULTICAST = 6
+    PACKET = 7
+    TOGETHER = 8                     # tables whose memory is asked for before it is read
     REPLACE = 0
     SUM = 1
     OR = 2
@@ -35,7 +42,7 @@ Test = IntEnum(
     "Test",
     {
         "EQUAL": EQUAL, "MASKED": MASKED, "BELOW": BELOW, "PREFIX": PREFIX, "OCTETS": OCTETS, "TEXT": TEXT,
-        "MULTICAST": MULTICAST,
+        "MULTICAST": MULTICAST, "PACKET": PACKET,
     },
 )
 
@@ -88,57 +95,47 @@ cdef uint64_t integer_at(const uint8_t *at, uint32_t width) noexcept nogil:
     return eight
 
 
-cdef class Chosen:
-    """The rules that may concern one exporter, in their order."""
-
-    cdef uint32_t *rules
-    cdef uint32_t count
-
-    def __dealloc__(self):
-        free(self.rules)
-
-
 cdef class Rules:
     cdef object layout
     cdef Texts texts
     cdef test_t *tests
     cdef rule_t *rules
     cdef readonly uint32_t count
-    cdef list exporters              # (address, bits) or None
     cdef list callables
     cdef list answers                # of each callable: text id -> answer, for one batch
-    cdef dict chosen                 # exporter address -> Chosen
-    cdef Py_ssize_t exporter_at
+    cdef list programs
+    cdef Frames frames
+    cdef RuleIndex index
+    cdef uint8_t frame[FRAME_ROOM]
+    cdef const uint8_t *framed       # the row whose frame that is
+    cdef uint32_t frame_length
 
     def __cinit__(self, layout not None, Texts texts not None, exporters, tests, resumes):
         cdef uint32_t number = 0, at = 0
-        cdef test_t *t
         self.layout, self.texts = layout, texts
-        self.exporters, self.callables, self.chosen = list(exporters), [], {}
-        self.exporter_at = layout.offset("exporter_address")
-        self.count = <uint32_t>len(self.exporters)
+        self.callables, self.programs = [], []
+        self.count = <uint32_t>len(exporters)
         if len(tests) != self.count or len(resumes) != self.count:
             raise ValueError("as many lists of tests and places to go on as rules")
-        if self.exporter_at < 0 and any(one is not None for one in self.exporters):
+        if "exporter_address" not in layout and any(one is not None for one in exporters):
             raise ValueError("rules ask for exporters, whose address has no column")
-        self.tests = <test_t *>calloc(sum(len(one) for one in tests) + 1, sizeof(test_t))
+        each = [with_exporter(exporter, one) for exporter, one in zip(exporters, tests)]
+        self.tests = <test_t *>calloc(sum(len(one) for one in each) + 1, sizeof(test_t))
         self.rules = <rule_t *>calloc(self.count + 1, sizeof(rule_t))
         if self.tests == NULL or self.rules == NULL:
             raise MemoryError
-        for one, resume in zip(tests, resumes):
+        for one, resume in zip(each, resumes):
             if resume >= 0 and not number < resume < self.count:
                 raise ValueError(f"rule {number} goes on at {resume}, which is not behind it")
             self.rules[number].first_test = at
-            for kind, column, value, bits, negated in one:
-                t = &self.tests[at]
-                t.kind, t.negated, t.bits = int(kind), negated, bits
-                t.at, t.width = layout.offset(column), layout.columns[column].kind.width
-                self.take_value(t, value)
+            for test in one:
+                self.take_test(&self.tests[at], test)
                 at += 1
             self.rules[number].end_test = at
             self.rules[number].resume = resume + 1
             number += 1
         self.answers = [{} for _ in self.callables]
+        self.index = RuleIndex([self.key_of(number) for number in range(self.count)], layout.stride)
 
     def __dealloc__(self):
         free(self.tests)
@@ -146,6 +143,21 @@ cdef class Rules:
 
     def __len__(self):
         return self.count
+
+    @property
+    def shapes(self):
+        return self.index.shape_count
+
+    cdef take_test(self, test_t *t, test):
+        kind, column, value, bits, negated = test
+        t.kind, t.negated, t.bits = int(kind), negated, bits
+        if t.kind == PACKET:
+            self.frames = self.frames or Frames(self.layout)
+            t.asks = <uint32_t>len(self.programs)
+            self.programs.append(<Program?>value)
+            return
+        t.at, t.width = self.layout.offset(column), self.layout.columns[column].kind.width
+        self.take_value(t, value)
 
     cdef take_value(self, test_t *t, value):
         cdef bytes octets
@@ -162,29 +174,42 @@ cdef class Rules:
         else:
             t.value = value
 
+    cdef list key_of(self, uint32_t rule):
+        """What a rule compares for equality, as `RuleIndex` takes it: each column once."""
+        cdef uint32_t at
+        cdef const test_t *t
+        found = {}
+        for at in range(self.rules[rule].first_test, self.rules[rule].end_test):
+            t = &self.tests[at]
+            if t.negated or t.at in found:
+                continue
+            if t.kind == EQUAL:
+                found[t.at] = (t.at, int(t.value).to_bytes(t.width, byteorder), b"\xff" * t.width)
+            elif t.kind == OCTETS:
+                found[t.at] = (t.at, (<const char *>t.octets)[:t.width], b"\xff" * t.width)
+            elif t.kind == PREFIX and t.bits:
+                found[t.at] = (t.at, (<const char *>t.octets)[:MOST_OCTETS], mask_of(t.bits))
+        return list(found.values())
+
     def first(self, Batch batch not None):
         cdef size_t i
         cdef uint32_t rule
         numbers = np.zeros(batch.count, dtype=np.uint32)
         cdef uint32_t[::1] found = numbers
-        cdef Chosen chosen
         self.begin(batch)
         for i in range(batch.count):
-            chosen = self.of_exporter(row_of(batch, i))
-            rule = self.next_match(row_of(batch, i), chosen, 0)
+            rule = self.next_match(row_of(batch, i), 0)
             found[<Py_ssize_t>i] = 0 if rule == self.count else rule + 1
         return numbers
 
     def follow(self, Batch batch not None, matched):
         cdef size_t i
         cdef uint32_t rule, at
-        cdef Chosen chosen
         self.begin(batch)
         for i in range(batch.count):
-            chosen = self.of_exporter(row_of(batch, i))
             at = 0
             while True:
-                rule = self.next_match(row_of(batch, i), chosen, at)
+                rule = self.next_match(row_of(batch, i), at)
                 if rule == self.count:
                     break
                 matched(i, rule)
@@ -195,48 +220,43 @@ cdef class Rules:
     cdef begin(self, Batch batch):
         if batch.layout is not self.layout:
             raise ValueError("a batch of another layout")
+        self.framed = NULL
         for answers in self.answers:
             answers.clear()
 
-    cdef Chosen of_exporter(self, const uint8_t *row):
-        """The rules for the exporter of a row."""
-        cdef bytes address = b""
-        cdef Chosen chosen
-        cdef uint32_t rule
-        if self.exporter_at >= 0:
-            address = PyBytes_FromStringAndSize(<const char *>row + self.exporter_at, ADDRESS)
-        chosen = self.chosen.get(address)
-        if chosen is not None:
-            return chosen
-        if len(self.chosen) >= MAX_EXPORTERS:
-            self.chosen.clear()
-        chosen = Chosen()
-        chosen.rules = <uint32_t *>malloc((<size_t>self.count + 1) * sizeof(uint32_t))
-        if chosen.rules == NULL:
-            raise MemoryError
-        for rule in range(self.count):
-            exporter = self.exporters[rule]
-            if exporter is None or is_in(address, exporter[0], exporter[1]):
-                chosen.rules[chosen.count] = rule
-                chosen.count += 1
-        self.chosen[address] = chosen
-        return chosen
-
-    cdef uint32_t next_match(self, const uint8_t *row, Chosen chosen, uint32_t start) except? 0xFFFFFFFF:
+    cdef uint32_t next_match(self, const uint8_t *row, uint32_t start) except? 0xFFFFFFFF:
         """The first rule from `start` on that matches a row; the number of all rules when none does."""
-        cdef uint32_t i, rule, at
-        for i in range(chosen.count):
-            rule = chosen.rules[i]
-            if rule < start:
-                continue
-            for at in range(self.rules[rule].first_test, self.rules[rule].end_test):
-                if self.holds(&self.tests[at], row) == self.tests[at].negated:
-                    break
-            else:
-                return rule
-        return self.count
+        cdef uint32_t i, best = self.first_of(self.index.first_plain, 0, row, start, self.count)
+        cdef uint64_t hashed
+        cdef uint64_t hashes[TOGETHER]
+        for i in range(min(self.index.shape_count, <uint32_t>TOGETHER)):
+            hashes[i] = hash_of(&self.index.shapes[i], row)
+            __builtin_prefetch(place_of(&self.index.shapes[i], hashes[i]))
+        for i in range(self.index.shape_count):
+            hashed = hashes[i] if i < TOGETHER else hash_of(&self.index.shapes[i], row)
+            best = self.first_of(place_of(&self.index.shapes[i], hashed)[0], hashed >> 32, row, start, best)
+        return best
 
-    cdef bint holds(self, const test_t *t, const uint8_t *row) except? -1:
+    cdef uint32_t first_of(
+        self, link head, uint64_t hashed, const uint8_t *row, uint32_t start, uint32_t best
+    ) except? 0xFFFFFFFF:
+        """The first rule of a chain, from `start` on and before `best`, that matches a row; else `best`."""
+        cdef uint32_t rule
+        while <uint32_t>head and <uint32_t>head <= best:
+            rule = <uint32_t>head - 1
+            if head >> 32 == hashed and rule >= start and self.matches(rule, row):
+                return rule
+            head = self.index.next[rule]
+        return best
+
+    cdef bint matches(self, uint32_t rule, const uint8_t *row) except -1:
+        cdef uint32_t at
+        for at in range(self.rules[rule].first_test, self.rules[rule].end_test):
+            if self.holds(&self.tests[at], row) == self.tests[at].negated:
+                return False
+        return True
+
+    cdef bint holds(self, const test_t *t, const uint8_t *row) except -1:
         cdef const uint8_t *at = row + t.at
         if t.kind == EQUAL:
             return integer_at(at, t.width) == t.value
@@ -250,17 +270,31 @@ cdef class Rules:
             return not memcmp(at, t.octets, t.width)
         if t.kind == MULTICAST:
             return is_multicast(at)
+        if t.kind == PACKET:
+            return self.lets_through(t.asks, row)
         text = <uint32_t>integer_at(at, 4)
         answer = self.answers[t.asks].get(text)
         if answer is None:
             answer = self.answers[t.asks][text] = bool(self.callables[t.asks](self.texts.octets_of(text)))
         return answer
 
+    cdef bint lets_through(self, uint32_t asks, const uint8_t *row) except -1:
+        """Whether a program wants the frame of a row, which is made once for all programs."""
+        if self.framed != row:
+            self.frame_length = self.frames.write(row, self.frame)
+            self.framed = row
+        return (<Program>self.programs[asks]).passes(self.frame, self.frame_length)
 
-cdef bint is_in(bytes address, bytes prefix, unsigned int bits):
-    return has_prefix(
-        <const uint8_t *>PyBytes_AS_STRING(address), <const uint8_t *>PyBytes_AS_STRING(prefix), bits
-    )
+
+cdef list with_exporter(exporter, tests):
+    """The tests of a rule, that for its exporter first."""
+    own = [] if exporter is None else [(Test.PREFIX, "exporter_address", exporter[0], exporter[1], False)]
+    return [*own, *tests]
+
+
+cdef bytes mask_of(uint64_t bits):
+    """The first bits of an address."""
+    return (((1 << int(bits)) - 1) << (8 * MOST_OCTETS - int(bits))).to_bytes(MOST_OCTETS, "big")
 
 
 ctypedef struct tag_t:
@@ -326,16 +360,14 @@ cdef class Tagger:
         cdef uint32_t rule, at, label
         cdef uint64_t tag, tag2
         cdef uint8_t *row
-        cdef Chosen chosen
         cdef action_t *a
         self.rules.begin(batch)
         for i in range(batch.count):
             row = row_of(batch, i)
-            chosen = self.rules.of_exporter(row)
             at = label = 0
             tag = tag2 = 0
             while True:
-                rule = self.rules.next_match(row, chosen, at)
+                rule = self.rules.next_match(row, at)
                 if rule == self.rules.count:
                     break
                 a = &self.actions[rule]
@@ -344,6 +376,7 @@ cdef class Tagger:
                 label = self.labelled(label, a.label)
                 if a.tos >= 0 and self.tos_at >= 0:
                     row[self.tos_at] = <uint8_t>a.tos
+                    self.rules.framed = NULL
                 if not self.rules.rules[rule].resume:
                     break
                 at = self.rules.rules[rule].resume - 1

@@ -22,4 +22,5 @@ cdef class Networks:
     cdef uint32_t value_count
     cdef readonly size_t rows
 
+    cdef void ask(self, const uint8_t *address) noexcept nogil
     cdef uint32_t entry_of(self, const uint8_t *address) noexcept nogil

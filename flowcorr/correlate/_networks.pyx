@@ -15,8 +15,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 
+cdef extern from *:
+    void __builtin_prefetch(const void *at) noexcept nogil
+
 cdef enum:
     LENGTH = 0xFF                    # bits of an entry; those above are the place of its value
+    LANES = 64                       # rows whose memory is asked for together
     DEEPEST = 130                    # prefixes around one another, and none
     KEEP = 0                         # what a group of columns takes of the file: nothing
     WINS = 1                         # all, nothing where the file has nothing
@@ -226,6 +230,20 @@ cdef class Networks:
             PyBytes_FromStringAndSize(<const char *>value.next_hop, ADDRESS),
         )
 
+    cdef void ask(self, const uint8_t *address) noexcept nogil:
+        """Ask for the memory where the search for an address begins."""
+        cdef uint32_t top
+        cdef size_t middle
+        if is_ipv4(address):
+            top = <uint32_t>half_of(address + 8) >> 16
+            middle = (<size_t>self.v4.top[top] + self.v4.top[top + 1]) >> 1
+            __builtin_prefetch(self.v4.start + middle)
+            __builtin_prefetch(self.v4.entry + middle)
+        else:
+            top = <uint32_t>(half_of(address) >> 48)
+            middle = (<size_t>self.v6.top[top] + self.v6.top[top + 1] + 1) >> 1
+            __builtin_prefetch(self.v6.high + middle)
+
     cdef uint32_t entry_of(self, const uint8_t *address) noexcept nogil:
         """The entry of the longest prefix around an address; 0: none."""
         if is_ipv4(address):
@@ -259,27 +277,41 @@ cdef class NetworksStage:
             s.host, s.mask, s.net, s.origin_as, s.neighbour_as, s.next_hop = (layout.offset(name) for name in names)
 
     def __call__(self, Batch batch not None):
-        cdef size_t i
+        cdef size_t start
         cdef int at
         if batch.layout is not self.layout:
             raise ValueError("a batch of another layout")
         with nogil:
             for at in range(2):
-                if self.sides[at].host >= 0:
-                    for i in range(batch.count):
-                        self.write(row_of(batch, i), &self.sides[at])
+                start = 0 if self.sides[at].host >= 0 else batch.count
+                while start < batch.count:
+                    self.write_some(batch, start, min(<size_t>LANES, batch.count - start), &self.sides[at])
+                    start += LANES
 
-    cdef void write(self, uint8_t *row, const side *s) noexcept nogil:
-        """Give one end of a flow what the file has of it."""
+    cdef void write_some(self, Batch batch, size_t start, size_t count, const side *s) noexcept nogil:
+        """Give one end of some flows what the file has of it, in passes whose cache misses overlap."""
+        cdef uint32_t entries[LANES]
+        cdef size_t i
+        if self.networks is None:
+            memset(entries, 0, sizeof(entries))
+        else:
+            for i in range(count):
+                self.networks.ask(row_of(batch, start + i) + s.host)
+            for i in range(count):
+                entries[i] = self.networks.entry_of(row_of(batch, start + i) + s.host)
+                __builtin_prefetch(&self.networks.values[entries[i] >> 8])
+        for i in range(count):
+            self.write(row_of(batch, start + i), s, entries[i])
+
+    cdef void write(self, uint8_t *row, const side *s, uint32_t entry) noexcept nogil:
+        """Give one end of a flow what an entry has."""
         cdef uint8_t *host = row + s.host
         cdef unsigned int mask = row[s.mask] if s.mask >= 0 else 0, length
-        cdef uint32_t entry = 0
         cdef const network_value *value = NULL
         cdef bint takes_as, takes_net, takes_next_hop
         if self.mask >= 0 and not is_none(host):
             mask = min(self.mask, 32) if is_ipv4(host) else self.mask
         if self.networks is not None:
-            entry = self.networks.entry_of(host)
             value = &self.networks.values[entry >> 8]
         length = entry & LENGTH
         takes_as = takes(self.as_from, entry, length >= mask or self.always)

@@ -6,6 +6,7 @@ A value with `-` in front is negated where the key allows it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MAX_COMMUNITIES: Final = 16
+#: Prefixes that are remembered while a map is read: those of exporters come again and again.
+REMEMBERED: Final = 4096
 #: Two bits of a forwarding status are its class, the six below the reason (RFC 7270 section 4.12).
 FORWARDING_REASON: Final = 0x3F
 FORWARDING_CLASS: Final = 0xC0
@@ -87,6 +90,7 @@ def number(text: str, most: int, base: int = 10) -> int:
     return value
 
 
+@lru_cache(REMEMBERED)
 def prefix_octets(text: str) -> tuple[bytes, int]:
     """Read a prefix or an address, as sixteen octets and how many of their bits it fixes.
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
-from flowcorr.correlate._match import Rules, Tagger
+from flowcorr.correlate._match import Rules, Tagger, Test
+from flowcorr.correlate._packet_program import COLUMNS
 from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, address_octets, number, prefix_octets
 from flowcorr.correlate.route_distinguisher import parse_rd
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from flowcorr.columns._texts import Texts
     from flowcorr.columns.layout import Layout
+    from flowcorr.correlate._packet_program import Program
 
 T = TypeVar("T")
 
@@ -114,11 +116,13 @@ class MapKind(Generic[T]):
     needs: tuple[tuple[str, ...], ...] = ()  # of each tuple one key
     columns: Mapping[str, str] = field(default_factory=dict)  # that a key reads in place of its usual one
     either: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # keys of which one must match
+    filters: bool = False  # whether `filter` is a packet filter
 
     @property
     def keys(self) -> frozenset[str]:
         """Return all keys that a row may have."""
-        return frozenset((*self.setters, *self.matchers, *self.either, "ip", "label", "jeq"))
+        names = (*self.setters, *self.matchers, *self.either, "ip", "label", "jeq")
+        return frozenset((*names, "filter") if self.filters else names)
 
     @property
     def possible_columns(self) -> frozenset[str]:
@@ -143,8 +147,8 @@ class MapKind(Generic[T]):
             )
         return found
 
-    def compile(self, where: str, pairs: Mapping[str, str]) -> FlowRow[T]:
-        """Compile a row.
+    def compile(self, where: str, pairs: Mapping[str, str], program: Callable[[str], Program]) -> FlowRow[T]:
+        """Compile a row; `program` compiles expressions of packet filters, or raises MapValueError.
 
         Raises: RowRefusedError.
         """
@@ -160,6 +164,9 @@ class MapKind(Generic[T]):
                 if key in pairs:
                     found = MATCH_KEYS[key].conditions(pairs[key])
                     conditions += [one._replace(column=self.columns.get(key, one.column)) for one in found]
+            key = "filter"
+            if key in pairs and self.filters:
+                conditions.append(Condition(Test.PACKET, "family", program(pairs[key])))
             key = "ip"
             exporter = prefix_octets(pairs[key]) if key in pairs else None
             key = next((setter for setter in self.setters if setter in pairs), "")
@@ -188,7 +195,10 @@ class FlowMap(Generic[T]):
     @property
     def columns(self) -> frozenset[str]:
         """Return the columns that its rows compare."""
-        named = {condition.column for row in self.rows for condition in row.conditions}
+        conditions = [condition for row in self.rows for condition in row.conditions]
+        named = {condition.column for condition in conditions}
+        if any(condition.test is Test.PACKET for condition in conditions):
+            named |= set(COLUMNS)
         return frozenset(named | {"exporter_address"} if self.rows else named)
 
     def rules(self, layout: Layout, texts: Texts) -> Rules:
@@ -198,21 +208,28 @@ class FlowMap(Generic[T]):
             texts,
             [row.exporter for row in self.rows],
             [[tuple(condition) for condition in row.conditions] for row in self.rows],
-            [self._resume(place) for place in range(len(self.rows))],
+            self._resumes(),
         )
 
     def unresolved(self) -> Iterator[str]:
         """Say which jumps lead nowhere; their rows end the search like any other."""
-        for place, row in enumerate(self.rows):
-            if row.jump is not None and self._resume(place) < 0:
+        for row, resume in zip(self.rows, self._resumes(), strict=True):
+            if row.jump is not None and resume < 0:
                 yield f"{row.where} Unresolved label '{row.jump}'. Ignoring it."
 
-    def _resume(self, place: int) -> int:
-        jump = self.rows[place].jump
-        if jump is None:
-            return -1
-        behind = range(place + 1, len(self.rows))
-        return next((at for at in behind if jump == "next" or self.rows[at].name == jump), -1)
+    def _resumes(self) -> list[int]:
+        """Return for each row the first one behind it that it leads to, -1 for none."""
+        found: list[int] = []
+        behind: dict[str, int] = {}  # by name of a row
+        for place in range(len(self.rows) - 1, -1, -1):
+            row = self.rows[place]
+            if row.jump == "next":
+                found.append(place + 1 if place + 1 < len(self.rows) else -1)
+            else:
+                found.append(-1 if row.jump is None else behind.get(row.jump, -1))
+            if row.name is not None:
+                behind[row.name] = place
+        return found[::-1]
 
 
 def tagger(tags: FlowMap[Tags], layout: Layout, texts: Texts) -> Tagger:
@@ -306,6 +323,7 @@ PRE_TAG: Final[MapKind[Tags]] = MapKind(
     ("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "stack"),
     tuple(MATCH_KEYS),
     (("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "jeq"),),
+    filters=True,
 )
 AGENT: Final[MapKind[Peer]] = MapKind(
     _peer,
@@ -330,16 +348,29 @@ SOURCE_SIDE: Final[MapKind[int | None]] = MapKind(
     _SOURCE_SIDE,
     (_RESULTS, ("ip",)),
     {"bgp_nexthop": "source_next_hop", "peer_dst_as": "source_neighbour_as"},
+    filters=True,
 )
 
 
-def compile_map(kind: MapKind[T], rows: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[FlowMap[T], Collection[str]]:
-    """Compile the rows of a map, each with its place in the file; return it and why which rows are left out."""
+def no_programs(text: str) -> Program:
+    """Refuse all expressions."""
+    raise MapValueError(f"'{text}' cannot be compiled: there are no packet filters")
+
+
+def compile_map(
+    kind: MapKind[T],
+    rows: Sequence[tuple[str, Mapping[str, str]]],
+    program: Callable[[str], Program] = no_programs,
+) -> tuple[FlowMap[T], Collection[str]]:
+    """Compile the rows of a map, each with its place in the file; return it and why which rows are left out.
+
+    `program` compiles expressions of packet filters, or raises MapValueError.
+    """
     compiled: list[FlowRow[Any]] = []
     refused: list[str] = []
     for where, pairs in rows:
         try:
-            compiled += [kind.compile(where, one) for one in kind.rows_of(pairs)]
+            compiled += [kind.compile(where, one, program) for one in kind.rows_of(pairs)]
         except RowRefusedError as error:
             refused.append(f"{where} {error}")
     made: FlowMap[T] = FlowMap(tuple(compiled))

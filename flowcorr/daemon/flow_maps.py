@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowcorr.collect.settings import InterfaceRate, MappedRates
 from flowcorr.correlate.correlation import LOOKED_UP
+from flowcorr.correlate.map_keys import MapValueError
 from flowcorr.correlate.maps import (
     AGENT,
     FLOW_TO_RD,
@@ -26,6 +27,7 @@ from flowcorr.correlate.maps import (
 from flowcorr.correlate.value_lists import KINDS, ValueList
 from flowcorr.daemon.change_settings import Changes, ChangeSettings
 from flowcorr.daemon.listed_files import NetworksFile, no_networks, parse_value_list
+from flowcorr.daemon.packet_filters import ExpressionError, compile_expression
 from routed.plumbing.allow_list import AllowList, parse_allow_list
 from routed.plumbing.maps import Limits, Loaded, MapError, MapFile, left_out, parse_rows
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
+    from flowcorr.correlate._packet_program import Program
     from flowcorr.daemon.correlation_settings import MapPaths
     from routed.plumbing.log import LogLine
 
@@ -170,8 +173,15 @@ class _Reader:
 
 def _parse(kind: MapKind[Any], limits: Limits, text: str, name: str) -> Loaded[FlowMap[Any]]:
     rows = parse_rows(text, name, kind.keys, limits)
-    made, refused = compile_map(kind, [(row.where, row.pairs) for row in rows.content])
+    made, refused = compile_map(kind, [(row.where, row.pairs) for row in rows.content], _program)
     return Loaded(made, (*rows.lines, *_warnings(refused)))
+
+
+def _program(text: str) -> Program:
+    try:
+        return compile_expression(text)
+    except ExpressionError as error:
+        raise MapValueError(str(error)) from error
 
 
 def _warnings(texts: Iterable[str]) -> Iterator[LogLine]:

@@ -129,7 +129,7 @@ MAPS: Final = Group(
             "longest row, in characters; longer ones are left out with a warning",
             live=True,
         ),
-        _key("maps_index", BOOLEAN, OFF, "index maps: ours are compiled whatever it says", status=Status.NO_EFFECT),
+        _key("maps_index", BOOLEAN, OFF, "index maps: ours are, whatever it says", status=Status.NO_EFFECT),
         _key("pre_tag_map_dont_recirculate", BOOLEAN, OFF, "rows without `ip` apply to IPv4 only", live=True),
         _plugin_key("pre_tag_label_encode_as_map", BOOLEAN, OFF, "labels `k%v,k%v` become objects"),
     ),

@@ -163,7 +163,8 @@ def _parse_pairs(line: str, keys: Collection[str], limits: Limits) -> dict[str, 
 def _split(line: str) -> list[str]:
     """Split at blanks outside single quotes and take the quotes away."""
     pieces = line.split("'")
-    if len(pieces) % 2 == 0 or "|" in line or any("\ud800" <= char <= "\udfff" for char in line):
+    is_text = line.isascii() or not any("\ud800" <= char <= "\udfff" for char in line)
+    if len(pieces) % 2 == 0 or "|" in line or not is_text:
         raise RowError("malformed line. Ignored.")
     words = [""]
     for number, piece in enumerate(pieces):

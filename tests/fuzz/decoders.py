@@ -13,6 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from flowcorr.correlate._packet_program import Program
+from flowcorr.correlate.networks import parse_networks
+from flowcorr.daemon.packet_filters import ExpressionError, expressions_of
 from flowcorr.wire.sflow_counters import decode_counters
 from routed.daemon.keys import KEYS
 from routed.model.isis_event import AdjacencyUp, CsnpReceived, LspReceived, PsnpReceived
@@ -260,6 +263,26 @@ def read_map(octets: bytes) -> object:
     return parse_rows(octets.decode("utf-8", "surrogateescape"), "fuzzed", keys, Limits())
 
 
+def read_networks(octets: bytes) -> object:
+    """Read, and look up what is at the ends and in the middle of all addresses."""
+    read = parse_networks(octets)
+    ends = (
+        bytes(16),
+        b"\xff" * 16,
+        bytes(10) + b"\xff" * 2 + bytes(4),
+        bytes(10) + b"\xff" * 6,
+        b"\x20\x01" + bytes(14),
+    )
+    assert len(read.networks) + sum(told.is_bad for told in read.told) <= octets.count(b"\n") + 1
+    return [read.networks.find(address) for address in ends]
+
+
+def run_program(octets: bytes) -> object:
+    """Run what is a program, on frames of several lengths."""
+    program = Program(octets)
+    return [program.runs(frame) for frame in (b"", bytes(13), bytes(86), b"\xff" * 60)]
+
+
 def read_path_expression(octets: bytes) -> object:
     """Compile, and search for it in what a path looks like."""
     expression = compile_path_expression(octets.decode("latin-1"))
@@ -435,6 +458,28 @@ DECODERS: Final = (
         decode=lambda octets: decode_counters(Cursor(octets), 4),
         seeds=partial(corpus, "sflow-counters"),
         mutations=400,
+    ),
+    Decoder(
+        name="networks",
+        decode=read_networks,
+        seeds=partial(corpus, "networks"),
+        mutations=1_500,
+        is_compiled=True,
+        raises=(),
+    ),
+    Decoder(
+        name="packet program",
+        decode=run_program,
+        seeds=partial(corpus, "packet_program"),
+        is_compiled=True,
+        raises=(ValueError,),
+    ),
+    Decoder(
+        name="packet filter list",
+        decode=lambda octets: expressions_of(octets.decode("utf-8", "surrogateescape")),
+        seeds=partial(corpus, "packet_filter"),
+        mutations=1_000,
+        raises=(ExpressionError,),
     ),
     Decoder(name="map", decode=read_map, seeds=partial(corpus, "map"), raises=()),
 )
