@@ -164,7 +164,8 @@ def isis_is_whole(configuration: Configuration) -> Iterator[Problem]:
             if not configuration.is_set(key):
                 yield _conflict(configuration, "isis_daemon", f"{key} is missing")
         if not any(map(configuration.is_set, ("isis_daemon_iface", "isis_daemon_gre"))):
-            yield _conflict(configuration, "isis_daemon", "isis_daemon_iface or isis_daemon_gre is missing")
+            why = "igp_daemon_map is not built, and " if configuration.is_set("igp_daemon_map") else ""
+            yield _conflict(configuration, "isis_daemon", f"{why}isis_daemon_iface or isis_daemon_gre is missing")
     if configuration.is_set("isis_dump_file") and not configuration.of("isis_dump_refresh_time", int):
         yield _advice(configuration, "isis_dump_file", "isis_dump_refresh_time is not set. The dump is disabled.")
 

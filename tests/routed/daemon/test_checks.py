@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from routed.plumbing.config import Configuration
 
 
+NET = "49.0001.0000.0000.00aa.00"
+
+
 def read(*lines: str) -> Configuration:
     return read_configuration(parse_statements("\n".join(lines), "f"))
 
@@ -36,6 +39,22 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
                 "[f:1] bmp_dump_kafka_route_key: bmp_dump_kafka_route_key and bmp_dump_kafka_multi_values "
                 "exclude each other"
             ),
+        ),
+        (
+            ["isis_daemon: true", "isis_daemon_ip: 192.0.2.1", "isis_daemon_iface: gre0"],
+            "[f:1] isis_daemon: isis_daemon_net is missing",
+        ),
+        (
+            ["igp_daemon: true", f"igp_daemon_net: {NET}", "isis_daemon_gre: 192.0.2.1,192.0.2.2"],
+            "[f:1] isis_daemon: isis_daemon_ip is missing",
+        ),
+        (
+            ["isis_daemon: true", f"isis_daemon_net: {NET}", "isis_daemon_ip: 192.0.2.1"],
+            "[f:1] isis_daemon: isis_daemon_iface or isis_daemon_gre is missing",
+        ),
+        (
+            ["isis_daemon: true", f"isis_daemon_net: {NET}", "isis_daemon_ip: 192.0.2.1", "igp_daemon_map: /m"],
+            "[f:1] isis_daemon: igp_daemon_map is not built, and isis_daemon_iface or isis_daemon_gre is missing",
         ),
         (
             ["bgp_daemon_xconnect_map: /m", "bgp_daemon_msglog_file: /x"],
@@ -162,6 +181,10 @@ def test_keys_that_exclude_each_other_are_errors(lines: list[str], text: str) ->
         (
             ["bgp_table_dump_file: /x"],
             "[f:1] bgp_table_dump_file: bgp_table_dump_refresh_time is not set. The dump is disabled.",
+        ),
+        (
+            ["isis_dump_file: /x"],
+            "[f:1] isis_dump_file: isis_dump_refresh_time is not set. The dump is disabled.",
         ),
         (
             ["bgp_table_dump_refresh_time: 100", "bgp_table_dump_time_slots: 7"],
