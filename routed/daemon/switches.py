@@ -46,12 +46,14 @@ def _flow_collector(name: str, summary: str) -> Program:
     return Program(
         name,
         summary,
-        "hVL:l:f:dDS:F:P:c:RI:Z:WY:r:O:o:MAE:uT:",
+        "hVL:l:f:dDS:F:P:c:n:t:RI:Z:WY:r:O:o:MAE:up:b:m:s:T:",
         (
             Switch("L", f"{name}_ip", "address that exporters send to", "ADDRESS"),
             Switch("l", f"{name}_port", "UDP port that exporters send to", "PORT"),
             Switch("P", "plugins", "outputs", "PLUGIN[NAME],..."),
             Switch("c", "aggregate", "primitives that flows are summed by", "PRIMITIVE,..."),
+            Switch("n", "networks_file", "networks, their AS numbers and next hops", "FILE"),
+            Switch("t", "ports_file", "ports that are told apart", "FILE"),
             Switch("R", f"{name}_renormalize", "multiply counters by the sampling rate"),
             Switch("I", "pcap_savefile", "play this capture instead of listening", "FILE"),
             Switch("Z", "pcap_savefile_delay", "seconds to wait before the capture is played", "SECONDS"),
@@ -64,6 +66,10 @@ def _flow_collector(name: str, summary: str) -> Program:
             Switch("A", "print_output_file_append", "append to the file"),
             Switch("E", "print_output_separator", "what divides columns of CSV", "CHARACTER"),
             Switch("u", "print_num_protos", "protocols as numbers"),
+            Switch("p", "imt_path", "socket that the memory plugin is asked over", "PATH"),
+            Switch("b", "imt_buckets", "accepted; the table grows by itself", "NUMBER"),
+            Switch("m", "imt_mem_pools_number", "pools that bound the memory plugin", "NUMBER"),
+            Switch("s", "imt_mem_pools_size", "octets of a pool", "OCTETS"),
             *COMMON,
         ),
     )
