@@ -22,6 +22,9 @@ from twisted.python.log import callWithLogger
 
 #: Sockets served between two looks at the timers: at 64 KiB each, a few milliseconds of decoding.
 EVENTS_PER_TURN: Final = 4
+#: How long those who are in a hurry may hold other work up in one turn; a crowd of them waits for the next. Units:
+#: seconds.
+ATTENTION: Final = 0.002
 #: Turns that take longer are counted. Units: seconds.
 LONG: Final = 0.02
 
@@ -44,6 +47,7 @@ class Poller:
         self.long_turns = 0
         self.busiest_turn = 0.0
         self.urgent: set[int] = set()
+        self.attended = 0.0  # seconds that urgent descriptors took in the midst of this turn
         self._epoll, self._urgent = epoll, urgent
         self._seconds, self._busy_seconds = seconds, busy_seconds
         self._woke: float | None = None
@@ -81,6 +85,7 @@ class Poller:
             return [*self.poll_urgent(), *(event for event in ready if event[0] != self._watched)]
         finally:
             self._woke, self._busy_before = self._seconds(), self._busy_seconds()
+            self.attended = 0.0
 
     def poll_urgent(self) -> list[tuple[int, int]]:
         """Return what has happened to urgent descriptors."""
@@ -106,16 +111,18 @@ class DaemonReactor(EPollReactor):
 
     def attend(self) -> None:
         """Serve those who are in a hurry now, in the midst of other work, which is to be in order at that moment."""
-        if self._attending:
+        poller = cast("Poller", self._poller)
+        if self._attending or poller.attended >= ATTENTION or not (events := poller.poll_urgent()):
             return
-        self._attending = True
+        self._attending, began = True, self.seconds()
         try:
-            for descriptor, event in cast("Poller", self._poller).poll_urgent():
+            for descriptor, event in events:
                 selectable = self._selectables.get(descriptor)
                 if selectable is not None:
                     callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)  # type: ignore[no-untyped-call]  # bare too
         finally:
             self._attending = False
+            poller.attended += self.seconds() - began
 
     @property
     def longest_turn(self) -> float:

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from routed.service.clock import EVENTS_PER_TURN, DaemonReactor, Poller, attention
+from routed.service.clock import ATTENTION, EVENTS_PER_TURN, DaemonReactor, Poller, attention
 
 WATCHED = 7
 
@@ -140,6 +140,23 @@ def test_who_is_in_a_hurry_is_served_in_the_midst_of_other_work(reactor: DaemonR
     busy.far.sendall(b"b")
     reactor.iterate(0.1)
     assert read[2:] == [b"1", b"2", b"b", b"3", b"done"]
+
+
+def test_a_crowd_that_is_in_a_hurry_does_not_hold_other_work_up_for_long(reactor: DaemonReactor) -> None:
+    read: list[bytes] = []
+    hurried = Reader(read)
+    reactor.hurry(hurried)
+    reactor.addReader(hurried)
+    hurried.far.sendall(b"12")
+    poller: Any = reactor._poller
+    poller.attended = ATTENTION
+    reactor.attend()
+    assert read == []
+    reactor.iterate(0)  # it is its turn
+    assert (read, poller.attended) == ([b"1"], 0)
+    reactor.attend()
+    assert read == [b"1", b"2"]
+    assert poller.attended > 0
 
 
 def test_whoever_has_left_is_not_attended_to(reactor: DaemonReactor) -> None:
