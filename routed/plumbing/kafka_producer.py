@@ -61,6 +61,8 @@ SERVERS: Final = ("bootstrap.servers", "metadata.broker.list")
 TOKENS: Final = "OAUTHBEARER"
 MECHANISMS: Final = ("sasl.mechanism", "sasl.mechanisms")
 STATISTICS: Final = "statistics.interval.ms"
+#: Who has the package, and a library behind it that cannot be called, should know.
+SLOWER: Final = "librdkafka is asked through confluent-kafka, which is slower"
 #: What the library says of properties that are good each alone begins so.
 _TOGETHER: Final = "Failed to create producer"
 
@@ -84,17 +86,17 @@ def make_producer(settings: KafkaSettings, callbacks: Callbacks) -> Made:
         properties = parse_properties(settings.config_file.read_text(encoding="utf-8", errors="replace"))
     problems: list[str] = []
     try:
-        client = make_client(_complete(settings, properties), callbacks)
+        client = make_client(_complete(settings, properties), callbacks, problems)
     except KafkaException as error:
         good = [each for each in properties if _is_taken(each, settings, problems)]
-        if not problems:
+        if len(good) == len(properties):
             raise KafkaException(_named(settings, error.args[0])) from error
-        client = make_client(_complete(settings, good), callbacks)
+        client = make_client(_complete(settings, good), callbacks, problems)
     names = {each.name for each in properties}
     return Made(client, tuple(problems), STATISTICS in names)
 
 
-def make_client(properties: Mapping[str, str], callbacks: Callbacks) -> Client:
+def make_client(properties: Mapping[str, str], callbacks: Callbacks, problems: list[str]) -> Client:
     """Make a client by the library's own interface, or where that cannot be by confluent-kafka's.
 
     Raises: KafkaException, TypeError or ValueError when the library does not take the properties.
@@ -104,7 +106,7 @@ def make_client(properties: Mapping[str, str], callbacks: Callbacks) -> Client:
     try:
         return NativeClient(properties, callbacks)
     except ImportError as error:
-        callbacks.log(f"librdkafka is asked through confluent-kafka, which is slower: {error}")
+        problems.append(f"{SLOWER}: {error}")
         return ConfluentClient(properties, callbacks)
 
 

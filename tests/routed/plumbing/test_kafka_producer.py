@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from routed.plumbing import kafka_producer as module
 from routed.plumbing.kafka_client import Callbacks
 from routed.plumbing.kafka_confluent import ConfluentClient
-from routed.plumbing.kafka_producer import make_producer
+from routed.plumbing.kafka_producer import Made, make_producer
 from routed.plumbing.kafka_settings import KafkaSettings
 
 
@@ -35,22 +35,37 @@ def settings(tmp_path: Path, text: str) -> KafkaSettings:
     return KafkaSettings(servers="127.0.0.1:1", keys="k_", config_file=path)
 
 
+def bad(made: Made) -> list[str]:
+    """Return what was wrong with the file of properties."""
+    return [problem for problem in made.problems if module.SLOWER not in problem]
+
+
+def test_the_slow_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any) -> None:
+        raise ImportError("rd_kafka_new is not to be found behind cimpl.so")
+
+    monkeypatch.setattr(module, "NativeClient", missing)
+    made = make_producer(KafkaSettings(servers="127.0.0.1:1", keys="k_"), CALLBACKS)
+    assert isinstance(made.client, ConfluentClient)
+    assert made.problems == (f"{module.SLOWER}: rd_kafka_new is not to be found behind cimpl.so",)
+
+
 def test_without_a_file_all_is_ours() -> None:
     made = make_producer(KafkaSettings(servers="127.0.0.1:1", keys="k_"), CALLBACKS)
-    assert (made.problems, made.logs_statistics) == ((), False)
+    assert (bad(made), made.logs_statistics) == ([], False)
 
 
 def test_what_the_library_does_not_take_is_left_out_and_told_with_its_line(tmp_path: Path) -> None:
     text = "global, linger.ms, 50\nglobal, lingr.ms, 50\ntopic, request.required.acks, 1\nglobal, log_level, loud\n"
     made = make_producer(settings(tmp_path, text), CALLBACKS)
     where = f"k_config_file: {tmp_path}/librdkafka.conf"
-    assert [problem[: len(where) + 4] for problem in made.problems] == [f"{where}:2: ", f"{where}:4: "]
-    assert made.problems[0].endswith("did you mean linger.ms?: left out")
+    assert [problem[: len(where) + 4] for problem in bad(made)] == [f"{where}:2: ", f"{where}:4: "]
+    assert bad(made)[0].endswith("did you mean linger.ms?: left out")
 
 
 def test_what_excludes_the_idempotent_producer_takes_its_place(tmp_path: Path) -> None:
     for line in ("topic, request.required.acks, 1", "global, enable.idempotence, false", "global, retries, 3"):
-        assert make_producer(settings(tmp_path, line), CALLBACKS).problems == ()
+        assert bad(make_producer(settings(tmp_path, line), CALLBACKS)) == []
 
 
 def test_properties_that_are_good_each_alone_and_not_together_are_an_error(tmp_path: Path) -> None:
@@ -67,7 +82,7 @@ def test_tokens_are_the_business_of_confluent_kafka(tmp_path: Path, name: str) -
 
 def test_dumps_wait_longer_for_others_but_for_routes_with_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(module, "make_client", lambda properties, _: asked.append(properties["linger.ms"]))
+    monkeypatch.setattr(module, "make_client", lambda properties, *_: asked.append(properties["linger.ms"]))
     for in_bulk, route_key in ((False, False), (True, False), (True, True)):
         keys = KafkaSettings(servers="127.0.0.1:1", keys="k_", in_bulk=in_bulk, route_key=route_key)
         make_producer(keys, CALLBACKS)
