@@ -6,8 +6,9 @@ from ipaddress import IPv6Address
 from itertools import islice
 from typing import Final
 
+from flowcorr.collect.exporter import Exporter
 from flowcorr.collect.intake import Intake
-from routed.plumbing.metrics import Kind, Metric, Reading, Registry, labels_of
+from routed.plumbing.metrics import Kind, Labels, Metric, Reading, Registry, labels_of
 
 #: Name, kind, meaning, and what of an intake it is.
 _NUMBERS: Final[tuple[tuple[str, Kind, str, Callable[[Intake], float]], ...]] = (
@@ -58,8 +59,9 @@ def register(registry: Registry, intake: Intake, dropped: Callable[[], int]) -> 
         "datagrams, sets, records and samples that were refused, by reason",
         lambda: (Reading(labels_of({"reason": why}), count) for why, count in intake.refused.items()),
     )
+    labels = _Labels()
     for name, meaning, counter in _OF_EXPORTERS:
-        _measure(registry, name, Kind.COUNTER, meaning, partial(_by_exporter, intake, counter))
+        _measure(registry, name, Kind.COUNTER, meaning, partial(_by_exporter, intake, labels, counter))
 
 
 def status_lines(intake: Intake, collector: str, now: float) -> Iterator[str]:
@@ -88,14 +90,32 @@ def _one(read: Callable[[], float]) -> Iterator[Reading]:
     yield Reading((), read())
 
 
-def _by_exporter(intake: Intake, counter: str) -> Iterator[Reading]:
+class _Labels:
+    """Labels of exporters, made once: many metrics have them, each time somebody asks."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Exporter, Labels]] = {}  # by slot, which another exporter may have later
+
+    def of(self, exporter: Exporter) -> Labels:
+        known = self._known.get(exporter.slot)
+        if known is None or known[0] is not exporter:
+            known = self._known[exporter.slot] = (exporter, _labels_of(exporter))
+        return known[1]
+
+
+def _labels_of(exporter: Exporter) -> Labels:
+    version = exporter.version
+    labels = {
+        "exporter": _text(exporter.address),
+        "protocol": f"sflow{version - _SFLOW}" if version > _SFLOW else f"v{version}",
+        "domain": str(exporter.domain),
+    }
+    return labels_of(labels)
+
+
+def _by_exporter(intake: Intake, labels: _Labels, counter: str) -> Iterator[Reading]:
     for slot, exporter in list(intake.exporters.items()):
-        labels = {
-            "exporter": _text(exporter.address),
-            "protocol": f"sflow{exporter.version - _SFLOW}" if exporter.version > _SFLOW else f"v{exporter.version}",
-            "domain": str(exporter.domain),
-        }
-        yield Reading(labels_of(labels), intake.statistics(slot)[counter])
+        yield Reading(labels.of(exporter), intake.statistics(slot)[counter])
 
 
 def _text(address: bytes) -> str:
