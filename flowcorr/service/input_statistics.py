@@ -8,7 +8,7 @@ from typing import Final
 
 from flowcorr.collect.exporter import Exporter
 from flowcorr.collect.intake import Intake
-from routed.plumbing.metrics import Kind, Labels, Metric, Reading, Registry, labels_of
+from routed.plumbing.metrics import MAX_READINGS, Kind, Labels, Metric, Reading, Registry, labels_of
 
 #: Name, kind, meaning, and what of an intake it is.
 _NUMBERS: Final[tuple[tuple[str, Kind, str, Callable[[Intake], float]], ...]] = (
@@ -114,7 +114,7 @@ def _labels_of(exporter: Exporter) -> Labels:
 
 
 def _by_exporter(intake: Intake, labels: _Labels, counter: str) -> Iterator[Reading]:
-    for slot, exporter in list(intake.exporters.items()):
+    for slot, exporter in islice(intake.exporters.items(), MAX_READINGS + 1):  # one more says that there are more
         yield Reading(labels.of(exporter), intake.statistics(slot)[counter])
 
 
