@@ -8,7 +8,7 @@ system issue another (clause 7.3.16.2), because its database has to be that of i
 Time is `now`, in monotonic seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -74,6 +74,7 @@ class Lsdb:
         self.contents = 0  # neighbours and prefixes of all LSPs
         self._held: dict[bytes, Held] = {}
         self._next_age: float | None = None
+        self._names: tuple[int, Mapping[bytes, str]] = (0, {})  # of a version
 
     def __len__(self) -> int:
         return len(self._held)
@@ -90,12 +91,15 @@ class Lsdb:
         """Return the LSPs whose time is not over, for a calculation that may take place in another thread."""
         return tuple(held.lsp for held in self._held.values() if held.gone_at is None)
 
-    def hostnames(self) -> dict[bytes, str]:
+    def hostnames(self) -> Mapping[bytes, str]:
         """Return the names of systems (RFC 5301), by system id; the lowest fragment that has one says it."""
-        named = sorted(
-            (lsp.lsp_id, lsp.hostname) for lsp in self.live() if lsp.hostname and not lsp.lsp_id[SYSTEM_ID_OCTETS]
-        )
-        return {lsp_id[:SYSTEM_ID_OCTETS]: name for lsp_id, name in reversed(named)}
+        if self._names[0] != self.version:
+            named = sorted(
+                (lsp.lsp_id, lsp.hostname) for lsp in self.live() if lsp.hostname and not lsp.lsp_id[SYSTEM_ID_OCTETS]
+            )
+            names = {lsp_id[:SYSTEM_ID_OCTETS]: name for lsp_id, name in reversed(named)}
+            self._names = self.version, names
+        return self._names[1]
 
     def entries(self, now: float, first: bytes, last: bytes) -> list[LspEntry]:
         """Return what a CSNP says of the LSPs from one id to another, in their order."""

@@ -4,13 +4,18 @@ from array import array
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from routed.rib import igp as module
 from routed.rib._resolve import Resolver, Step, View
 from routed.rib.api import Igp, Lookups, Routes
 from routed.rib.families import FAMILIES
-from routed.rib.igp import PORTION, IgpRoute, calculate
+from routed.rib.igp import IgpRoute, calculate
 from routed.wire.family import Family
 from routed.wire.isis.lsp import Lsp
+from routed.wire.isis.reachability import Reachability
+from routed.wire.prefix import cut_prefix
 from tests.routed.rib.test_spf import A, B, has, node, prefix, says
 
 IPV4, IPV6 = FAMILIES[0], Family(2, 1)
@@ -95,13 +100,14 @@ def test_a_system_without_an_address_of_the_family(addresses: tuple[bytes, ...],
     assert len(igp.table) == 3
 
 
-def test_many_routes_come_in_portions() -> None:
-    count = 3 * PORTION // 4
+def test_many_routes_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PORTION", 1_024)
+    count = 1_500
     many = has(*((f"10.{number >> 8}.{number & 255}.0/24", 1) for number in range(count)))
     lsps = [says(1, (B, 1)), says(2, (A, 1), **many)]
     calculated = calculate(lsps, [A], {})
-    assert len(calculated.portions) > 2
-    assert all(len(portion) < PORTION + 4096 for portion in calculated.portions)
+    assert len(calculated.portions) == 2
+    assert all(len(portion) < 1_024 + 4_096 for portion in calculated.portions)
     igp = Igp(1)
     assert update(igp, lsps) == count
     assert len(igp.table) == count
@@ -123,3 +129,38 @@ def test_a_metric_beyond_32_bits_is_cut() -> None:
     update(igp, lsps)
     assert found(igp, "192.0.2.1") == ("192.0.2.0/24", "0.0.0.0", 0xFFFFFFFF)
     assert igp.routes[prefix("192.0.2.0/24")].metric == 598 * big + 1
+
+
+@st.composite
+def stated(draw: st.DrawFn) -> Reachability:
+    """Draw a prefix that somebody states, as it comes off the wire."""
+    octets = draw(st.sampled_from((4, 16)))
+    leading = draw(st.binary(min_size=octets, max_size=octets))
+    where = cut_prefix(leading, draw(st.integers(0, 8 * octets)), octets)
+    return Reachability(
+        0, where, draw(st.integers(0, 0xFFFFFFFF)), down=draw(st.booleans()), external_metric=draw(st.booleans())
+    )
+
+
+@settings(max_examples=40)
+@given(
+    rounds=st.lists(
+        st.tuples(
+            st.lists(stated(), max_size=8),
+            st.lists(st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16), max_size=2),
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_somebody_states_the_table_has_the_routes(
+    rounds: list[tuple[list[Reachability], list[bytes]]],
+) -> None:
+    igp = Igp(1)
+    for prefixes, addresses in [*rounds, ([], [])]:
+        update(igp, network(prefixes=tuple(prefixes), addresses=tuple(addresses)))
+        assert len(igp.table) == len(igp.routes)
+        for where, route in igp.routes.items():
+            family = IPV4 if len(where.address) == 4 else IPV6
+            (one,) = Routes(igp.rib).lookup(igp.table, family, where)
+            assert one.next_hop == route.next_hop
+    assert len(igp.rib.paths) == 0
