@@ -81,7 +81,9 @@ class FlowPart(Part):
         complaint = await super().stop()
         if self._begun:
             self.show_totals()
-            self._screen.line(f"{self.crew.flows:,} flows exported, {self._totals.flows:,} flows counted")
+            lost = self._totals.flows < self.crew.flows
+            why = " (this machine is too busy to fetch all datagrams in time: nfacctd_pipe_size)" if lost else ""
+            self._screen.line(f"{self.crew.flows:,} flows exported, {self._totals.flows:,} flows counted{why}")
         return complaint
 
 
