@@ -41,7 +41,7 @@ POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 SMALL_JAVA: Final = ("-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 CLUSTER: Final = "MkU3OEVBNTcwNTJENDM2Qk"
 #: Seconds that a broker may take to start, or records to arrive, on a machine that has much else to do.
-PATIENCE: Final = 90.0
+PATIENCE: Final = 180.0
 
 
 def jars() -> Path:
