@@ -101,21 +101,24 @@ def calculate(lsps: Iterable[Lsp], roots: Collection[bytes], before: Mapping[Pre
         before: the routes of the table.
     """
     paths = shortest_paths(lsps, roots)
-    routes = routes_of(paths)
+    routes = routes_of(paths, before)
     changes = tuple(_changes(before, routes))
     return Calculated(paths, routes, changes, tuple(_portions(changes)))
 
 
-def routes_of(paths: Paths) -> dict[Prefix, IgpRoute]:
-    """Return the routes of a table."""
-    addresses: dict[tuple[bytes, int], bytes] = {}
+def routes_of(paths: Paths, before: Mapping[Prefix, IgpRoute]) -> dict[Prefix, IgpRoute]:
+    """Return the routes of a table; one that is as it was before is the same object."""
+    addresses: dict[int, dict[bytes, bytes]] = {_IPV4_OCTETS: {}, _IPV6_OCTETS: {}}
     routes = {}
     for prefix, route in paths.routes.items():
-        key = route.originators[0], len(prefix.address)
-        next_hop = addresses.get(key)
+        octets, node, metric = len(prefix[0]), route[1][0], route[0]
+        known = addresses[octets]
+        next_hop = known.get(node)
         if next_hop is None:
-            next_hop = addresses[key] = _next_hop(paths, *key)
-        routes[prefix] = IgpRoute(next_hop, route.metric)
+            next_hop = known[node] = _next_hop(paths, node, octets)
+        old = before.get(prefix)
+        is_same = old is not None and old[1] == metric and old[0] == next_hop
+        routes[prefix] = old if is_same and old is not None else IgpRoute(next_hop, metric)
     return routes
 
 
@@ -134,7 +137,7 @@ def _changes(before: Mapping[Prefix, IgpRoute], after: Mapping[Prefix, IgpRoute]
             yield Change(prefix, old, None)
     for prefix, new in after.items():
         known = before.get(prefix)
-        if known != new:
+        if known is not new:
             yield Change(prefix, known, new)
 
 

@@ -115,7 +115,7 @@ class IsisAnswers:
             if root not in paths.nodes:
                 raise QueryError(f"root: the database has no LSP of {question.root}")
             of_root = paths
-            routes = await self._in_thread(lambda: routes_of(of_root))
+            routes = await self._in_thread(lambda: routes_of(of_root, {}))
         if paths is None:
             return tuple
         known = paths.routes
