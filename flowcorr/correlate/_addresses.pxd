@@ -29,7 +29,8 @@ cdef inline bint is_ipv4(const uint8_t *address) noexcept nogil:
 cdef inline void put_net(uint8_t *to, const uint8_t *address, unsigned int length) noexcept nogil:
     """The network of an address, of as many bits as its family has: its first bits."""
     cdef unsigned int at, bits = length
-    memcpy(to, address, ADDRESS)
+    if to != address:
+        memcpy(to, address, ADDRESS)
     if is_none(address):
         return
     if is_ipv4(address):

@@ -337,10 +337,14 @@ cdef class NetworksStage:
             memcpy(row + at, &number, 4)
 
     cdef void leave_out(self, uint8_t *row, const side *s) noexcept nogil:
-        """Forget an end that the file does not cover."""
+        """Make 0.0.0.0, or ::, of an end that the file does not cover."""
         if s.net >= 0:
             put_net(row + s.net, row + s.host, 0)
-        memset(row + s.host, 0xFF, ADDRESS)
+        put_net(row + s.host, row + s.host, 0)
+        if self.as_from and s.origin_as >= 0:
+            memset(row + s.origin_as, 0, 4)
+        if self.as_from and s.neighbour_as >= 0:
+            memset(row + s.neighbour_as, 0, 4)
         if s.mask >= 0:
             row[s.mask] = 0
 

@@ -85,7 +85,8 @@ class Changes:
         of = self.settings[name]
         found: list[Any] = []
         if of.use.filters and of.networks is not None:
-            found.append(NetworksUse(filters=True, own=of.use.own).stage(layout, self.networks[of.networks]))
+            use = replace(of.use, net_source=(), mask=None)  # AS numbers once more: those of ends that are left out go
+            found.append(use.stage(layout, self.networks[of.networks]))
         found += [
             ValueStage(KINDS[key], self.lists[key, path].values, layout, dscp=of.dscp) for key, path in of.lists.items()
         ]

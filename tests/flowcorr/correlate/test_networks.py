@@ -232,8 +232,11 @@ def test_a_fixed_mask() -> None:
 def test_what_the_file_does_not_cover_is_left_out() -> None:
     use = NetworksUse(filters=True)
     seen = flow(use, src_host="198.51.100.1", src_mask=24, src_net="198.51.100.0", dst_host="192.0.2.9", dst_mask=8)
-    assert (seen["src_host"], seen["src_net"], seen["src_mask"]) == ("", "0.0.0.0", 0)
+    assert (seen["src_host"], seen["src_net"], seen["src_mask"]) == ("0.0.0.0", "0.0.0.0", 0)
     assert (seen["dst_host"], seen["dst_mask"]) == ("192.0.2.9", 8)
+    for words, expected in ((("longest",), 0), (("netflow",), 7)):
+        seen = flow(NetworksUse(filters=True, as_source=words), src_host="198.51.100.1", src_as=7, peer_src_as=7)
+        assert (seen["src_as"], seen["peer_src_as"]) == (expected, expected)
 
 
 def test_without_a_mask_the_network_may_be_the_host() -> None:
