@@ -11,6 +11,7 @@ from demo_part import LOOK_EVERY, DemoError, Part
 from demo_totals import Totals, sample_flows
 
 BIN_SECONDS = 10  # of the totals in the configuration
+LARGEST = "bytes,10"  # rows of the table that are shown at the end
 MEMBERS_SHOWN = ("peer_ip_src", "ip_src", "ip_dst", "as_src", "as_dst", "as_path", "net_dst", "mask_dst", "bytes")
 
 
@@ -60,24 +61,34 @@ class FlowPart(Part):
 
     async def _ask_about(self, row: dict[str, str]) -> None:
         """Ask the looking glass for the route of a flow."""
-        words = ["-a", row["ip_dst"], "-r", row["peer_ip_src"], "--table"]
         self._screen.title("Looking glass: where does that first flow go?")
-        self._screen.line(f"pmbgp {shlex.join(words)}")
+        await self._run("pmbgp", "lg.cli", "-a", row["ip_dst"], "-r", row["peer_ip_src"], "--table")
+        self._screen.line(f"its row says as_path {row['as_path']}, net_dst {row['net_dst']}/{row['mask_dst']}")
+
+    async def _ask_table(self) -> None:
+        """Ask the memory plugin for the largest destinations."""
+        self._screen.title("The memory plugin: where has most of it gone since the start?")
+        table = str(self.plan.output / f"{self.plan.file_prefix}table.pipe")
+        await self._run("pmacct", "flowcorr.client.cli", "-p", table, "-s", "-T", LARGEST)
+
+    async def _run(self, command: str, module: str, *words: str) -> None:
+        """Run a command of ours, and show what it says."""
+        self._screen.line(f"{command} {shlex.join(words)}")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lg.cli", *words), env=self.environment(), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+            *(sys.executable, "-m", module, *words), env=self.environment(), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
         )
         answer, complaint = await process.communicate()
         if process.returncode:
-            raise DemoError(f"the looking glass did not answer: {complaint.decode().strip()}")
+            raise DemoError(f"{command} has no answer: {complaint.decode().strip()}")
         for line in answer.decode().splitlines():
             if line.strip():
                 self._screen.row(line)
-        self._screen.line(f"its row says as_path {row['as_path']}, net_dst {row['net_dst']}/{row['mask_dst']}")
 
     async def stop(self) -> str | None:
         """End the exports first, so that everything exported is in the totals, then the daemon and its routers."""
         if self._begun:
             await self.end_exports()
+            await self._ask_table()
         complaint = await super().stop()
         if self._begun:
             self.show_totals()
