@@ -27,6 +27,7 @@ from routed.plumbing.statements import parse_statements
 from tests.flowcorr.exports import NOW, v5, v5_record
 from tests.flowcorr.service.test_replay_input import udp
 from tests.peers.install import require
+from tests.peers.waiting import eventually
 from tests.routed.plumbing.captures import ethernet, ipv4, pcap
 
 T = TypeVar("T")
@@ -39,7 +40,9 @@ AGGREGATE = """
 """
 OUTPUTS = ("csv", "formatted", "event_csv", "json")
 #: Seconds that nfacctd has for the capture.
-PATIENCE = 60
+PATIENCE = 120
+#: Looks at files in which they must not have grown.
+LOOKS = 10
 
 
 def at_once(work: Callable[[], T]) -> Deferred[T]:
@@ -77,7 +80,20 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "nfacctd.conf").write_text(text)
     command = ["/usr/sbin/nfacctd", "-f", str(folder / "nfacctd.conf")]
     subprocess.run(command, check=False, timeout=PATIENCE, capture_output=True)
+    eventually(still_files(folder), PATIENCE, "its plugins, which may end after it, to write")
     return folder
+
+
+def still_files(folder: Path) -> Callable[[], bool]:
+    """Tell when all files are there and have not grown for some looks."""
+    seen: list[list[int]] = []
+
+    def still() -> bool:
+        files = [folder / name for name in OUTPUTS]
+        seen.append([path.stat().st_size if path.exists() else 0 for path in files])
+        return len(seen) >= LOOKS and all(seen[-1]) and seen[-LOOKS:] == [seen[-1]] * LOOKS
+
+    return still
 
 
 def print_ours(folder: Path, output: str, capture_file: Path) -> list[str]:
