@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from routed.rib._monitoring import MonitoredRib
 from tests.fuzz.mutate import mutate
 from tests.oracles.attributes import Context
 from tests.oracles.bmp_build import ROUTE_MONITORING, A, F, L, O, frame, peer, tlv
@@ -98,13 +99,19 @@ def damaged_messages(draw: DrawFn) -> bytes:
     return frame(ROUTE_MONITORING, body, octets[0])
 
 
+def counts_of(rib: MonitoredRib) -> list[int]:
+    """Return what became of the routes of all families."""
+    of_families = [rib.counts(family) for family in rib.counted()]
+    return [sum(of) for of in zip(NONE, *of_families, strict=True)]
+
+
 def check(router: CompiledRouter, expected: ExpectedRouter, taken: Taken) -> None:
     found = (taken.end_of_ribs, taken.orphans, taken.malformed)
     assert found == (expected.end_of_ribs, expected.orphans, expected.malformed)
     assert router.ribs.keys() == expected.ribs.keys()
-    counts = [router.ribs[key].counts for key in expected.ribs]
+    counts = [counts_of(router.ribs[key]) for key in expected.ribs]
     for key, rib in expected.ribs.items():
-        announced, unchanged, withdrawn, unknown, dropped = router.ribs[key].counts
+        announced, unchanged, withdrawn, unknown, dropped = counts_of(router.ribs[key])
         assert len(router.ribs[key]) == len(rib.routes)
         assert (announced + unchanged, withdrawn, unknown) == (rib.announced, rib.withdrawn, rib.unknown)
         assert unchanged <= rib.unchanged  # what is the same on the wire is the same
