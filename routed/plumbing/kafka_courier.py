@@ -8,6 +8,10 @@ same is told apart:
   away, and all that is not confirmed is produced anew, in order, by the next one: at once after the first such failure,
   then every `retry` seconds. Nothing is lost; some may arrive twice.
 
+A partition that has taken nothing of this producer yet gets one parcel, and no other until that is confirmed: a broker
+that is about to lead a new partition may refuse a first request and take the one behind it, and then it never takes the
+first (KAFKA-15591).
+
 Records of one source stay in one partition: that of `kafka_partition`, or that of the record key, or without a key the
 one that a hash of the source selects.
 """
@@ -94,6 +98,8 @@ class Courier:
         self._rest: deque[_Part] = deque()  # of these, what it had no room for yet
         self._queue: deque[Parcel] = deque()  # that it has not
         self._partitions: dict[str, int] = {}  # how many a topic has
+        self._places: dict[int, set[tuple[str, int]]] = {}  # topics and partitions that a parcel in the library goes to
+        self._proven: set[tuple[str, int]] = set()  # those that have taken something of this producer
         self._missed: dict[str, float] = {}  # since when a topic has been asked for in vain
         self._turns: dict[str, Iterator[str]] = {}  # whose turn it is among the topics of a name
         self._is_up: bool | None = None
@@ -183,6 +189,8 @@ class Courier:
             self._make_at = max(time.monotonic(), self._made_at + self._settings.retry)
         undelivered = list(self._loads.values())
         self._loads.clear()
+        self._places.clear()
+        self._proven.clear()
         self._rest.clear()
         self._ahead = 0
         self._queue.extendleft(reversed(undelivered))
@@ -206,8 +214,11 @@ class Courier:
         partitions = {topic: self._partition(client, topic, parcel) for topic, _ in batches}
         if None in partitions.values():
             return False
+        places = {(topic, partition or 0) for topic, partition in partitions.items()}
+        if self._loads and not places <= self._proven:
+            return False
         self._queue.popleft()
-        self._loads[parcel.number] = parcel
+        self._loads[parcel.number], self._places[parcel.number] = parcel, places
         self._ahead += parcel.weight
         if not messages:
             self._finish(parcel.number)
@@ -303,6 +314,7 @@ class Courier:
         done, self.done = self.done, []
         for number in done:
             parcel = self._loads.pop(number, None)
+            self._proven |= self._places.pop(number, set())
             self._ahead -= 0 if parcel is None else parcel.weight
         self._post(self._reports.delivered, done)
         self._go_up()

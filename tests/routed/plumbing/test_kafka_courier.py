@@ -133,6 +133,14 @@ class Rig:
     def library(self) -> Library:
         return self.made[-1]
 
+    def prove(self, *rows: bytes) -> None:
+        """Let partitions take something, so that they get more than one parcel."""
+        self.put(*rows or (b"x\n",), number=0)
+        self.turn()
+        self.library.answer()
+        self.turn(2)
+        self.told.clear()
+
     def put(self, *rows: bytes, number: int = 1, key: bytes = b"") -> None:
         address = Address("topic", key, b"192.0.2.1 179")
         self.courier.put([Parcel(number, address, b"".join(rows), len(rows))])
@@ -163,7 +171,7 @@ def test_a_parcel_is_delivered_when_its_last_row_is(rig: Rig) -> None:
 
 
 def test_a_full_queue_of_the_library_is_waited_for(rig: Rig) -> None:
-    rig.turn()
+    rig.prove()
     rig.library.room = 2
     rig.put(b"a\n", b"b\n", b"c\n")
     rig.put(b"d\n", number=2)
@@ -195,7 +203,7 @@ def test_a_new_producer_is_made_when_a_full_queue_has_taken_the_rest(rig: Rig) -
 
 @pytest.mark.parametrize(("size", "taken"), [(module.AHEAD - OVERHEAD, [1]), (module.AHEAD - OVERHEAD - 1, [1, 2])])
 def test_the_library_is_given_little_ahead_of_its_reports(rig: Rig, size: int, taken: list[int]) -> None:
-    rig.turn()
+    rig.prove()
     for number in (1, 2, 3):
         rig.put(bytes(size), number=number)
     rig.turn(2)
@@ -246,6 +254,7 @@ def test_a_topic_that_is_being_made_is_asked_for_again_before_anybody_hears(monk
 
 def test_topics_take_turns_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_", partition=0, topics=2))
+    rig.prove(b"x\n", b"y\n")
     rig.put(b"a\n", b"b\n", b"c\n")
     rig.put(b"d\n", number=2)
     rig.turn()
@@ -282,12 +291,28 @@ def test_a_failure_for_good_makes_a_new_producer_that_begins_where_the_last_one_
     rig.now += SETTINGS.retry  # not sooner than that after the first was made
     rig.turn(2)
     assert len(rig.made) == 2
-    assert rig.library.values == [b"b", b"c"]
+    assert rig.library.values == [b"b"]
     rig.turn(2)
     assert rig.delivered() == [1]
     rig.library.answer()
+    rig.turn(3)
+    assert rig.library.values == [b"c"]
+    rig.library.answer()
     rig.turn(2)
     assert rig.delivered() == [1, 2, 3]
+
+
+def test_a_partition_that_has_taken_nothing_gets_one_parcel(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, KafkaSettings(servers="h:1", keys="k_"))
+    rig.turn()
+    rig.library.count = 1
+    for number in (1, 2, 3):
+        rig.put(b"%d\n" % number, number=number)
+    rig.turn(5)
+    assert rig.library.values == [b"1"]
+    rig.library.answer()
+    rig.turn(3)
+    assert rig.library.values == [b"2", b"3"]
 
 
 def test_a_message_that_is_given_up_is_produced_again(rig: Rig) -> None:
