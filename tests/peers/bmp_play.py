@@ -66,6 +66,10 @@ FLAGS: Final[Mapping[str, Row]] = {
 MARK: Final = "65000:333"
 
 
+#: Looks at a log in which it must not have grown.
+STILL: Final = 15
+
+
 class Router(Protocol):
     """A router under test."""
 
@@ -124,9 +128,8 @@ def play(
         wait_for(daemon, INTERNAL.local, [FLEETING], views, log_type="withdraw")
         take_down(router, bird)
         daemon.wait_for(COLLECTOR, peer_ip=INTERNAL.local, bmp_msg_type="peer_down")
-        before = len(daemon.rows(COLLECTOR, log_type="update"))
         bring_up(router, bird)
-        daemon.wait_for(COLLECTOR, count=before + views * len(STAYING), log_type="update")
+        wait_until_back(daemon, views)
         dump = daemon.dumps(COLLECTOR)[COLLECTOR]
         router.kill()
         daemon.wait_for(COLLECTOR, event_type="log_close")
@@ -144,6 +147,31 @@ def wait_for(daemon: Station, neighbor: str, routes: Iterable[Route], views: int
         return all(sum(prefix == one for one, _ in seen) >= views for prefix in wanted)
 
     eventually(have, 2 * PATIENCE, f"{log_type} of {sorted(wanted)} of {neighbor} in {views} views")
+
+
+def present(rows: Iterable[Row]) -> set[tuple[str, str]]:
+    """Return what rows of a log leave in tables: RIBs and prefixes. What is withdrawn or deleted must be there."""
+    found: set[tuple[str, str]] = set()
+    for row in rows:
+        route = (row.get("bmp_rib_type", ""), row.get("ip_prefix", ""))
+        if row.get("log_type") == "update":
+            found.add(route)
+        elif row.get("log_type") in {"withdraw", "delete"}:
+            found.remove(route)
+    return found
+
+
+def wait_until_back(daemon: Station, views: int) -> None:
+    """Wait until the routes that stay are there again, and nothing has come for a while: routers clear tables late."""
+    looks: list[int] = []
+
+    def is_still() -> bool:
+        rows = daemon.rows(COLLECTOR, peer_ip=INTERNAL.local)
+        looks.append(len([row for row in rows if "log_type" in row]))
+        is_back = len(present(rows)) == views * len(STAYING)
+        return is_back and looks[-STILL:] == [looks[-1]] * STILL
+
+    eventually(is_still, 2 * PATIENCE, f"the routes of {INTERNAL.local} to be back in {views} views")
 
 
 def routes_in(rows: Iterable[Row], neighbor: str, rib: str) -> list[Row]:
