@@ -77,7 +77,8 @@ cdef class LiveGroupBy(GroupBy):
                 made.forget()
                 raise MemoryError
             self.shared = wider
-        memset(self.shared, 1, t.page_count)
+        if t.page_count:
+            memset(self.shared, 1, t.page_count)
         self.shared_pages = t.page_count
         self.snapshots.append(made)
         return made
@@ -243,7 +244,8 @@ cdef class Snapshot(Bin):
         mine.pages = <uint8_t **>malloc(max(1, t.page_count) * sizeof(uint8_t *))
         if mine.pages == NULL:
             raise MemoryError
-        memcpy(mine.pages, t.pages, t.page_count * sizeof(uint8_t *))
+        if t.page_count:
+            memcpy(mine.pages, t.pages, t.page_count * sizeof(uint8_t *))
         mine.page_count = mine.page_room = t.page_count
         mine.count = t.count
         self.origin, self.has_cleared = origin, has_cleared
