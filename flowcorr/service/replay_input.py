@@ -5,7 +5,8 @@ carry the time of the replay as their arrival; bins of sFlow, which has no time 
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import monotonic, time
 from typing import Final
@@ -16,9 +17,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from flowcorr.collect._datagrams import Datagrams
 from flowcorr.columns.column import IPV4_MAPPED
 from flowcorr.service.flow_input import FlowInput
+from routed.plumbing.capture import Capture, PacketCounters
 from routed.plumbing.ip_packet import Skipped
-from routed.plumbing.packet_filter import PacketFilter
-from routed.plumbing.pcap import CaptureError, Packet, read_packets
+from routed.plumbing.pcap import CaptureError, Packet
 from routed.plumbing.udp_datagram import UdpDatagram, read_datagram
 
 #: How long one turn may take. Units: seconds.
@@ -27,14 +28,10 @@ _AT_ONCE: Final = 64
 
 
 @dataclass(slots=True)
-class ReplayCounters:
-    """What was read, over all repetitions."""
+class ReplayCounters(PacketCounters):
+    """What was read and fed, over all repetitions."""
 
-    packets: int = 0
     datagrams: int = 0
-    packets_filtered: int = 0
-    packets_skipped: dict[Skipped, int] = field(default_factory=lambda: dict.fromkeys(Skipped, 0))
-    repetitions: int = 0
 
 
 class ReplayInput(Service):
@@ -59,24 +56,14 @@ class ReplayInput(Service):
     ) -> None:
         """Read the first packet and compile the filter; CaptureError when that is not possible."""
         self._reactor = reactor
-        self._path, self._flows = path, flows
+        self.counters = ReplayCounters()
+        self._capture = Capture(path, filter, self.counters)
+        self._flows = flows
         self._delay, self._times, self._on_end = delay, times, on_end
         self._now, self._seconds = now, seconds
-        self._filter = PacketFilter(filter) if filter else None
         self._datagrams = Datagrams(_AT_ONCE)
-        self._packets: Generator[Packet, None, None] | None = None
+        self._packets: Generator[Packet | None, None, None] | None = None
         self._turn: IDelayedCall | None = None
-        self.counters = ReplayCounters()
-        self._check()
-
-    def _check(self) -> None:
-        packets = read_packets(self._path)
-        try:
-            first = next(packets, None)
-        finally:
-            packets.close()
-        if first is not None and self._filter is not None:
-            self._filter.compile(first.link_type)
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Begin to play, after the delay."""
@@ -90,7 +77,7 @@ class ReplayInput(Service):
 
     def _repeat(self) -> None:
         self.counters.repetitions += 1
-        self._packets = read_packets(self._path)
+        self._packets = self._capture.read()
         self._turn = self._reactor.callLater(self._delay, self._play)
 
     def _rest(self) -> None:
@@ -125,22 +112,20 @@ class ReplayInput(Service):
             self._repeat()
 
     def _fill(self) -> bool:
-        """Read packets while there is room for their datagrams; whether the capture is at its end."""
+        """Read as many packets as there is room for their datagrams; whether the capture is at its end."""
         assert self._packets is not None, "a replay that plays has a capture"
         arrival = int(self._now() * 1_000_000)
-        for packet in self._packets:
-            self.counters.packets += 1
-            if self._filter is not None and not self._filter.passes(packet):
-                self.counters.packets_filtered += 1
+        read = 0
+        for packet in islice(self._packets, _AT_ONCE):
+            read += 1
+            if packet is None:
                 continue
             datagram = read_datagram(packet)
             if isinstance(datagram, Skipped):
                 self.counters.packets_skipped[datagram] += 1
-                continue
-            self._append(datagram, arrival)
-            if self._datagrams.is_full:
-                return False
-        return True
+            else:
+                self._append(datagram, arrival)
+        return read < _AT_ONCE
 
     def _append(self, datagram: UdpDatagram, arrival: int) -> None:
         self.counters.datagrams += 1

@@ -7,9 +7,10 @@ import os
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from routed.daemon.ending import FAILED, OK, USAGE, Ending
+from routed.daemon.life import Telling
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
 from routed.plumbing.build import build
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
@@ -24,49 +25,18 @@ from routed.plumbing.unraisable import log_unraisable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from routed.daemon.life import Plane
     from routed.daemon.reload import Reload
     from routed.daemon.settings import Check, DaemonSettings
     from routed.plumbing.config import Configuration, Daemons
     from routed.plumbing.process import Detached, ProcessSettings
     from routed.service.clock import DaemonReactor
-    from routed.service.commands import Reload as AskReload
 
 #: Descriptors besides those of peers: files, the listener, the reactor's own.
 SPARE_DESCRIPTORS: Final = 512
 
 
 S = TypeVar("S", bound="DaemonSettings")
-S_contra = TypeVar("S_contra", bound="DaemonSettings", contravariant=True)
-
-
-class Plane(Protocol[S_contra]):
-    """What a daemon does from its start to its stop."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    async def stop(self) -> None:
-        """End all sessions and write what is still to be written."""
-
-    def reopen(self) -> None:
-        """Go on in new files of the same names."""
-
-    def prepare(self, settings: S_contra, /) -> Callable[[], None]:
-        """Read again what belongs to the settings, in any thread; return what takes both over, in the reactor's.
-
-        Raises: StartError when something cannot be had, and nothing has changed.
-        """
-
-    def serve_reload(self, reload: AskReload, /) -> None:
-        """Let others than signals ask for a reload."""
-
-
-@runtime_checkable
-class Telling(Protocol):
-    """A plane that has something to say when it is asked how things are."""
-
-    def tell_statistics(self) -> None:
-        """Say in the log how things are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from routed.daemon.command import Plane
+    from routed.daemon.life import Plane
     from routed.plumbing.log import Log
     from routed.plumbing.process import PidFile
     from routed.plumbing.service_manager import ServiceManager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from routed.daemon.command import Command, Plane
+from routed.daemon.command import Command
 from routed.daemon.settings import BgpSettings, pmbgpd_settings
 from routed.daemon.switches import PMBGPD
 from routed.plumbing.config import Daemons
@@ -13,6 +13,7 @@ from routed.plumbing.config import Daemons
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from routed.daemon.life import Plane
     from routed.plumbing.log import Log
     from routed.service.clock import DaemonReactor
 
@@ -22,10 +23,10 @@ def make_plane(
 ) -> Plane[BgpSettings]:
     """Make the plane that collects sessions or passes them on; neither has an end of its own."""
     if settings.maps.xconnect_map is not None:
-        from routed.daemon.xconnect_plane import XconnectPlane  # noqa: PLC0415 (the same)
+        from routed.daemon.xconnect_plane import XconnectPlane  # noqa: PLC0415 (imports the reactor)
 
         return XconnectPlane(reactor, settings, log)
-    from routed.daemon.bgp_plane import BgpPlane  # noqa: PLC0415 (imports the reactor)
+    from routed.daemon.bgp_plane import BgpPlane  # noqa: PLC0415 (the same)
 
     return BgpPlane(reactor, settings, log, seed=seed)
 

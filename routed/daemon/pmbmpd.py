@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from routed.daemon.command import Command, Plane
+from routed.daemon.command import Command
 from routed.daemon.settings import BmpSettings, pmbmpd_settings
 from routed.daemon.switches import PMBMPD
 from routed.plumbing.config import Daemons
@@ -13,6 +13,7 @@ from routed.plumbing.config import Daemons
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from routed.daemon.life import Plane
     from routed.plumbing.log import Log
     from routed.service.clock import DaemonReactor
 

@@ -23,9 +23,9 @@ from twisted.application.service import Service
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from routed.plumbing.capture import Capture, PacketCounters
 from routed.plumbing.ip_packet import Skipped
-from routed.plumbing.packet_filter import PacketFilter
-from routed.plumbing.pcap import CaptureError, Packet, read_packets
+from routed.plumbing.pcap import CaptureError, Packet
 from routed.plumbing.tcp_segment import Flow, read_segment
 from routed.plumbing.tcp_streams import Closed, End, Octets, Opened, StreamCounters, StreamEvent, TcpStreams
 from routed.service.captured_transport import CapturedTransport
@@ -40,14 +40,10 @@ class StreamLost(ConnectionLost):
 
 
 @dataclass(slots=True)
-class ReplayCounters:
+class ReplayCounters(PacketCounters):
     """What was read and fed, over all repetitions."""
 
-    streams: StreamCounters
-    packets: int = 0
-    packets_filtered: int = 0
-    packets_skipped: dict[Skipped, int] = field(default_factory=lambda: dict.fromkeys(Skipped, 0))
-    repetitions: int = 0
+    streams: StreamCounters = field(default_factory=StreamCounters)
     sessions: int = 0
     sessions_refused: int = 0
 
@@ -75,30 +71,17 @@ class Replay(Service):
         """Read the first packet and compile the filter; CaptureError when that is not possible."""
         self.reactor = reactor
         self._streams = TcpStreams()
-        self.counters = ReplayCounters(self._streams.counters)
-        self._path, self._accept, self._delay, self._times = path, accept, delay, times
+        self.counters = ReplayCounters(streams=self._streams.counters)
+        self._capture = Capture(path, filter, self.counters)
+        self._accept, self._delay, self._times = accept, delay, times
         self._on_end, self._seconds = on_end, seconds
-        self._filter = PacketFilter(filter) if filter else None
-        self._now = self._check()
+        self._now = self._capture.began
         self._sessions: dict[Flow, CapturedTransport] = {}
         self._events = self._read()
         self._next: StreamEvent | None = None  # what a paused session keeps back
         self._turn: IDelayedCall | None = None
         self._is_playing = False
         self._error: CaptureError | None = None
-
-    def _check(self) -> float:
-        """Return the time of the first packet."""
-        packets = read_packets(self._path)
-        try:
-            first = next(packets, None)
-        finally:
-            packets.close()
-        if first is None:
-            return 0.0
-        if self._filter is not None:
-            self._filter.compile(first.link_type)
-        return first.time
 
     def now(self) -> float:
         """Return when the packet that is being fed was captured, in seconds since the epoch."""
@@ -147,19 +130,16 @@ class Replay(Service):
         """Yield what the streams of the capture do; None stands for a packet that was read."""
         last = self._now
         try:
-            for packet in read_packets(self._path):
-                last = packet.time
-                yield from self._read_packet(packet)
+            for packet in self._capture.read():
+                if packet is not None:
+                    last = packet.time
+                    yield from self._read_packet(packet)
                 yield None
         except CaptureError as error:
             self._error = error
         yield from self._streams.end(last)
 
     def _read_packet(self, packet: Packet) -> Iterator[StreamEvent]:
-        self.counters.packets += 1
-        if self._filter is not None and not self._filter.passes(packet):
-            self.counters.packets_filtered += 1
-            return
         segment = read_segment(packet)
         if isinstance(segment, Skipped):
             self.counters.packets_skipped[segment] += 1
