@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from routed.daemon.keys_sinks import DUMP_PREFIXES, LOG_PREFIXES, SINKS
+from routed.daemon.values import MAX_CIRCUITS
 from routed.plumbing.names import NameTemplate
 from routed.plumbing.statements import Kind, Problem
 from routed.service.settings import DumpFormat
@@ -158,14 +159,29 @@ def cache_keys_go_together(configuration: Configuration) -> Iterator[Problem]:
 
 
 def isis_is_whole(configuration: Configuration) -> Iterator[Problem]:
-    """Refuse IS-IS without what it cannot be without, and tell about dumps that never come."""
-    if configuration.of("isis_daemon", bool):
-        for key in ("isis_daemon_ip", "isis_daemon_net"):
-            if not configuration.is_set(key):
-                yield _conflict(configuration, "isis_daemon", f"{key} is missing")
-        if not any(map(configuration.is_set, ("isis_daemon_iface", "isis_daemon_gre"))):
-            why = "igp_daemon_map is not built, and " if configuration.is_set("igp_daemon_map") else ""
-            yield _conflict(configuration, "isis_daemon", f"{why}isis_daemon_iface or isis_daemon_gre is missing")
+    """Refuse IS-IS without what it cannot be without."""
+    if not configuration.of("isis_daemon", bool):
+        return
+    for key in ("isis_daemon_ip", "isis_daemon_net"):
+        if not configuration.is_set(key):
+            yield _conflict(configuration, "isis_daemon", f"{key} is missing")
+    circuits = [key for key in ("isis_daemon_iface", "isis_daemon_gre") if configuration.is_set(key)]
+    if configuration.is_set("igp_daemon_map"):
+        for key in circuits:
+            yield _conflict(configuration, "igp_daemon_map", f"igp_daemon_map and {key} exclude each other")
+    elif not circuits:
+        text = "isis_daemon_iface, isis_daemon_gre or igp_daemon_map is missing"
+        yield _conflict(configuration, "isis_daemon", text)
+    if sum(len(configuration.of(key, tuple)) for key in circuits) > MAX_CIRCUITS:
+        yield _conflict(configuration, circuits[-1], f"{' and '.join(circuits)} are more than {MAX_CIRCUITS}")
+
+
+def isis_keys_have_effect(configuration: Configuration) -> Iterator[Problem]:
+    """Tell about keys of IS-IS that do nothing."""
+    if configuration.is_set("igp_daemon_map") and not configuration.of("isis_daemon", bool):
+        yield _advice(configuration, "igp_daemon_map", "isis_daemon is not true. No effect.")
+    if configuration.is_set("igp_daemon_map_msglog") and not configuration.is_set("igp_daemon_map"):
+        yield _advice(configuration, "igp_daemon_map_msglog", "igp_daemon_map is not set. No effect.")
     if configuration.is_set("isis_dump_file") and not configuration.of("isis_dump_refresh_time", int):
         yield _advice(configuration, "isis_dump_file", "isis_dump_refresh_time is not set. The dump is disabled.")
 
@@ -216,6 +232,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     one_source_of_origins,
     cache_keys_go_together,
     isis_is_whole,
+    isis_keys_have_effect,
     clusters_have_names,
     tls_is_whole,
     looking_glass_is_whole,

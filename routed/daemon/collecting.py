@@ -171,7 +171,7 @@ class CollectingPlane(Generic[S]):
         Raises: StartError when something cannot be had, and nothing has changed.
         """
         maps = Maps(settings.listener, settings.maps, strict=True)
-        own = () if self._own is None else (self._own.prepare(),)
+        own = () if self._own is None else (self._own.prepare(settings.isis),)
         return in_order(*own, partial(self._take_over, settings, maps))
 
     def policy(self, settings: S) -> Policy:

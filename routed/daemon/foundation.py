@@ -100,9 +100,15 @@ class Foundation:
         """Let a looking glass ask for a reload."""
         self._glass.serve_reload(reload)
 
-    def prepare(self) -> Callable[[], None]:
-        """Read tokens and payloads again, in any thread; return what takes them over, in the reactor's.
+    def prepare(self, isis: IsisPlaneSettings | None) -> Callable[[], None]:
+        """Read tokens, payloads and the map of the IGP again, in any thread; return what takes all over.
 
+        That is for the reactor's thread.
         Raises: StartError when something cannot be had, and nothing has changed.
         """
-        return in_order(self._glass.prepare(), *(() if self.rpki is None else (self.rpki.prepare(),)))
+        steps = [self._glass.prepare()]
+        if self.rpki is not None:
+            steps.append(self.rpki.prepare())
+        if self.isis is not None and isis is not None:
+            steps.append(self.isis.prepare(isis))
+        return in_order(*steps)

@@ -6,15 +6,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from routed.plumbing.dump_file import DumpFile
+from routed.plumbing.lifecycle import in_order
 from routed.plumbing.sink import FileOptions, PoolThreads, Watch, report_sink
 from routed.plumbing.sink_file import FileSink
 from routed.service.isis import Isis
 from routed.service.isis_dump import IsisDumper
 from routed.service.isis_log import LogFollower, MessageFollower
+from routed.service.isis_map import IgpMap
 from routed.service.isis_measures import measure_isis
 from routed.service.records import TimeFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from routed.daemon.settings_isis import IsisPlaneSettings
     from routed.plumbing.log import Log
     from routed.plumbing.metrics import Registry
@@ -26,7 +30,7 @@ class IsisPlane:
 
     Args:
         seed: of the hashes of the stores.
-    Raises: StartError when a socket cannot be had.
+    Raises: StartError when a socket cannot be had, or a map not be read.
     """
 
     def __init__(self, reactor: DaemonReactor, settings: IsisPlaneSettings, log: Log, *, seed: int) -> None:
@@ -34,7 +38,11 @@ class IsisPlane:
         times = TimeFormat(settings.timestamps)
         self._reactor, self._log = reactor, log
         self.isis = Isis(reactor, settings.isis, threads, seed=seed)
-        self.isis.followers.append(LogFollower(self.isis, log, tells_all=settings.tells_all))
+        self._lines = LogFollower(self.isis, log, tells_all=settings.tells_all)
+        self.isis.followers.append(self._lines)
+        self._map: IgpMap | None = None
+        if settings.map is not None:
+            self._map = IgpMap(reactor, settings.map, self.isis, settings.isis.addresses[0], log)
         self._sink: FileSink | None = None
         if settings.message_log is not None:
             watch = Watch(on_state=partial(report_sink, log))
@@ -68,12 +76,29 @@ class IsisPlane:
         self.isis.start()
         if self._dumper is not None:
             self._dumper.start()
-        circuits = ", ".join(str(link) for link in self.isis.circuits)
-        self._log.info(f"IS-IS level 2 on {circuits}")
+        if self._map is not None:
+            self._map.start()
+        else:
+            circuits = ", ".join(str(link) for link in self.isis.circuits)
+            self._log.info(f"IS-IS level 2 on {circuits}")
 
     def stop(self) -> None:
         """Take leave of them."""
+        if self._map is not None:
+            self._map.stop()
         self.isis.stop()
+
+    def prepare(self, settings: IsisPlaneSettings) -> Callable[[], None]:
+        """Read the map again if there is one, in any thread; return what takes over all that may change.
+
+        Raises: MapError when it cannot be used, and nothing has changed.
+        """
+        with_map = () if self._map is None or settings.map is None else (self._map.prepare(settings.map),)
+        return in_order(*with_map, partial(self._settle, settings))
+
+    def _settle(self, settings: IsisPlaneSettings) -> None:
+        self._lines.tells_all = settings.tells_all
+        self.isis.settle(settings.isis)
 
     async def finish(self) -> None:
         """Write what is still to be written."""

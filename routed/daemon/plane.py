@@ -168,7 +168,7 @@ class RoutingPlanes:
 
         Raises: StartError when something cannot be had, and nothing has changed.
         """
-        steps = [self._foundation.prepare()]
+        steps = [self._foundation.prepare(settings.isis)]
         if self._bgp is not None and settings.bgp is not None:
             steps.append(self._bgp.prepare(settings.bgp))
         if self._bmp is not None and settings.bmp is not None:

@@ -14,11 +14,11 @@ from routed.daemon.keys import KEYS
 from routed.daemon.settings_brokers import broker_settings
 from routed.daemon.settings_glass import GlassSettings, http_settings, looking_glass_settings
 from routed.daemon.settings_isis import isis_settings
+from routed.daemon.settings_maps import map_limits, map_settings
 from routed.daemon.settings_rpki import rpki_settings
 from routed.daemon.written import written_folders
 from routed.plumbing.config import Configuration, configure
 from routed.plumbing.log import Level, LogLine, LogSettings
-from routed.plumbing.maps import Limits
 from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
 from routed.plumbing.process import ProcessSettings
 from routed.service.settings import (
@@ -191,7 +191,12 @@ def _common(configuration: Configuration, command: str, protocol: str) -> dict[s
         "looking_glass": looking_glass_settings(configuration, protocol),
         "http": http_settings(configuration, protocol),
         "rpki": rpki_settings(configuration),
-        "isis": isis_settings(configuration, render_settings(configuration), process_settings(configuration).owner),
+        "isis": isis_settings(
+            configuration,
+            render_settings(configuration),
+            process_settings(configuration).owner,
+            map_limits(configuration),
+        ),
         "folds_next_hops": keeps_tables(configuration, protocol),
         "dry_run": configuration.maybe("dry_run", str),
     }
@@ -327,17 +332,6 @@ def render_settings(c: Configuration) -> RenderSettings:
         timestamps=_timestamps(c),
         utc=c.of("timestamps_utc", bool),
         validates_origins=rpki_settings(c) is not None,
-    )
-
-
-def map_settings(c: Configuration, protocol: str) -> MapSettings:
-    """Tell which map tags peers, which sessions are passed on, and how maps are read."""
-    return MapSettings(
-        tag_map=_path(c, f"{protocol}_daemon_tag_map"),
-        refresh=c.of("maps_refresh", bool),
-        limits=Limits(c.of("maps_entries", int), c.of("maps_row_len", int)),
-        recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
-        xconnect_map=_path(c, "bgp_daemon_xconnect_map") if protocol == "bgp" else None,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routed.plumbing.names import NameTemplate
+from routed.service.isis_map import IgpMapSettings
 from routed.service.isis_settings import IsisSettings
 from routed.wire.isis.authentication import Key
 from routed.wire.isis.codepoints import AuthenticationType
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from routed.plumbing.config import Configuration
+    from routed.plumbing.maps import Limits
     from routed.plumbing.output_file import Owner
     from routed.service.settings import RenderSettings
 
@@ -26,6 +28,7 @@ class IsisPlaneSettings:
     """What IS-IS is told, and where it tells what. Units: seconds."""
 
     isis: IsisSettings
+    map: IgpMapSettings | None
     tells_all: bool  # in the log
     message_log: Path | None
     dump_file: NameTemplate | None
@@ -34,7 +37,7 @@ class IsisPlaneSettings:
     owner: Owner  # of files
 
 
-def isis_settings(c: Configuration, render: RenderSettings, owner: Owner) -> IsisPlaneSettings | None:
+def isis_settings(c: Configuration, render: RenderSettings, owner: Owner, limits: Limits) -> IsisPlaneSettings | None:
     """Tell what IS-IS is told, if it is switched on."""
     if not c.of("isis_daemon", bool):
         return None
@@ -56,6 +59,7 @@ def isis_settings(c: Configuration, render: RenderSettings, owner: Owner) -> Isi
             hello_keys=tuple(_keys(c, "isis_daemon_hello_password")),
             domain_keys=tuple(_keys(c, "isis_daemon_domain_password")),
         ),
+        map=_map_settings(c, owner, limits),
         tells_all=c.of("isis_daemon_msglog", bool),
         message_log=None if message_log is None else Path(message_log),
         dump_file=c.maybe("isis_dump_file", NameTemplate),
@@ -63,6 +67,13 @@ def isis_settings(c: Configuration, render: RenderSettings, owner: Owner) -> Isi
         timestamps=render,
         owner=owner,
     )
+
+
+def _map_settings(c: Configuration, owner: Owner, limits: Limits) -> IgpMapSettings | None:
+    path, record = c.maybe("igp_daemon_map", str), c.maybe("igp_daemon_map_msglog", str)
+    if path is None:
+        return None
+    return IgpMapSettings(Path(path), limits, None if record is None else Path(record), owner)
 
 
 def _keys(c: Configuration, password: str) -> Iterator[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final, TypeAlias
+from typing import Final
 
 from routed.plumbing.amqp_settings import parse_hosts
 from routed.plumbing.kafka_settings import parse_servers
@@ -19,16 +19,17 @@ from routed.plumbing.names import (
 )
 from routed.plumbing.schema_registry import parse_urls
 from routed.plumbing.values import ENDPOINT, PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
+from routed.service.isis_settings import Tunnel
 from routed.service.settings import DumpFormat, SpoolPolicy
 from routed.session.negotiation import MAX_HOST_NAME
 from routed.wire.bgp.codepoints import Role
 from routed.wire.isis.authentication import MAX_SECRET
 from routed.wire.isis.names import parse_entity_title
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 #: Adjacencies of one daemon: each neighbour shows the same network.
 MAX_CIRCUITS: Final = 16
+#: A key of GRE has 32 bits (RFC 2890 section 2.1).
+MAX_GRE_KEY: Final = 2**32 - 1
 #: What Linux lets an interface be called (dev_valid_name: 15 octets without slash, colon and blanks).
 _INTERFACE: Final = re.compile(r"[^/:\s]{1,15}")
 _COMMUNITY: Final = re.compile(r"[0-9]+:[0-9]+")
@@ -92,17 +93,22 @@ def _parse_shared_secret(text: str) -> str:
     return text
 
 
-def _parse_tunnels(text: str) -> tuple[tuple[Address, Address], ...]:
-    tunnels = []
-    for pair in text.split(";"):
-        local, comma, remote = pair.partition(",")
-        ends = ipaddress.ip_address(local.strip()), ipaddress.ip_address(remote.strip())
-        if not comma or ends[0].version != ends[1].version or ends[0] == ends[1]:
-            raise ValueError(f"{pair.strip()} is not two addresses of one family")
-        tunnels.append(ends)
+def _parse_tunnels(text: str) -> tuple[Tunnel, ...]:
+    tunnels = tuple(_parse_tunnel(each.strip()) for each in text.split(";"))
     if len(tunnels) > MAX_CIRCUITS or len(set(tunnels)) < len(tunnels):
         raise ValueError(f"more than {MAX_CIRCUITS} tunnels, or one of them twice")
-    return tuple(tunnels)
+    return tunnels
+
+
+def _parse_tunnel(text: str) -> Tunnel:
+    addresses, key = text.split(",")[:2], text.split(",")[2:]
+    ends = [ipaddress.ip_address(address.strip()) for address in addresses]
+    if len(ends) < 2 or ends[0].version != ends[1].version or ends[0] == ends[1]:
+        raise ValueError(f"{text} is not two addresses of one family")
+    numbers = [between(0, MAX_GRE_KEY).parse(number.strip()) for number in key]
+    if len(numbers) > 1:
+        raise ValueError(f"{text} has more than one key")
+    return Tunnel(ends[0], ends[1], *numbers)
 
 
 def _parse_interfaces(text: str) -> tuple[str, ...]:
@@ -183,8 +189,10 @@ AS_NUMBER: Final = between(0, 2**32 - 1)
 #: RFC 6286 section 2.1: a BGP identifier is any non-zero unsigned 32-bit integer.
 ROUTER_ID: Final[Parser[ipaddress.IPv4Address]] = Parser("an IPv4 address other than 0.0.0.0", _parse_router_id)
 ISO_NET: Final[Parser[str]] = Parser("an ISO network entity title such as 49.0001.0100.0000.1001.00", _parse_iso_net)
-TUNNELS: Final[Parser[tuple[tuple[Address, Address], ...]]] = Parser(
-    "local and remote address, such as 192.0.2.1,192.0.2.2, with semicolons between several", _parse_tunnels
+TUNNELS: Final[Parser[tuple[Tunnel, ...]]] = Parser(
+    "local and remote address and, if there is one, the key, such as 192.0.2.1,192.0.2.2 or 192.0.2.1,192.0.2.2,7, "
+    "with semicolons between several",
+    _parse_tunnels,
 )
 INTERFACES: Final[Parser[tuple[str, ...]]] = Parser("a comma-separated list of interfaces", _parse_interfaces)
 #: What fits into one TLV of authentication behind its type (ISO/IEC 10589 section 9.7, RFC 5304 section 2).

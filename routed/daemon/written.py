@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from routed.plumbing.config import Configuration
 
 #: How the names of keys end whose values are files that are written, and folders that are written into.
-FILES: Final = ("logfile", "pidfile", "bgp_neighbors_file", "msglog_file", "dump_file", "dump_latest_file")
+FILES: Final = (
+    "logfile",
+    "pidfile",
+    "bgp_neighbors_file",
+    "msglog_file",
+    "map_msglog",
+    "dump_file",
+    "dump_latest_file",
+)
 FOLDERS: Final = ("spool_directory",)
 
 

@@ -3,7 +3,9 @@
 An LSP is replaced by a newer one of the same id, ages, and when its time is over, or its system says so, its header
 alone stays for a while, so that no old copy of it comes back (ISO/IEC 10589 section 7.3.16). A listener believes what
 it hears: of two LSPs with the same number and different contents it keeps the later one, where a router would have the
-system issue another (clause 7.3.16.2), because its database has to be that of its neighbour.
+system issue another (clause 7.3.16.2), because its database has to be that of its neighbour. For the same reason what
+is held may be doubted, when there was nobody to hear changes from: of a doubted LSP the next copy counts whatever its
+number, as when the systems of a small network have all begun anew.
 
 Time is `now`, in monotonic seconds.
 """
@@ -73,6 +75,7 @@ class Lsdb:
         self.version = 0
         self.contents = 0  # neighbours and prefixes of all LSPs
         self._held: dict[bytes, Held] = {}
+        self._doubted: set[bytes] = set()
         self._next_age: float | None = None
         self._names: tuple[int, Mapping[bytes, str]] = (0, {})  # of a version
 
@@ -101,10 +104,6 @@ class Lsdb:
             self._names = self.version, names
         return self._names[1]
 
-    def entries(self, now: float, first: bytes, last: bytes) -> list[LspEntry]:
-        """Return what a CSNP says of the LSPs from one id to another, in their order."""
-        return [self.entry(held, now) for id_, held in sorted(self._held.items()) if first <= id_ <= last]
-
     def entry(self, held: Held, now: float) -> LspEntry:
         """Return what a CSNP or PSNP says of an LSP."""
         return LspEntry(held.lifetime(now), held.lsp.lsp_id, held.lsp.sequence, held.lsp.checksum)
@@ -114,14 +113,15 @@ class Lsdb:
         held = self._held.get(entry.lsp_id)
         if held is None:
             return Age.NEWER
-        return _compare(held, entry.sequence, entry.lifetime, entry.checksum)
+        return self._compare(held, entry.sequence, entry.lifetime, entry.checksum)
 
     def take(self, lsp: Lsp, now: float) -> Taken:
         """Take an LSP in whose checksum is right, or whose time is over."""
         held = self._held.get(lsp.lsp_id)
         if held is None:
             return self._add(lsp, now) if lsp.lifetime else Taken.UNKNOWN
-        age = _compare(held, lsp.sequence, lsp.lifetime, lsp.checksum)
+        age = self._compare(held, lsp.sequence, lsp.lifetime, lsp.checksum)
+        self._doubted.discard(lsp.lsp_id)
         if age is not Age.NEWER:
             return Taken.SAME if age is Age.SAME else Taken.OLDER
         if not lsp.lifetime:
@@ -135,6 +135,14 @@ class Lsdb:
         held = self._held.get(lsp_id)
         if held is not None and held.gone_at is None:
             self._end(held, held.lsp, now)
+
+    def doubt(self) -> None:
+        """Doubt what is held."""
+        self._doubted = set(self._held)
+
+    def counted(self, lsp_id: bytes) -> Held | None:
+        """Return what is held of an LSP and not doubted."""
+        return None if lsp_id in self._doubted else self._held.get(lsp_id)
 
     def deadline(self) -> float | None:
         """Return when `age` wants to be called, None for never; it may come earlier than something is due."""
@@ -151,10 +159,15 @@ class Lsdb:
                 self._end(held, held.lsp, now)
             elif held.gone_at is not None and held.gone_at <= now:
                 del self._held[lsp_id]
+                self._doubted.discard(lsp_id)
         self._next_age = min(
             (held.expires_at if held.gone_at is None else held.gone_at for held in self._held.values()), default=None
         )
         return ended
+
+    def _compare(self, held: Held, sequence: int, lifetime: int, checksum: int) -> Age:
+        age = _compare(held, sequence, lifetime, checksum)
+        return Age.NEWER if age is Age.OLDER and held.lsp.lsp_id in self._doubted else age
 
     def _add(self, lsp: Lsp, now: float) -> Taken:
         if len(self._held) >= MAX_LSPS or self.contents + _contents(lsp) > MAX_CONTENTS:

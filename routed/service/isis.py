@@ -43,9 +43,10 @@ if TYPE_CHECKING:
     from routed.service.clock import DaemonReactor
     from routed.service.isis_carrier import Carrier
     from routed.service.isis_settings import IsisSettings, Place
-    from routed.wire.isis.authentication import Key
     from routed.wire.isis.lsp import Lsp
 
+#: What we say that we speak.
+PROTOCOLS: Final = (int(Nlpid.IPV4), int(Nlpid.IPV6))
 #: From a change to the calculation: others of the same event come meanwhile (RFC 8405 begins with as much). Seconds.
 FIRST_DELAY: Final = 0.05
 #: From the end of a calculation to the next one at least, and in parts of what it took. Units: seconds.
@@ -135,10 +136,7 @@ class Isis:
         self.followers: list[Follower] = []
         self.seconds = 0.0  # that the last calculation took, with its wait for a thread
         self._reactor, self._settings, self._in_thread = reactor, settings, in_thread
-        key = settings.domain_keys[0] if settings.domain_keys else None
-        protocols = int(Nlpid.IPV4), int(Nlpid.IPV6)
-        template = own_template(settings.system_id, (settings.area,), settings.addresses, protocols, settings.hostname)
-        self.own = OwnLsp(template, key)
+        self.own = OwnLsp(self._template(), settings.domain_key)
         self.circuits: dict[IsisLink, Circuit] = {}
         self._sweeper = Sweeper(reactor)
         self._tidier = Tidier(reactor, self.igp.rib, self._sweeper)
@@ -146,17 +144,33 @@ class Isis:
         self._soon: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
         self._is_calculating = self._is_stopped = False
-        self._seen: tuple[int, frozenset[bytes]] = (self.lsdb.version, frozenset())
+        self._view: tuple[bytes, ...] = ()  # of a network that is written down
+        self._seen: tuple[int, tuple[bytes, ...]] = (self.lsdb.version, ())
         for number, place in enumerate(settings.circuits, 1):
-            self._add(number, make_carrier(place), protocols, key)
+            self._add(number, make_carrier(place))
 
-    def _add(self, number: int, carrier: Carrier, protocols: tuple[int, ...], key: Key | None) -> None:
+    def _add(self, number: int, carrier: Carrier) -> None:
+        try:
+            carrier.open()
+        except OSError as error:
+            raise StartError(f"IS-IS on {carrier}: {error.strerror}") from error
+        flooding = Flooding(self.lsdb, self.own, number, self._settings.domain_key)
+        settings = self._circuit_settings(number)
+        link = IsisLink(self._reactor, settings, carrier, flooding=flooding, own=self.own, owner=self, jitter=random)
+        self.circuits[link] = Circuit(link)
+
+    def _template(self) -> Lsp:
+        """Return what our LSP says whatever happens."""
         mine = self._settings
-        circuit = CircuitSettings(
+        return own_template(mine.system_id, (mine.area,), mine.addresses, PROTOCOLS, mine.hostname)
+
+    def _circuit_settings(self, number: int) -> CircuitSettings:
+        mine = self._settings
+        return CircuitSettings(
             system_id=mine.system_id,
             areas=(mine.area,),
             addresses=mine.addresses,
-            protocols=protocols,
+            protocols=PROTOCOLS,
             mtu=mine.mtu,
             is_padded=mine.is_padded,
             hello_interval=mine.hello_interval,
@@ -165,13 +179,6 @@ class Isis:
             hello_keys=mine.hello_keys,
             domain_keys=mine.domain_keys,
         )
-        try:
-            carrier.open()
-        except OSError as error:
-            raise StartError(f"IS-IS on {carrier}: {error.strerror}") from error
-        flooding = Flooding(self.lsdb, self.own, number, key)
-        link = IsisLink(self._reactor, circuit, carrier, flooding=flooding, own=self.own, owner=self, jitter=random)
-        self.circuits[link] = Circuit(link)
 
     def start(self) -> None:
         """Look for neighbours."""
@@ -179,6 +186,18 @@ class Isis:
             link.start()
         self._tidier.start()
         self._age()
+
+    def settle(self, settings: IsisSettings) -> None:
+        """Go on with other keys, other hellos and another name: neighbours hear of it at once.
+
+        Who we are and where neighbours are stays as it is.
+        """
+        self._settings = settings
+        now = self._reactor.seconds()
+        self.own.settle(self._template(), settings.domain_key, now)
+        for link in self.circuits:
+            link.settle(self._circuit_settings(link.circuit_id), now)
+        self._turn_soon()
 
     def stop(self) -> None:
         """Take leave of them."""
@@ -193,7 +212,7 @@ class Isis:
     @property
     def roots(self) -> tuple[bytes, ...]:
         """Return the nodes that the view is from."""
-        return tuple(sorted(system_id + b"\0" for system_id in self.own.neighbors))
+        return self._view or tuple(sorted(system_id + b"\0" for system_id in self.own.neighbors))
 
     # -- what links tell -------------------------------------------------------------------------------------------
 
@@ -226,8 +245,24 @@ class Isis:
                 follower.circuit_changed(circuit, event)
             self._turn_soon()  # the link tells us before it tells our own LSP
 
+    def hold(self, lsps: Sequence[Lsp], view: bytes) -> None:
+        """Hold a network that is written down, and nothing else; `view` is the node that it is seen from."""
+        now, there = self._reactor.seconds(), {lsp.lsp_id for lsp in lsps}
+        for held in self.lsdb:
+            if held.lsp.lsp_id not in there and held.gone_at is None:
+                self.lsdb.purge(held.lsp.lsp_id, now)
+                self._note(held.lsp, Taken.PURGED)
+        for lsp in lsps:
+            self._note(lsp, self.lsdb.take(lsp, now))
+        self._view = (view,) if view else ()
+        self._look()
+
     def taken(self, link: IsisLink, lsp: Lsp, taken: Taken | None) -> None:  # noqa: ARG002 (which link does not matter)
         """Take note of what became of an LSP."""
+        self._note(lsp, taken)
+        self._look()
+
+    def _note(self, lsp: Lsp, taken: Taken | None) -> None:
         if taken not in WORTH_TELLING:
             return
         self.counters.lsps_changed += taken in {Taken.NEW, Taken.CHANGED}
@@ -235,7 +270,6 @@ class Isis:
         self.counters.lsps_refused += taken is Taken.REFUSED
         for follower in self.followers:
             follower.lsp_taken(lsp, WORTH_TELLING[taken])
-        self._look()
 
     def originated(self, lsp: Lsp) -> None:
         """Hold our own LSP, and have all links send it."""
@@ -274,7 +308,7 @@ class Isis:
         """Calculate soon if something has changed since."""
         if self._is_stopped or self._is_calculating or self._next is not None:
             return
-        if (self.lsdb.version, self.own.neighbors) != self._seen:
+        if (self.lsdb.version, self.roots) != self._seen:
             self._next = self._reactor.callLater(FIRST_DELAY, self._begin)
 
     def _begin(self) -> None:
@@ -284,7 +318,7 @@ class Isis:
 
     async def _calculate(self) -> None:
         begin = self._reactor.seconds()
-        self._seen = self.lsdb.version, self.own.neighbors
+        self._seen = self.lsdb.version, self.roots
         calculated = await self._in_thread(partial(calculate, self.lsdb.live(), self.roots, self.igp.routes))
         self.seconds = self._reactor.seconds() - begin
         await self._sweeper.walk(self._portions(calculated))

@@ -6,6 +6,7 @@ Ethernet, keepalives and other protocols in a tunnel.
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
@@ -20,7 +21,7 @@ ALL_LEVEL_1: Final = bytes.fromhex("0180c2000014")
 ALL_LEVEL_2: Final = bytes.fromhex("0180c2000015")
 ALL_SYSTEMS: Final = bytes.fromhex("09002b000005")
 _LLC_OCTETS: Final = 3
-_GRE_OCTETS: Final = 4
+_GRE_OCTETS: Final = 8
 #: What one IP packet can carry besides its own header and that of GRE: fragments take care of the path's MTU.
 _MOST_IN_GRE: Final = 65_535 - 60 - _GRE_OCTETS
 _GRE: Final = 47
@@ -95,16 +96,19 @@ class OnInterface:
 
 
 class InGre:
-    """GRE packets to and from another host (RFC 2784), without a tunnel device."""
+    """GRE packets to and from another host (RFC 2784, RFC 2890), without a tunnel device."""
 
-    def __init__(self, local: IPv4Address | IPv6Address, remote: IPv4Address | IPv6Address) -> None:
+    def __init__(
+        self, local: IPv4Address | IPv6Address, remote: IPv4Address | IPv6Address, key: int | None = None
+    ) -> None:
         self.foreign = 0
+        self._key = key
         self._packets = RawIp(local, remote, _GRE)
         self.open, self.attach, self.close = self._packets.open, self._packets.attach, self._packets.close
         self.fileno = self._packets.fileno
 
     def __str__(self) -> str:
-        return str(self._packets)
+        return str(self._packets) if self._key is None else f"{self._packets},{self._key}"
 
     @property
     def largest_pdu(self) -> int:
@@ -114,14 +118,14 @@ class InGre:
     def receive(self) -> bytes | None:
         """Return a PDU, None when there is none now."""
         while (packet := self._packets.receive()) is not None:
-            if (pdu := _pdu_of(packet, decode_gre)) is not None:
+            if (pdu := _pdu_of(packet, partial(decode_gre, key=self._key))) is not None:
                 return pdu
             self.foreign += 1
         return None
 
     def send(self, pdu: bytes) -> None:
         """Send a PDU."""
-        self._packets.send(encode_gre(pdu))
+        self._packets.send(encode_gre(pdu, self._key))
 
     def is_lost(self, error: OSError) -> bool:  # noqa: ARG002 (other carriers look at it)
         """Bear with everything: ways to other hosts come and go, and the hold time ends the adjacency."""

@@ -87,6 +87,7 @@ class IsisLink:
         self.carrier, self.flooding = carrier, flooding
         self.adjacency = IsisAdjacency(settings, jitter)
         self.is_attached = False
+        self._mtu = settings.mtu
         self._reactor, self._settings, self._own, self._owner = reactor, settings, own, owner
         self._jitter = jitter
         self._loss: str | None = None  # why the interface is not to be had, learned in the middle of a step
@@ -122,6 +123,12 @@ class IsisLink:
             with self._contained():
                 self._take(self.adjacency.timeout)
 
+    def settle(self, settings: CircuitSettings, now: float) -> None:
+        """Go on with other keys and hellos; how long a PDU may be stays as it is while the interface is there."""
+        self._settings = settings
+        self.adjacency.settle(replace(settings, mtu=self._mtu), now)
+        self.flooding.settle(settings.domain_keys[0] if settings.domain_keys else None)
+
     # -- the interface ----------------------------------------------------------------------------------------------
 
     def _attach(self) -> None:
@@ -132,10 +139,10 @@ class IsisLink:
             self._owner.detached(self, error.strerror or str(error))
             self._retry = self._reactor.callLater(RETRY, self._attach)
             return
-        mtu = min(self._settings.mtu, self.carrier.largest_pdu)
-        self.adjacency = IsisAdjacency(replace(self._settings, mtu=mtu), self._jitter)
+        self._mtu = min(self._settings.mtu, self.carrier.largest_pdu)
+        self.adjacency = IsisAdjacency(replace(self._settings, mtu=self._mtu), self._jitter)
         self.is_attached = True
-        self._owner.attached(self, mtu)
+        self._owner.attached(self, self._mtu)
         self._reactor.addReader(self)  # type: ignore[no-untyped-call]  # Twisted leaves it bare
         with self._contained():
             self._take(self.adjacency.start)
@@ -239,7 +246,7 @@ class IsisLink:
         match event:
             case AdjacencyUp(system_id=system_id):
                 self._own.up(self.circuit_id, system_id, now)
-                self._send(self.flooding.up(now))
+                self._send(self.flooding.up(system_id, self._mtu))
             case AdjacencyDown():
                 self.flooding.down()
                 self._own.down(self.circuit_id, now)

@@ -38,7 +38,8 @@ class LogFollower:
     """Writes lines of the log: adjacencies always, LSPs and routes where `isis_daemon_msglog` wants them."""
 
     def __init__(self, isis: Isis, log: Log, *, tells_all: bool) -> None:
-        self._isis, self._log, self._tells_all = isis, log, tells_all
+        self.tells_all = tells_all
+        self._isis, self._log = isis, log
 
     def circuit_changed(self, circuit: Circuit, event: AdjacencyUp | AdjacencyDown) -> None:
         """Say that an adjacency is up or down."""
@@ -62,12 +63,12 @@ class LogFollower:
         if what == "refused":
             line = f"no room for LSP {format_lsp_id(lsp.lsp_id)}: the IS-IS database is full"
             self._log.write_limited("isis database full", AT_MOST, Level.WARN, line)
-        elif self._tells_all:
+        elif self.tells_all:
             self._log.info(f"IS-IS LSP {format_lsp_id(lsp.lsp_id)} {what}: sequence number {lsp.sequence:#010x}")
 
     def routes_changed(self, changes: Sequence[Change]) -> None:
         """Say how many routes changed."""
-        if self._tells_all:
+        if self.tells_all:
             for change in changes:
                 self._log.info(f"IS-IS route {change.prefix} {kind_of(change)}, metric {change.route.metric}")
 

@@ -1,14 +1,22 @@
 """Who we are in a network of IS-IS, and where its neighbours are."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from routed.plumbing.values import Address
 from routed.wire.isis.authentication import Key
 
-Address: TypeAlias = IPv4Address | IPv6Address
-#: The name of an interface, or local and remote address of a GRE tunnel.
-Place: TypeAlias = str | tuple[Address, Address]
+
+class Tunnel(NamedTuple):
+    """A GRE tunnel: the addresses of its ends, and its key if it has one (RFC 2890)."""
+
+    local: Address
+    remote: Address
+    key: int | None = None
+
+
+#: The name of an interface, or a tunnel.
+Place: TypeAlias = str | Tunnel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +37,8 @@ class IsisSettings:
     hello_multiplier: int
     hello_keys: tuple[Key, ...] = ()
     domain_keys: tuple[Key, ...] = ()
+
+    @property
+    def domain_key(self) -> Key | None:
+        """Return what signs LSPs and sequence numbers PDUs, None for nothing."""
+        return self.domain_keys[0] if self.domain_keys else None

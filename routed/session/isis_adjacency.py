@@ -176,6 +176,11 @@ class IsisAdjacency:
         self._outbox.clear()
         return events
 
+    def settle(self, settings: CircuitSettings, now: float) -> None:
+        """Go on with other keys and intervals; the neighbour hears of them soon."""
+        self._settings = settings
+        self._hurry(now)
+
     def deadline(self) -> float | None:
         """Return when `timeout` wants to be called, None for never."""
         return min((due for due in (self._hello_due, self._hold_ends) if due is not None), default=None)

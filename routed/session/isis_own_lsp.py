@@ -52,8 +52,7 @@ class OwnLsp:
     def __init__(self, template: Lsp, key: Key | None = None) -> None:
         self.lsp: Lsp | None = None
         self.superseded = 0
-        self._template = replace(template, flags=replace(template.flags, overload=True), lifetime=MAX_AGE)
-        self._key = key
+        self._template, self._key = _overloaded(template), key
         self._sequence = 0
         self._circuits: dict[Hashable, _Circuit] = {}
         self._issued_at = float("-inf")
@@ -64,10 +63,22 @@ class OwnLsp:
         """Which LSP it is."""
         return self._template.lsp_id
 
+    def settle(self, template: Lsp, key: Key | None, now: float) -> None:
+        """Say something else of ourselves, or sign it with another key."""
+        is_news = (self._template, self._key) != (_overloaded(template), key)
+        self._template, self._key = _overloaded(template), key
+        if is_news and self._circuits:
+            self._hurry(now)
+
     @property
     def neighbors(self) -> frozenset[bytes]:
         """The system ids of the neighbours that are up."""
         return frozenset(circuit.neighbor for circuit in self._circuits.values())
+
+    @property
+    def circuits(self) -> int:
+        """How many circuits have a neighbour that is up."""
+        return len(self._circuits)
 
     def up(self, circuit: Hashable, neighbor: bytes, now: float) -> None:
         """Say that we hear a neighbour."""
@@ -140,6 +151,10 @@ class OwnLsp:
         if self._sequence < MAX_SEQUENCE:
             due = max(now, self._issued_at + MIN_ISSUE_INTERVAL)
             self._issue_at = due if self._issue_at is None else min(self._issue_at, due)
+
+
+def _overloaded(template: Lsp) -> Lsp:
+    return replace(template, flags=replace(template.flags, overload=True), lifetime=MAX_AGE)
 
 
 def own_template(

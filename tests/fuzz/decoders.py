@@ -358,8 +358,8 @@ def converse(octets: bytes) -> None:
 
 def hear_neighbor(octets: bytes) -> object:
     """Let the neighbour of an adjacency that is up say this twice, and keep its database; what we answer is little."""
-    us, them = b"\0\0\0\0\0\1", b"\0\0\0\0\0\2"
-    adjacency = IsisAdjacency(CircuitSettings(system_id=us, areas=(b"\x49",), mtu=500))
+    us, them, mtu = b"\0\0\0\0\0\1", b"\0\0\0\0\0\2", 500
+    adjacency = IsisAdjacency(CircuitSettings(system_id=us, areas=(b"\x49",), mtu=mtu))
     own = OwnLsp(own_template(us, (b"\x49",), (), (), "us"))
     flooding = Flooding(Lsdb(), own, 1)
     hello = P2pHello(
@@ -375,7 +375,7 @@ def hear_neighbor(octets: bytes) -> object:
             match event:
                 case AdjacencyUp(system_id=system_id):
                     own.up(1, system_id, now)
-                    sent += flooding.up(now)
+                    sent += flooding.up(system_id, mtu)
                 case LspReceived(lsp=lsp):
                     sent += flooding.lsp(lsp, now)[1]
                 case CsnpReceived(csnp=csnp):
@@ -386,6 +386,7 @@ def hear_neighbor(octets: bytes) -> object:
         adjacency.timeout(now)
         sent += [*adjacency.take_outbox(), *flooding.tick(now), *own.take_outbox(1, now)]
     assert sum(map(len, sent)) < MAX_ANSWER + len(octets), "a neighbour makes us talk"
+    assert max(map(len, sent)) <= mtu, "a neighbour makes us say what the link does not carry"
     return sent
 
 

@@ -2,7 +2,8 @@
 
     python -m tests.peers.isis_listener '{"net": "49.0001.0000.0000.0001.00", "circuits": [{"interface": "eth0"}]}'
 
-A circuit with `gre`, a local and a remote address, goes through GRE in user space. SIGTERM makes it take its leave.
+A circuit with `gre`, a local and a remote address and perhaps a key, goes through GRE in user space. SIGTERM makes it
+take its leave.
 """
 
 import json
@@ -104,7 +105,8 @@ def keys_of(wanted: list[list[Any]]) -> tuple[Key, ...]:
 
 def carrier_of(circuit: dict[str, Any]) -> Carrier:
     if "gre" in circuit:
-        return InGre(*map(ip_address, circuit["gre"]))
+        local, remote, *key = circuit["gre"]
+        return InGre(ip_address(local), ip_address(remote), *key)
     return OnInterface(circuit["interface"])
 
 

@@ -100,7 +100,9 @@ def test_routers_interfaces_and_we_ourselves_come_back(net: Network, far: Networ
         router.start()
         listener.wait("AdjacencyUp")
         router.kill()
+        far.run("ip", "address", "add", "10.9.1.7/32", "dev", "lo")
         router.start()
+        eventually(lambda: "10.9.1.7/32" in prefixes_of(listener), PATIENCE, "what FRR says since, from number 1 on")
         listener.wait("AdjacencyDown")
         listener.wait("AdjacencyUp", times=len(listener.said("AdjacencyDown")) + 1)
         net.run("ip", "link", "delete", CABLE)  # the other end goes with it

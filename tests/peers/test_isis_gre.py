@@ -1,5 +1,6 @@
 """Adjacencies through GRE: of our own making at both ends, and with a tunnel device at one."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,14 +21,16 @@ def check_both(near: Listener, far: Listener) -> None:
     far.wait("lsp", name="near", taken="NEW")
 
 
-@pytest.mark.parametrize(("local", "remote"), [(NEAR, FAR), (NEAR_6, FAR_6)], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize(
+    ("local", "remote", "key"), [(NEAR, FAR, [7]), (NEAR_6, FAR_6, [])], ids=["IPv4 with a key", "IPv6"]
+)
 def test_two_listeners_are_adjacent_without_a_tunnel_device(
-    net: Network, tmp_path: Path, local: str, remote: str
+    net: Network, tmp_path: Path, local: str, remote: str, key: list[int]
 ) -> None:
     """On a path with a smaller MTU than our hellos have: they come in fragments."""
     with connected(net, mtu=1280) as other:
-        near = Listener(net, tmp_path, "near", circuits=[{"gre": [local, remote]}])
-        far = Listener(other, tmp_path, "far", net=ROUTER_NET, circuits=[{"gre": [remote, local]}])
+        near = Listener(net, tmp_path, "near", circuits=[{"gre": [local, remote, *key]}])
+        far = Listener(other, tmp_path, "far", net=ROUTER_NET, circuits=[{"gre": [remote, local, *key]}])
         try:
             check_both(near, far)
             assert near.said("AdjacencyUp")[0]["mtu"] == 1476
@@ -77,6 +80,28 @@ def test_a_tunnel_device_at_one_end(net: Network, tmp_path: Path) -> None:
         finally:
             for program in (near.program, far.program, tunnel):
                 program.kill()
+
+
+def test_what_a_router_said_is_heard_through_gre(net: Network, tmp_path: Path) -> None:
+    """Two routers of Cisco on a serial line: one of them is played, with all that GRE may have in front; we the other.
+
+    Packets with a wrong checksum or another key come between.
+    """
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    capture = Path(os.environ.get("ROUTED_TEST_DATA", beside)) / "isis" / "tcpdump" / "ISIS_p2p_adjacency.pcap"
+    if not capture.exists():
+        pytest.skip(f"SKIPPED: {capture} is missing, see ROUTED_TEST_DATA")
+    with connected(net) as other:
+        near = Listener(net, tmp_path, "near", net="49.0001.2222.2222.2222.00", circuits=[{"gre": [NEAR, FAR, 7]}])
+        try:
+            near.wait("attached")
+            other.run(sys.executable, "-m", "tests.peers.isis_player", str(capture), "111111111111", FAR, NEAR, "7")
+            assert near.wait("AdjacencyUp")["system_id"] == "111111111111"
+            assert near.wait("lsp", name="R1")["taken"] == "NEW"
+            assert not near.said("lsp", name="R2")
+            eventually(lambda: near.said("originated")[-1]["sequence"] > 6, PATIENCE, "more than the other had said")
+        finally:
+            near.program.kill()
 
 
 def test_one_listener_has_several_neighbours(net: Network, tmp_path: Path) -> None:

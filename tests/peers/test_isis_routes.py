@@ -1,12 +1,12 @@
 """A network of four routers: the routes that `pmbgpd` has are those that FRR itself computes, also when a link fails.
 
-    collector ── r1 ──10── r2
-                 │          │
-                20         10
-                 │          │
-                 r3 ──10── r4
+    collector ── r1 ──70000── r2
+                 │             │
+                10            10
+                 │             │
+                 r3 ──70000── r4
 
-IPv6 has a topology of its own (RFC 5120).
+Both ways from r1 to r4 cost the same, in numbers of more than 16 bits. IPv6 has a topology of its own (RFC 5120).
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.peers.frr_isis import PATIENCE, FrrIsis
 from tests.peers.network import Network, network
 from tests.peers.waiting import eventually
 
-LINKS: Final = {(1, 2): 10, (1, 3): 20, (2, 4): 10, (3, 4): 10}
+LINKS: Final = {(1, 2): 70_000, (1, 3): 10, (2, 4): 10, (3, 4): 70_000}
 
 Routes = dict[str, tuple[int, tuple[str, ...]]]
 
@@ -156,7 +156,8 @@ def test_routes_are_those_that_frr_computes(net: Network, routers: dict[int, Frr
     try:
         first = routers[1]
         routes = wait_for_agreement(collector, first, 8)
-        assert routes["10.9.100.4/32"][1] == ("r2",)
+        assert routes["10.9.100.4/32"][1] == ("r2", "r3")
+        assert routes["10.9.100.4/32"][0] > 70_000
         assert {"2001:db8:9::2/128", "2001:db8:9::3/128", "2001:db8:9::4/128"} <= routes.keys()
         assert eventually(first.neighbors, PATIENCE, "neighbours of FRR")["listener"] == "Up"
         assert {each["hostname"] for each in collector.ask("--isis-hostnames")} == {"listener", "r1", "r2", "r3", "r4"}
@@ -164,8 +165,14 @@ def test_routes_are_those_that_frr_computes(net: Network, routers: dict[int, Frr
         # the view of a router that is no neighbour
         eventually(lambda: collector.routes("--root", "r4") == of_frr(routers[4]), PATIENCE, "the view of r4")
 
+        # what is overloaded is reached, and nothing goes through it
+        routers[2].control("configure terminal", "router isis test", "set-overload-bit")
+        eventually(lambda: of_frr(first).get("10.9.100.4/32", (0, ()))[1] == ("r3",), PATIENCE, "one way in FRR")
+        around = wait_for_agreement(collector, first, 8)
+        assert (around["10.9.100.2/32"], around["10.9.100.4/32"][1]) == (routes["10.9.100.2/32"], ("r3",))
+
         first.network.run("ip", "link", "set", "to2", "down")
-        eventually(lambda: of_frr(first).get("10.9.100.4/32", (0, ()))[1] == ("r3",), PATIENCE, "another way in FRR")
+        eventually(lambda: of_frr(first).get("10.9.100.2/32", (0, ()))[1] == ("r3",), PATIENCE, "another way in FRR")
         after = wait_for_agreement(collector, first, 7)
         assert after["10.9.100.2/32"][1] == ("r3",)
         assert after["10.9.100.2/32"][0] > routes["10.9.100.2/32"][0]

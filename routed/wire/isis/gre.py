@@ -12,15 +12,18 @@ _ROUTING: Final = 0x4000
 _KEY: Final = 0x2000
 _SEQUENCE: Final = 0x1000
 _VERSION: Final = 0x0007
+#: Numbers that are a multiple of it are what one's complement calls 0.
+_ONES: Final = 0xFFFF
 _LLC: Final = b"\xfe\xfe\x03"
 
 
-def decode_gre(octets: bytes) -> bytes:
-    """Return the PDU in a GRE packet; checksum, key and sequence number are passed over.
+def decode_gre(octets: bytes, key: int | None = None) -> bytes:
+    """Return the PDU in a packet of the tunnel that has a key, or none; its sequence number is passed over.
 
     Octets: flags and version u16, protocol u16, checksum and reserved u32 if the first flag is set, key u32 and
         sequence number u32 if theirs are, PDU.
-    Raises: WireError when it is cut short, of another version, source-routed, or of another protocol.
+    Raises: WireError when it is cut short, of another version, source-routed, of another protocol or another tunnel,
+        or not what its checksum says.
     """
     c = Cursor(octets)
     flags = c.u16()
@@ -29,13 +32,30 @@ def decode_gre(octets: bytes) -> bytes:
     protocol = c.u16()
     if protocol != OSI_PROTOCOL:
         raise WireError(f"GRE protocol {protocol:#06x} is not {OSI_PROTOCOL:#06x}", 2, "RFC 1701")
-    c.take(4 * sum(bool(flags & flag) for flag in (_CHECKSUM, _KEY, _SEQUENCE)))
+    if flags & _CHECKSUM:
+        offset = c.offset
+        c.u32()
+        if not is_sum_right(octets):
+            raise WireError("GRE checksum is wrong", offset, "RFC 2784 2.5")
+    offset = c.offset
+    found = c.u32() if flags & _KEY else None
+    if found != key:
+        raise WireError(f"GRE key {found} is not {key}", offset, "RFC 2890 2.1")
+    if flags & _SEQUENCE:
+        c.u32()
     return c.rest()
 
 
-def encode_gre(pdu: bytes) -> bytes:
-    """Return the GRE packet for a PDU."""
-    return b"\0\0" + OSI_PROTOCOL.to_bytes(2, "big") + pdu
+def is_sum_right(packet: bytes) -> bool:
+    """Tell whether a packet is as its checksum says: the sum of its words, in one's complement, is 0."""
+    return not int.from_bytes(packet + bytes(len(packet) % 2), "big") % _ONES
+
+
+def encode_gre(pdu: bytes, key: int | None = None) -> bytes:
+    """Return the packet for a PDU, of the tunnel that has a key, or none."""
+    if key is None:
+        return b"\0\0" + OSI_PROTOCOL.to_bytes(2, "big") + pdu
+    return _KEY.to_bytes(2, "big") + OSI_PROTOCOL.to_bytes(2, "big") + key.to_bytes(4, "big") + pdu
 
 
 def decode_llc(octets: bytes) -> bytes:

@@ -8,10 +8,18 @@ from typing import Final
 
 from routed.octets import Writer
 from routed.wire.isis.authentication import Key, encode_authentication, sign
-from routed.wire.isis.codepoints import LSP_ID_OCTETS, NODE_OCTETS, PduType, TlvType
+from routed.wire.isis.codepoints import LSP_ID_OCTETS, NODE_OCTETS, SHAPES, PduType, TlvType
 from routed.wire.isis.contents import Contents, read_contents
 from routed.wire.isis.header import body_of, cut_pdu, demand_kind, encode_common, with_length
-from routed.wire.isis.tlv import Authentication, LspEntry, encode_lsp_entries, encode_tlv
+from routed.wire.isis.tlv import (
+    ENTRY_OCTETS,
+    MAX_VALUE,
+    TLV_HEADER,
+    Authentication,
+    LspEntry,
+    encode_lsp_entries,
+    encode_tlv,
+)
 
 READABLE: Final = frozenset({TlvType.LSP_ENTRIES, TlvType.AUTHENTICATION})
 #: The first and the last LSP id that there can be.
@@ -101,6 +109,16 @@ def encode_psnp(psnp: Psnp, key: Key | None = None) -> bytes:
     """Encode a PSNP, signed if there is a key."""
     kind = PduType.PSNP_1 if psnp.level == 1 else PduType.PSNP_2
     return _encode(kind, psnp.source, psnp, key)
+
+
+def entries_that_fit(octets: int, key: Key | None = None) -> int:
+    """Return how many entries a PSNP of so many octets holds, beside its authentication; 0 when there is no room."""
+    w = Writer()
+    encode_authentication(w, None, key)
+    room = octets - SHAPES[PduType.PSNP_2][0] - len(w)
+    in_one = MAX_VALUE // ENTRY_OCTETS
+    full, rest = divmod(max(0, room), TLV_HEADER + in_one * ENTRY_OCTETS)
+    return full * in_one + max(0, rest - TLV_HEADER) // ENTRY_OCTETS
 
 
 def _encode(kind: PduType, fields: bytes, snp: Csnp | Psnp, key: Key | None) -> bytes:

@@ -14,6 +14,8 @@ from routed.wire.isis.codepoints import LSP_ID_OCTETS, MAX_TOPOLOGY, TlvType
 MAX_VALUE: Final = 255
 #: What stands in front of a value. Units: octets.
 TLV_HEADER: Final = 2
+#: What an LSP entry is long: lifetime, LSP id, sequence number, checksum. Units: octets.
+ENTRY_OCTETS: Final = 2 + LSP_ID_OCTETS + 4 + 2
 #: What an area address may be long: 13, and 20 where somebody writes a whole NSAP (ISO/IEC 10589 section 7.1.1).
 MAX_AREA: Final = 20
 #: What a name may be long (RFC 5301 section 3). Units: octets.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 NET = "49.0001.0000.0000.00aa.00"
+ISIS = ("isis_daemon: true", f"isis_daemon_net: {NET}", "isis_daemon_ip: 192.0.2.1")
 
 
 def read(*lines: str) -> Configuration:
@@ -50,11 +51,15 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
         ),
         (
             ["isis_daemon: true", f"isis_daemon_net: {NET}", "isis_daemon_ip: 192.0.2.1"],
-            "[f:1] isis_daemon: isis_daemon_iface or isis_daemon_gre is missing",
+            "[f:1] isis_daemon: isis_daemon_iface, isis_daemon_gre or igp_daemon_map is missing",
         ),
         (
-            ["isis_daemon: true", f"isis_daemon_net: {NET}", "isis_daemon_ip: 192.0.2.1", "igp_daemon_map: /m"],
-            "[f:1] isis_daemon: igp_daemon_map is not built, and isis_daemon_iface or isis_daemon_gre is missing",
+            [*ISIS, "igp_daemon_map: /m", "isis_daemon_iface: gre0"],
+            "[f:4] igp_daemon_map: igp_daemon_map and isis_daemon_iface exclude each other",
+        ),
+        (
+            [*ISIS, f"isis_daemon_iface: {','.join(f'e{n}' for n in range(16))}", "isis_daemon_gre: ::1,::2"],
+            "[f:5] isis_daemon_gre: isis_daemon_iface and isis_daemon_gre are more than 16",
         ),
         (
             ["bgp_daemon_xconnect_map: /m", "bgp_daemon_msglog_file: /x"],
@@ -185,6 +190,11 @@ def test_keys_that_exclude_each_other_are_errors(lines: list[str], text: str) ->
         (
             ["isis_dump_file: /x"],
             "[f:1] isis_dump_file: isis_dump_refresh_time is not set. The dump is disabled.",
+        ),
+        (["igp_daemon_map: /m"], "[f:1] igp_daemon_map: isis_daemon is not true. No effect."),
+        (
+            ["igp_daemon_map_msglog: /c"],
+            "[f:1] igp_daemon_map_msglog: igp_daemon_map is not set. No effect.",
         ),
         (
             ["bgp_table_dump_refresh_time: 100", "bgp_table_dump_time_slots: 7"],

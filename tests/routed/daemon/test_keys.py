@@ -273,10 +273,10 @@ def test_an_empty_value_is_never_valid(key: Key) -> None:
         ),
         (
             "isis_daemon_gre",
-            ["192.0.2.1,192.0.2.2", "::1, ::2; ::1,::3"],
-            ["192.0.2.1", "::1,192.0.2.2", "::1,::1", "x"],
+            ["192.0.2.1,192.0.2.2", "::1, ::2; ::1,::3", "::1,::2;::1,::2,0;::1,::2,4294967295"],
+            ["192.0.2.1", "::1,192.0.2.2", "::1,::1", "x", "::1,::2,4294967296", "::1,::2,1,2", "::1,::2,", "::1,::2;"],
         ),
-        ("isis_daemon_mtu", ["256", "65535"], ["255", "65536"]),
+        ("isis_daemon_mtu", ["576", "65535"], ["575", "65536"]),
         ("isis_daemon_auth_type", ["text", "md5", "sha256"], ["sha3", ""]),
         ("isis_daemon_auth_key_id", ["0", "65535"], ["65536"]),
         ("isis_daemon_domain_password", ["x", "x" * 254], ["", "x" * 255]),
@@ -329,6 +329,6 @@ def test_maps_and_certificates_of_bmp_are_read_again(suffix: str) -> None:
     assert KEYS[f"bmp_daemon_{suffix}"].reload
 
 
-@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog", "igp_daemon_map"])
+@pytest.mark.parametrize("name", ["bgp_daemon_rp_ebpf_prog"])
 def test_what_is_not_built_says_so(name: str) -> None:
     assert KEYS[name].status is Status.NOT_BUILT

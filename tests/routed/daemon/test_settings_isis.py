@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from routed.daemon.plane import routing_settings
 from routed.daemon.settings import pmbgpd_settings, pmbmpd_settings, read_configuration
+from routed.plumbing.maps import Limits
 from routed.plumbing.statements import parse_statements
+from routed.service.isis_settings import Tunnel
 from routed.wire.isis.authentication import Key
 from routed.wire.isis.codepoints import AuthenticationType
 
@@ -49,7 +52,7 @@ def test_who_we_are_and_where() -> None:
     isis = settings("isis_daemon_gre: 192.0.2.1,192.0.2.2", "isis_daemon_hostname: me").isis
     assert (isis.system_id.hex(), isis.area.hex()) == ("192000002001", "490001")
     assert isis.addresses == (bytes((192, 0, 2, 1)),)
-    assert isis.circuits == ("gre0", "gre1", (ip_address("192.0.2.1"), ip_address("192.0.2.2")))
+    assert isis.circuits == ("gre0", "gre1", Tunnel(ip_address("192.0.2.1"), ip_address("192.0.2.2")))
     assert (isis.mtu, isis.hello_interval, isis.hello_multiplier, isis.is_padded) == (1476, 10, 3, True)
     assert isis.hostname == "me"
     assert isis.hello_keys == isis.domain_keys == ()
@@ -82,6 +85,20 @@ def test_where_records_go() -> None:
     )
     assert made.dump_file is not None
     assert (made.tells_all, str(made.message_log), made.dump_file.text, made.refresh_time) == (True, "/l", "/d-%H", 60)
+
+
+def test_a_tunnel_may_have_a_key() -> None:
+    *_, tunnel = settings("isis_daemon_gre: ::1,::2,7").isis.circuits
+    assert tunnel == Tunnel(ip_address("::1"), ip_address("::2"), 7)
+
+
+def test_a_map_stands_in_for_circuits() -> None:
+    lines = (*NEEDED[:-1], "igp_daemon_map: /m", "igp_daemon_map_msglog: /c", "maps_entries: 9", "maps_row_len: 99")
+    made = pmbgpd_settings(read(*lines)).isis
+    assert made is not None
+    assert made.isis.circuits == ()
+    assert made.map is not None
+    assert made.map[:3] == (Path("/m"), Limits(9, 99), Path("/c"))
 
 
 def test_names_of_the_reference_are_the_same_keys() -> None:

@@ -79,8 +79,31 @@ def test_time_ends_an_lsp(lsdb: Lsdb) -> None:
 def test_lifetimes_run_down(lsdb: Lsdb) -> None:
     (held,) = lsdb
     assert [held.lifetime(now) for now in (0.0, 1000.0, 1199.9, 1300.0)] == [1200, 200, 1, 1]
-    assert lsdb.entries(200.0, bytes(8), LSP_ID) == [LspEntry(1000, LSP_ID, 5, 7)]
-    assert lsdb.entries(200.0, OTHER, b"\xff" * 8) == []
+    assert lsdb.entry(held, 200.0) == LspEntry(1000, LSP_ID, 5, 7)
+
+
+def test_of_what_is_doubted_the_next_copy_counts(lsdb: Lsdb) -> None:
+    """Whatever its number, and once; one that is the same says that there is nothing to doubt."""
+    old = LspEntry(1200, LSP_ID, 4, 7)
+    lsdb.doubt()
+    assert lsdb.compare(old) is Age.NEWER
+    assert lsdb.counted(LSP_ID) is None
+    assert lsdb.take(lsp(sequence=4, neighbors=LINK), 1.0) is Taken.CHANGED
+    assert lsdb.counted(LSP_ID) is not None
+    assert lsdb.take(lsp(sequence=3), 1.0) is Taken.OLDER
+    lsdb.doubt()
+    assert lsdb.take(lsp(sequence=4, neighbors=LINK), 2.0) is Taken.SAME
+    assert lsdb.compare(LspEntry(1200, LSP_ID, 3, 7)) is Age.OLDER
+    lsdb.doubt()
+    assert lsdb.take(lsp(sequence=2, lifetime=0), 3.0) is Taken.PURGED
+
+
+def test_what_was_forgotten_is_not_doubted_when_it_is_back(lsdb: Lsdb) -> None:
+    lsdb.doubt()
+    lsdb.age(1200.0)
+    lsdb.age(1200.0 + ZERO_AGE_LIFETIME)
+    assert lsdb.take(lsp(), 2000.0) is Taken.NEW
+    assert lsdb.take(lsp(sequence=4), 2000.0) is Taken.OLDER
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ from routed.service.isis_measures import measure_isis
 from routed.service.isis_settings import IsisSettings
 from routed.service.records import TimeFormat
 from routed.session.isis_own_lsp import MAX_SEQUENCE
+from routed.wire.isis.authentication import Key, is_authentic
+from routed.wire.isis.codepoints import AuthenticationType, PduType
+from routed.wire.isis.header import cut_pdu
 from routed.wire.isis.lsp import Lsp, encode_lsp
 from tests.routed.rib.test_spf import has, node, says
 from tests.routed.service.collector_rig import RENDER
@@ -397,6 +400,24 @@ def test_a_dump_that_cannot_be_written_is_told(rig: Rig, tmp_path: Path) -> None
     ensureDeferred(dumper.stop())
     assert dumper.counters.files_failed == 1
     assert len(log.lines) == 1
+
+
+def test_keys_hellos_and_the_name_change_while_it_runs(rig: Rig) -> None:
+    """The neighbour hears of it at once: its next hello is of another length, the next LSP has another name."""
+    rig.begin()
+    key = Key(AuthenticationType.HMAC_MD5, b"new")
+    changed = replace(SETTINGS, hostname="other", hello_interval=3, hello_multiplier=5, is_padded=False)
+    rig.isis.settle(changed)
+    rig.run(2.0)
+    assert rig.them.link.adjacency.neighbor is not None
+    assert rig.them.link.adjacency.neighbor.hold_time == 15
+    assert rig.them.lsdb.hostnames()[US] == "other"
+    rig.isis.settle(replace(changed, hello_keys=(key,), domain_keys=(key,)))
+    rig.reactor.advance(1.0)
+    sent = dict(map(cut_pdu, rig.cable.take()))
+    assert is_authentic(PduType.P2P_HELLO, sent[PduType.P2P_HELLO], [key])
+    assert is_authentic(PduType.LSP_2, sent[PduType.LSP_2], [key])
+    assert len(sent[PduType.P2P_HELLO]) < 100
 
 
 def test_a_socket_that_cannot_be_had_ends_the_start() -> None:

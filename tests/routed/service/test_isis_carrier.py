@@ -62,6 +62,17 @@ def test_gre_of_our_own_making(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(carrier) == "192.0.2.1,192.0.2.2"
 
 
+def test_a_tunnel_with_a_key_hears_its_own_packets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one between the same hosts has another key, or none."""
+    keyed = b"\x20\0\0\xfe\0\0\0\7"
+    wire = Wire(monkeypatch, RawIp, GRE + PDU, b"\x20\0\0\xfe\0\0\0\x08" + PDU, keyed + PDU)
+    carrier = InGre(ip_address("192.0.2.1"), ip_address("192.0.2.2"), 7)
+    assert (carrier.receive(), carrier.receive(), carrier.foreign) == (PDU, None, 2)
+    carrier.send(PDU)
+    assert wire.sent == [keyed + PDU]
+    assert str(carrier) == "192.0.2.1,192.0.2.2,7"
+
+
 def test_an_interface_can_be_lost_and_a_host_cannot() -> None:
     """A tunnel has no interface of its own: the hold time tells."""
     gre = InGre(ip_address("192.0.2.1"), ip_address("192.0.2.2"))

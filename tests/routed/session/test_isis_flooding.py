@@ -6,14 +6,18 @@ import pytest
 
 from routed.rib.lsdb import Lsdb, Taken
 from routed.session import isis_flooding as module
-from routed.session.isis_flooding import ATTEMPTS, ENTRIES, GATHERED, PATIENCE, Flooding
+from routed.session.isis_flooding import ATTEMPTS, GATHERED, PATIENCE, Flooding
 from routed.session.isis_own_lsp import OwnLsp, own_template
-from routed.wire.isis.lsp import Lsp, decode_lsp, encode_lsp
-from routed.wire.isis.snp import Csnp, Psnp, decode_csnp, decode_psnp
+from routed.wire.isis.authentication import Key
+from routed.wire.isis.codepoints import AuthenticationType
+from routed.wire.isis.lsp import LSP_BUFFER_OCTETS, Lsp, decode_lsp, encode_lsp
+from routed.wire.isis.snp import Csnp, Psnp, decode_csnp, decode_psnp, entries_that_fit
 from routed.wire.isis.tlv import LspEntry
 
 US, THEM, THIRD = (bytes(5) + bytes((number,)) for number in (1, 2, 3))
 WHERE = "circuit"
+MTU = 576
+ENTRIES = entries_that_fit(MTU)
 
 
 def lsp(system: bytes = THEM, sequence: int = 5, lifetime: int = 1200, name: str = "") -> Lsp:
@@ -36,7 +40,7 @@ class Rig:
         self.flooding = Flooding(self.lsdb, self.own, WHERE)
         self.own.up(WHERE, THEM, 0.0)
         self.own.timeout(0.0)
-        self.greeting = self.flooding.up(0.0)
+        self.greeting = self.flooding.up(THEM, MTU)
 
     def entries(self, now: float) -> list[LspEntry]:
         """Return the entries of the PSNPs that are sent at a time."""
@@ -49,22 +53,36 @@ def rig() -> Rig:
     return Rig()
 
 
-def test_a_new_neighbour_hears_what_we_have() -> None:
-    rig = Rig()
-    assert [decode_csnp(pdu).entries for pdu in rig.greeting] == [()]
-    rig.lsdb.take(lsp(), 0.0)
-    (csnp,) = map(decode_csnp, rig.flooding.up(0.0))
-    assert csnp.entries == (entry_of(lsp()),)
+def test_a_new_neighbour_hears_of_our_own_lsp_alone(rig: Rig) -> None:
+    """What else we claimed to hold it could ask for, and would not get."""
+    rig.lsdb.take(lsp(THIRD), 0.0)
+    (csnp,) = map(decode_csnp, rig.flooding.up(THEM, MTU))
+    assert rig.own.lsp is not None
+    assert csnp.entries == (entry_of(rig.own.lsp),)
     assert (csnp.start, csnp.end) == (bytes(8), b"\xff" * 8)
 
 
-def test_what_we_have_is_told_in_parts_without_gaps(rig: Rig) -> None:
-    for number in range(ENTRIES + 1):
-        rig.lsdb.take(lsp(bytes(4) + (256 + number).to_bytes(2, "big")), 0.0)
-    first, second = map(decode_csnp, rig.flooding.up(0.0))
-    assert (len(first.entries), len(second.entries)) == (ENTRIES, 1)
-    assert int.from_bytes(first.end, "big") + 1 == int.from_bytes(second.start, "big")
-    assert second.start == second.entries[0].lsp_id
+def test_before_it_is_issued_there_is_nothing_to_claim() -> None:
+    flooding = Flooding(Lsdb(), OwnLsp(own_template(US, (b"\x49",), (), (), "us")), WHERE)
+    assert [decode_csnp(pdu).entries for pdu in flooding.up(THEM, MTU)] == [()]
+
+
+@pytest.mark.parametrize(
+    "key", [None, Key(AuthenticationType.HMAC_MD5, b"x"), Key(AuthenticationType.CLEAR_TEXT, b"x" * 254)]
+)
+@pytest.mark.parametrize("largest", [576, 1280, 1476, 9000])
+def test_what_is_acknowledged_fits_into_a_pdu(largest: int, key: Key | None) -> None:
+    """And one entry more would not: 16 octets, with two in front where a TLV begins."""
+    rig = Rig()
+    rig.flooding.settle(key)
+    rig.flooding.up(THEM, largest)
+    sent: list[bytes] = []
+    for number in range(300):
+        sent += rig.flooding.lsp(lsp(bytes(4) + (256 + number).to_bytes(2, "big")), 1.0)[1]
+    sent += rig.flooding.tick(9.0)
+    assert sum(len(decode_psnp(pdu).entries) for pdu in sent) == 300
+    limit = min(largest, LSP_BUFFER_OCTETS)
+    assert limit - 18 < max(map(len, sent)) <= limit
 
 
 def test_an_lsp_is_taken_and_acknowledged_soon(rig: Rig) -> None:
@@ -84,10 +102,45 @@ def test_many_are_acknowledged_at_once(rig: Rig) -> None:
     assert rig.flooding.deadline() is None
 
 
-def test_an_older_one_is_answered_with_what_is_newer(rig: Rig) -> None:
+def test_a_system_that_is_behind_with_its_own_lsp_hears_of_it(rig: Rig) -> None:
+    """It goes on behind that number (ISO/IEC 10589 section 7.3.16.1)."""
     rig.flooding.lsp(lsp(sequence=6), 1.0)
     assert rig.flooding.lsp(lsp(sequence=5), 1.0) == (Taken.OLDER, [])
     assert rig.entries(9.0) == [entry_of(lsp(sequence=6))]
+
+
+def test_an_old_one_of_somebody_else_is_acknowledged_as_it_came(rig: Rig) -> None:
+    """So that the neighbour neither sends it again nor asks for the newer one."""
+    rig.flooding.lsp(lsp(THIRD, sequence=6), 1.0)
+    rig.entries(9.0)
+    assert rig.flooding.lsp(lsp(THIRD, sequence=5), 9.0) == (Taken.OLDER, [])
+    assert rig.entries(19.0) == [entry_of(lsp(THIRD, sequence=5))]
+    held = rig.lsdb.get(THIRD + b"\0\0")
+    assert held is not None
+    assert held.lsp.sequence == 6
+
+
+def test_what_nobody_stood_for_is_as_the_next_neighbour_has_it(rig: Rig) -> None:
+    """A small network that begins anew begins with low numbers, which nobody but us knows to be old."""
+    for system in (THEM, THIRD):
+        rig.flooding.lsp(lsp(system, sequence=50), 1.0)
+    rig.flooding.down()
+    rig.own.down(WHERE, 2.0)
+    rig.own.up(WHERE, THEM, 3.0)
+    rig.flooding.up(THEM, MTU)
+    rig.flooding.csnp(Csnp(source=THEM + b"\0", entries=(entry_of(lsp(THIRD, sequence=1)),)), 3.0)
+    assert [(entry.lsp_id[:6], entry.sequence) for entry in rig.entries(5.0)] == [(THIRD, 0)]
+    for system in (THEM, THIRD):
+        assert rig.flooding.lsp(lsp(system, sequence=1, name="new"), 5.0)[0] is Taken.CHANGED
+        assert rig.flooding.lsp(lsp(system, sequence=0), 5.0)[0] is Taken.OLDER
+
+
+def test_what_another_neighbour_stands_for_is_not_doubted(rig: Rig) -> None:
+    rig.flooding.lsp(lsp(THIRD, sequence=50), 1.0)
+    rig.own.up("second", THIRD, 2.0)
+    second = Flooding(rig.lsdb, rig.own, "second")
+    second.up(THIRD, MTU)
+    assert second.lsp(lsp(THIRD, sequence=1), 3.0)[0] is Taken.OLDER
 
 
 def test_a_purge_of_what_we_never_had_is_acknowledged_and_not_kept(rig: Rig) -> None:

@@ -8,7 +8,7 @@ import pytest
 from routed.wire.isis.authentication import HASHES, Key, is_authentic
 from routed.wire.isis.checksum import is_checksum_right
 from routed.wire.isis.codepoints import AuthenticationType, CircuitType, PduType
-from routed.wire.isis.header import with_length
+from routed.wire.isis.header import cut_pdu, with_length
 from routed.wire.isis.hello import P2pHello, encode_p2p_hello
 from routed.wire.isis.lsp import Lsp, encode_lsp
 from routed.wire.isis.snp import Csnp, Psnp, encode_csnp, encode_psnp
@@ -79,6 +79,47 @@ def test_the_generic_digest_is_the_one_of_the_standard(secret: bytes) -> None:
     prepared = (hashlib.sha256(secret).digest() if len(secret) > 32 else secret.ljust(32, b"\0")).ljust(64, b"\0")
     inner = hashlib.sha256(bytes(octet ^ 0x36 for octet in prepared) + covered).digest()
     assert pdu[at : at + 32] == hashlib.sha256(bytes(octet ^ 0x5C for octet in prepared) + inner).digest()
+
+
+@pytest.mark.parametrize(
+    ("key", "pdu"),
+    [
+        (
+            Key(AuthenticationType.HMAC_MD5, b"HOLO"),
+            (
+                "8314010011010000010000000000060009004500"
+                "0a1136ed74f70bf6dc9a5baaa0b16e4d22cfc3"
+                "8102cc8e01040349000084040a0007060b0c000000000000000100001234"
+            ),
+        ),
+        (
+            Key(AuthenticationType.GENERIC, b"HOLO", 1, "sha256"),
+            (
+                "8314010011010000010000000000060009004900"
+                "0a230300014945d82d562fe15bc0d31569845be80e06b2b6013c8a63db8f71e68cb525828181"
+                "02cc8e01040349000084040a000706"
+            ),
+        ),
+        (
+            Key(AuthenticationType.GENERIC, b"HOLO", 1, "sha256"),
+            (
+                "831b010012010000006f049200000000000100000000000477a601"
+                "0a23030001c2d457fbb06bfe01ec913027a29ed1bde30774e57187eb786c8fb04cad4665b6"
+                "8101cc010403490000160b0000000000020300000a0084040101010187110000000a180a0001"
+                "0000000a2001010101"
+            ),
+        ),
+    ],
+    ids=["hello HMAC-MD5", "hello HMAC-SHA-256", "LSP HMAC-SHA-256"],
+)
+def test_what_another_implementation_signed_is_authentic(key: Key, pdu: str) -> None:
+    """PDUs of holo, by which it proves its own encoder and decoder."""
+    octets = bytes.fromhex(pdu)
+    kind, whole = cut_pdu(octets)
+    assert whole == octets
+    assert is_authentic(kind, octets, (key,))
+    assert not is_authentic(kind, octets, (replace(key, secret=b"OTHER"),))
+    assert not is_authentic(kind, octets[:-1] + bytes((octets[-1] ^ 1,)), (key,))
 
 
 def test_secrets_are_not_shown() -> None:

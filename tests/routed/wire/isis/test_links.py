@@ -14,20 +14,38 @@ from routed.wire.isis.names import (
 
 
 def test_a_pdu_survives_gre_and_llc() -> None:
-    assert decode_gre(encode_gre(b"\x83pdu")) == b"\x83pdu"
+    for key in (None, 0, 2**32 - 1):
+        assert decode_gre(encode_gre(b"\x83pdu", key), key) == b"\x83pdu"
     assert decode_llc(encode_llc(b"\x83pdu")) == b"\x83pdu"
 
 
 @pytest.mark.parametrize(
-    ("flags", "optional"), [(0x8000, 4), (0x2000, 4), (0x1000, 4), (0xB000, 12), (0x3000, 8), (0x0000, 0)]
+    ("packet", "key"),
+    [
+        ("0000 00fe", None),
+        ("8000 00fe 971b0000", None),
+        ("2000 00fe 00000007", 7),
+        ("1000 00fe 00000001", None),
+        ("3000 00fe 00000000 ffffffff", 0),
+        ("b000 00fe 67130000 00000007 00000001", 7),
+    ],
 )
-def test_optional_fields_of_gre_are_passed_over(flags: int, optional: int) -> None:
-    """RFC 2890 section 2."""
-    packet = flags.to_bytes(2, "big") + b"\0\xfe" + bytes(optional) + b"\x83pdu"
-    assert decode_gre(packet) == b"\x83pdu"
-    for cut in range(4 + optional):
+def test_optional_fields_of_gre(packet: str, key: int | None) -> None:
+    """RFC 2784 section 2.1 and RFC 2890 section 2; the checksums have been calculated by hand, over an odd length."""
+    octets = bytes.fromhex(packet) + b"\x83\x70\x64\x75\x00"
+    assert decode_gre(octets, key) == octets[-5:]
+    for cut in range(len(octets) - 5):
         with pytest.raises(WireError):
-            decode_gre(packet[:cut])
+            decode_gre(octets[:cut], key)
+    for other in {None, 7, 8} - {key}:
+        with pytest.raises(WireError, match="key"):
+            decode_gre(octets, other)
+
+
+def test_a_wrong_checksum_of_gre_is_refused_at_its_place() -> None:
+    with pytest.raises(WireError, match="checksum") as refusal:
+        decode_gre(bytes.fromhex("8000 00fe 971c0000 8370647500"))
+    assert refusal.value.offset == 4
 
 
 @pytest.mark.parametrize("packet", ["000100fe83", "400000fe83", "0000080045", "0000"])
