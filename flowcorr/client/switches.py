@@ -48,7 +48,7 @@ SWITCHES: Final = (
     Switch("C", "", "refused: there is no classifier"),
     Switch("U", "", "print the custom primitives of the table"),
     Switch("l", "", "accepted: every answer is of one moment without a lock"),
-    Switch("p", "PATH", f"socket of the plugin; {DEFAULT_PATH} unless told"),
+    Switch("p", "PATH", f"socket of the plugin, {DEFAULT_PATH} unless told; several -p: their tables as one, as JSON"),
     Switch("O", "FORMAT", "`formatted`, `csv`, `json`, `event_formatted`, `event_csv`; else a table on a terminal"),
     Switch("E", "CHARACTER", "between columns of CSV; `\\t` and `\\s` too"),
     Switch("I", "", "times as seconds since 1970"),
@@ -79,9 +79,9 @@ _FLAGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command line asks for: a question for the plugin at `path`, or words for the person (`say`)."""
+    """What a command line asks for: a question for the plugins at `paths`, or words for the person (`say`)."""
 
-    path: str
+    paths: tuple[str, ...]
     question: Mapping[str, Any]
     say: str = ""
     is_plain: bool = False  # a format was named
@@ -107,13 +107,17 @@ def parse(argv: Sequence[str]) -> Asked:
     given = {name[1:]: value for name, value in pairs}
     for say in ("h", "V"):
         if say in given:
-            return Asked(DEFAULT_PATH, {}, say=say)
+            return Asked((DEFAULT_PATH,), {}, say=say)
     if "C" in given:
         raise UsageError("-C: there is no classifier")
     asked = [letter for letter in _ASKED if letter in given]
     if len(asked) != 1:
         raise UsageError(f"one of {', '.join('-' + letter for letter in _ASKED)} is to be asked for")
-    return Asked(given.get("p", DEFAULT_PATH), dict(_question(given, asked[0])), is_plain="O" in given)
+    paths = tuple(dict.fromkeys(value for name, value in pairs if name == "-p")) or (DEFAULT_PATH,)
+    question = dict(_question(given, asked[0]))
+    if len(paths) > 1 and question["do"] == "list" and question.get("output", "json") != "json":
+        raise UsageError(f"-O {question['output']}: several tables are one as json, or as a table on a terminal")
+    return Asked(paths, question, is_plain="O" in given)
 
 
 def _question(given: Mapping[str, str], asked: str) -> Iterator[tuple[str, Any]]:

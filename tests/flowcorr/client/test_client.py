@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from flowcorr.client.cli import main
+from flowcorr.client.merge import of_each
 from flowcorr.client.show import show
 from flowcorr.client.switches import SWITCHES, UsageError, parse
 
@@ -134,3 +135,56 @@ def test_people_get_a_table() -> None:
     show(rows, 1, Console(file=out, width=80))
     assert "1,234,567" in out.getvalue()
     assert "1 entries" in out.getvalue()
+
+
+# -- several tables as one
+
+
+def ask_two(home: Path, answers: tuple[bytes, bytes], *arguments: str) -> int:
+    """Ask two plugins that answer so."""
+    threads = [
+        serve(home / name, b'{"ok": true, "entries": 2}\n' + answer) for name, answer in zip("ab", answers, strict=True)
+    ]
+    status = main(["-p", str(home / "a"), "-p", str(home / "b"), *arguments])
+    for thread in threads:
+        thread.join()
+    return status
+
+
+ROWS = (
+    b'{"as_dst": 1, "packets": 1, "bytes": 10}\n{"as_dst": 2, "packets": 2, "bytes": 20}\n',
+    b'{"as_dst": 3, "packets": 3, "bytes": 25}\n{"as_dst": 1, "packets": 4, "bytes": 40}\n',
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(["-s", "-O", "json"], [(1, 5, 50), (2, 2, 20), (3, 3, 25)]), (["-s", "-T", "bytes,2"], [(1, 5, 50), (3, 3, 25)])],
+)
+def test_rows_of_one_key_are_one_row(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], arguments: list[str], expected: list[tuple[int, ...]]
+) -> None:
+    assert ask_two(tmp_path, ROWS, *arguments) == 0
+    rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [(row["as_dst"], row["packets"], row["bytes"]) for row in rows] == expected
+
+
+def test_the_largest_of_all_tables_are_asked_for_in_full() -> None:
+    assert of_each({"do": "list", "top": "bytes", "most": 3, "output": "csv"}) == {"do": "list", "output": "json"}
+
+
+def test_counts_are_summed_by_query(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert (
+        ask_two(tmp_path, (b"1 10 2 1\n0 0 0 0\n", b"5 6 7 8\n1 1 1 1\n"), "-c", "tag", "-N", "1;2", "-n", "all") == 0
+    )
+    assert capfdbinary.readouterr().out == b"6 16 9 9\n1 1 1 1\n"
+
+
+def test_what_cannot_be_summed_is_told_of_each(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert ask_two(tmp_path, (b"entries: 1\n", b"entries: 2\n"), "-t") == 0
+    assert capfdbinary.readouterr().out == b"entries: 1\nentries: 2\n"
+
+
+def test_columns_of_several_tables_are_not_made() -> None:
+    with pytest.raises(UsageError, match="-O csv: several tables"):
+        parse(["-s", "-p", "a", "-p", "b", "-O", "csv"])
