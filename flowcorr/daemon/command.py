@@ -11,15 +11,17 @@ from flowcorr.daemon.filter_settings import filters_are_understood
 from flowcorr.daemon.input_settings import input_is_built
 from flowcorr.daemon.settings import FlowSettings, flow_settings, plugins_are_understood
 from flowcorr.daemon.unbuilt import keys_are_built
-from routed.daemon.plane import Command
+from flowcorr.service.udp_socket import port_of
+from routed.daemon.plane import Command, routing_ports
 from routed.plumbing.config import Daemons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flowcorr.daemon.flow_plane import FlowPlane
     from routed.plumbing.cli import Program
     from routed.plumbing.log import Log
+    from routed.plumbing.shared_ports import Port
 
 
 def flow_command(program: Program) -> Command[FlowSettings]:
@@ -39,7 +41,15 @@ def flow_command(program: Program) -> Command[FlowSettings]:
         partial(flow_settings, daemon=daemon),
         make_plane,
         tuple(partial(check, daemon=daemon) for check in checks),
+        ports,
     )
+
+
+def ports(settings: FlowSettings) -> Iterator[Port]:
+    """Go through the ports that several processes share; a capture has none of exporters."""
+    if settings.inputs.capture is None:
+        yield port_of(settings.inputs.udp)
+    yield from routing_ports(settings.routing)
 
 
 def make_plane(reactor: Any, settings: FlowSettings, log: Log, seed: int, on_end: Callable[[], None]) -> FlowPlane:

@@ -3,10 +3,12 @@
 import errno
 import socket
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from routed.plumbing.lifecycle import StartError
+from routed.plumbing.shared_ports import Port, handed_over
 
 #: Multicast groups of one socket.
 MAX_GROUPS: Final = 20
@@ -46,6 +48,8 @@ def open_udp(settings: UdpSettings) -> UdpSocket:
 
     Raises: StartError.
     """
+    if (opened := handed_over(settings, UdpSocket)) is not None:
+        return opened
     try:
         return _open(settings, settings.address or IPv6Address("::"))
     except OSError as error:
@@ -55,6 +59,11 @@ def open_udp(settings: UdpSettings) -> UdpSocket:
         return _open(settings, IPv4Address("0.0.0.0"))  # noqa: S104 (all addresses is the documented default)
     except OSError as error:
         raise StartError(_explain(settings, error)) from error
+
+
+def port_of(settings: UdpSettings) -> Port:
+    """Return the socket as a port that processes may share."""
+    return Port(settings, partial(open_udp, settings))
 
 
 def _explain(settings: UdpSettings, error: OSError) -> str:

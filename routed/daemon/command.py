@@ -12,29 +12,33 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.life import Telling
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
+from routed.daemon.several import problems_of, run_several
 from routed.plumbing.build import build
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
 from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals
 from routed.plumbing.log import Log
+from routed.plumbing.membership import Alone
 from routed.plumbing.privileges import become, give_up_future
 from routed.plumbing.process import PidFile, daemonize, raise_descriptor_limit, set_priority
 from routed.plumbing.sandbox import write_only_below
-from routed.plumbing.service_manager import ServiceManager
 from routed.plumbing.unraisable import log_unraisable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from routed.daemon.life import Plane
     from routed.daemon.reload import Reload
     from routed.daemon.settings import Check, DaemonSettings
     from routed.plumbing.config import Configuration, Daemons
     from routed.plumbing.process import Detached, ProcessSettings
+    from routed.plumbing.service_manager import ServiceManager
+    from routed.plumbing.shared_ports import Port
     from routed.service.clock import DaemonReactor
 
 #: Descriptors besides those of peers: files, the listener, the reactor's own.
 SPARE_DESCRIPTORS: Final = 512
-
+#: A daemon of one process.
+ALONE: Final = Alone()
 
 S = TypeVar("S", bound="DaemonSettings")
 
@@ -53,6 +57,7 @@ class Command(Generic[S]):
     settings: Callable[[Configuration], S]
     make_plane: Callable[[DaemonReactor, S, Log, int, Callable[[], None]], Plane[S]]
     checks: tuple[Check, ...] = ()  # of keys that do not go together, beside those of all daemons
+    ports: Callable[[S], Iterable[Port]] = lambda _settings: ()  # that several processes share
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Run the command; return its exit status."""
@@ -82,6 +87,7 @@ class Command(Generic[S]):
         Raises: OSError when the configuration cannot be read or the log not be written.
         """
         configuration = read_configuration(command_line.all_statements(), self.kind, self.checks)
+        configuration = configuration.with_problems(problems_of(self, command_line, configuration))
         process = process_settings(configuration)
         os.umask(process.umask)
         checks_only = configuration.maybe("dry_run", str) == "config"
@@ -91,17 +97,19 @@ class Command(Generic[S]):
             return OK if configuration.passes_check else FAILED
         if not configuration.is_usable:
             return FAILED
+        if configuration.of("proc_count", int) > 1:
+            return run_several(self, command_line, configuration, log)
         return self.run(command_line, configuration, log)
 
-    def run(self, command_line: CommandLine, configuration: Configuration, log: Log) -> int:
-        """Run the daemon until a signal ends it; return the exit status."""
+    def run(self, command_line: CommandLine, configuration: Configuration, log: Log, member: Alone = ALONE) -> int:
+        """Run the daemon, or one of its processes, until a signal ends it; return the exit status."""
         try:
             settings = self.settings(configuration)
         except StartError as error:
             for problem in error.args:
                 log.error(str(problem))
             return FAILED
-        process = settings.process
+        process = member.own(settings.process)
         detached = daemonize() if process.daemonize else None
         wanted = settings.connections + SPARE_DESCRIPTORS
         if (limit := raise_descriptor_limit(wanted)) < wanted:
@@ -117,7 +125,7 @@ class Command(Generic[S]):
 
         globalLogBeginner.beginLoggingTo([TwistedObserver(log)], redirectStandardIO=False, discardBuffer=True)
         log_unraisable(log)
-        manager = ServiceManager(os.environ, log.warning)
+        manager = member.manager(log.warning)
         end = Ending(reactor, log, manager, patience=process.stop_patience)
         try:
             if process.priority:
@@ -142,6 +150,7 @@ class Command(Generic[S]):
         )
         reload = Reload(source, target, log, manager, PoolThreads(reactor))
         plane.serve_reload(reload.ask)
+        member.watch(reactor, end.signalled)
         serve(reactor, plane, Life(log, end, manager, detached, reload))
         end.over()
         return end.status

@@ -11,6 +11,8 @@ from routed.plumbing.values import ACCOUNT, BOOLEAN, ENDPOINT, OFF, ON, PATH, TE
 
 ALL: Final = Daemons.PMBGPD | Daemons.PMBMPD | Daemons.FLOW
 _key = partial(Key, daemons=ALL)
+#: Processes of one configuration: more than processors are of no use.
+MOST_PROCESSES: Final = 128
 #: Keys that may carry the name of a plugin and then leave the core alone.
 _plugin_key = partial(_key, is_global=False)
 _ours = partial(_key, ours=True)
@@ -38,6 +40,13 @@ PROCESS: Final = Group(
             "user to run as once ports and files of the start are open, by name or number; then there is no way back",
         ),
         _ours("proc_group", ACCOUNT, None, "group to run as, together with `proc_user` (that user's when unset)"),
+        _ours(
+            "proc_count",
+            between(1, MOST_PROCESSES),
+            1,
+            "processes that share ports and work: what comes from one address goes to one of them; `$proc_number` in "
+            "any value is the number of the process, from 1",
+        ),
         _ours(
             "proc_sandbox",
             BOOLEAN,

@@ -21,6 +21,7 @@ from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
 from routed.service.flow_tables import IgpFlowTables
 from routed.service.records import TimeFormat
+from routed.service.socket_options import port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from routed.daemon.settings_isis import IsisPlaneSettings
     from routed.plumbing.config import Configuration
     from routed.plumbing.log import Log
+    from routed.plumbing.shared_ports import Port
     from routed.rib._rib import Rib
     from routed.rib._vrps import Vrps
     from routed.rib.api import Igp
@@ -48,8 +50,14 @@ __all__ = [
     "log_settings",
     "problem_lines",
     "process_settings",
+    "routing_ports",
     "routing_settings",
 ]
+
+
+def routing_ports(settings: RoutingSettings) -> Iterator[Port]:
+    """Go through the ports that several processes share."""
+    return (port_of(one.listener) for one in settings.wanted)
 
 
 def exact_times(c: Configuration) -> Callable[[float], bytes]:

@@ -9,12 +9,14 @@ from routed.daemon.command import Command
 from routed.daemon.settings import BgpSettings, pmbgpd_settings
 from routed.daemon.switches import PMBGPD
 from routed.plumbing.config import Daemons
+from routed.service.socket_options import port_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from routed.daemon.life import Plane
     from routed.plumbing.log import Log
+    from routed.plumbing.shared_ports import Port
     from routed.service.clock import DaemonReactor
 
 
@@ -31,7 +33,12 @@ def make_plane(
     return BgpPlane(reactor, settings, log, seed=seed)
 
 
-COMMAND: Final = Command(PMBGPD, Daemons.PMBGPD, pmbgpd_settings, make_plane)
+def ports(settings: BgpSettings) -> Iterator[Port]:
+    """Go through the ports that several processes share."""
+    yield port_of(settings.listener)
+
+
+COMMAND: Final = Command(PMBGPD, Daemons.PMBGPD, pmbgpd_settings, make_plane, ports=ports)
 main = COMMAND.main
 
 if __name__ == "__main__":

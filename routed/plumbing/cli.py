@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from routed.plumbing.statements import Statement, Statements, read_statements
+from routed.plumbing.statements import Statement, Statements, for_process, read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,12 +54,17 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """What was asked for: an answer to print, or a file and the statements of the switches."""
+    """What was asked for: an answer to print, or a file and the statements of the switches.
+
+    `number` is that of the process, where several run with one configuration; `defaults` come before the file.
+    """
 
     file: Path | None = None
     statements: tuple[Statement, ...] = ()
     wants_help: bool = False
     wants_version: bool = False
+    number: int = 1
+    defaults: tuple[Statement, ...] = ()
 
     def all_statements(self) -> Statements:
         """Read the file, if there is one, and put the switches behind it.
@@ -67,7 +72,7 @@ class CommandLine:
         Raises: OSError when the file cannot be read.
         """
         read = Statements(()) if self.file is None else read_statements(self.file)
-        return Statements((*read.statements, *self.statements), read.problems)
+        return for_process(Statements((*self.defaults, *read.statements, *self.statements), read.problems), self.number)
 
 
 class UsageError(Exception):

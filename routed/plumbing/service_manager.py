@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,16 +23,20 @@ FEEDINGS: Final = 3
 
 
 class ServiceManager:
-    """The manager that started us, if one did."""
+    """The manager that started us, if one did; or whoever is at the other end of a connected `channel`."""
 
-    def __init__(self, environment: Mapping[str, str], on_problem: Callable[[str], None]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], on_problem: Callable[[str], None], *, channel: socket.socket | None = None
+    ) -> None:
         self._on_problem, self._failed = on_problem, False
-        self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self.watchdog = _watchdog(environment)
-        self._socket: socket.socket | None = None
-        if self._address is not None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.settimeout(0)
+        self._deliver: Callable[[bytes], object] | None = None if channel is None else channel.send
+        address = _address(environment.get("NOTIFY_SOCKET", ""))
+        if channel is None and address is not None:
+            channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._deliver = partial(_send_to, channel, address)
+        if channel is not None:
+            channel.settimeout(0)
 
     def ready(self, status: str) -> None:
         """Tell that the daemon does its work, or does it again after a reload."""
@@ -48,20 +53,28 @@ class ServiceManager:
     def guard(self, clock: IReactorTime) -> None:
         """Feed the watchdog from now on, if there is one."""
         if self.watchdog is not None:
-            self._send("WATCHDOG=1")
+            self.feed()
             clock.callLater(self.watchdog / FEEDINGS, self.guard, clock)
 
+    def feed(self) -> None:
+        """Tell that the daemon is alive."""
+        self._send("WATCHDOG=1")
+
     def _send(self, *lines: str) -> None:
-        if self._socket is None or self._address is None:
+        if self._deliver is None:
             return
         try:
-            self._socket.sendto("\n".join(lines).encode(), self._address)
+            self._deliver("\n".join(lines).encode())
         except OSError as error:
             if not self._failed:
                 self._on_problem(f"the service manager is not reached: {error.strerror}")
             self._failed = True
         else:
             self._failed = False
+
+
+def _send_to(channel: socket.socket, address: str, octets: bytes) -> None:
+    channel.sendto(octets, address)
 
 
 def _address(name: str) -> str | None:

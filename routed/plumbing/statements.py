@@ -7,7 +7,7 @@ continuation, no quoting, no inclusion. A line that is none of this is an error,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Longest line, in octets, and most lines of a configuration file: both far above what a person writes.
 MAX_LINE_OCTETS: Final = 10_240
 MAX_LINES: Final = 8_192
+#: What stands for the number of a process, from 1, where several run with one configuration.
+PROCESS_NUMBER: Final = "$proc_number"
 
 
 class Kind(Enum):
@@ -64,6 +66,21 @@ class Statements:
 
     statements: tuple[Statement, ...]
     problems: tuple[Problem, ...] = ()
+
+
+def for_process(statements: Statements, number: int) -> Statements:
+    """Put the number of a process in where a value, or the name of a plugin, has the variable for it."""
+
+    def put(text: str) -> str:
+        return text.replace(PROCESS_NUMBER, str(number))
+
+    return Statements(
+        tuple(
+            replace(one, value=put(one.value), scope=None if one.scope is None else put(one.scope))
+            for one in statements.statements
+        ),
+        statements.problems,
+    )
 
 
 class StatementError(ValueError):

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
 from routed.plumbing.lifecycle import StartError
+from routed.plumbing.shared_ports import Port, handed_over
 from routed.service.send_hold import MIN_SEND_HOLD_TIME
 from routed.service.settings import ListenerSettings
 
@@ -79,6 +81,8 @@ def open_listener(settings: ListenerSettings) -> Listening:
 
     Raises: ListenError.
     """
+    if (opened := handed_over(settings, Listening)) is not None:
+        return opened
     try:
         return _listen(settings, settings.address or IPv6Address("::"))
     except OSError as error:
@@ -88,6 +92,11 @@ def open_listener(settings: ListenerSettings) -> Listening:
         return _listen(settings, IPv4Address("0.0.0.0"))  # noqa: S104 (all addresses is the documented default)
     except OSError as error:
         raise ListenError(_explain(settings, error)) from error
+
+
+def port_of(settings: ListenerSettings) -> Port:
+    """Return the listener as a port that processes may share."""
+    return Port(settings, partial(open_listener, settings))
 
 
 def _explain(settings: ListenerSettings, error: OSError) -> str:

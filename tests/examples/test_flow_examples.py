@@ -15,7 +15,7 @@ from tests.flowcorr.service.test_replay_input import udp
 from tests.routed.plumbing.captures import ethernet, ipv4, pcap
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("memory", "print", "logger", "options", "rpki-flows", "bmp-flows")
+NAMES = ("memory", "print", "logger", "options", "rpki-flows", "bmp-flows", "cores")
 #: Seconds that a daemon has for a capture, on a machine that does much else.
 PATIENCE = 120
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
+from collections import Counter
 from contextlib import ExitStack
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from routed.plumbing.placement import place_of
+from routed.plumbing.statements import parse_statements
 from tests.flowcorr.exports import export_set, template, v9
-from tests.peers.collector import PATIENCE, at_work
+from tests.peers.collector import PATIENCE, at_work, read_rows
 from tests.peers.flow_daemon import FlowDaemon
+from tests.peers.program import ROOT
+from tests.peers.raw_speaker import RawSession, prefix, update, usual_attributes
+from tests.peers.route import Row
 from tests.peers.siege import Host
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
@@ -22,6 +34,11 @@ pytestmark = pytest.mark.peers
 #: So many that no daemon is left out, whatever the kernel's hash: two to the power of minus 63 is the chance.
 EXPORTERS: Final = 64
 LAYOUT: Final = export_set(0, template(300, (8, 4), (2, 4), (1, 4)))
+LAYOUT_TO: Final = export_set(0, template(301, (8, 4), (12, 4), (2, 4), (1, 4)))
+EXAMPLE: Final = ROOT / "examples" / "quickstart-cores.conf"
+#: Processes of one daemon, and routers, of which each process has some.
+COUNT: Final = 2
+ROUTERS: Final = tuple(f"127.9.8.{number}" for number in range(1, 7))
 
 
 class Sharing(FlowDaemon):
@@ -62,3 +79,98 @@ def test_each_exporter_is_read_by_one_daemon_with_its_templates(tmp_path: Path) 
         assert not seen[0] & seen[1]
         assert len(seen[0] | seen[1]) == EXPORTERS
         assert sum(row["flows"] for daemon in daemons for row in daemon.flows()) == 2 * EXPORTERS
+
+
+class Several(FlowDaemon):
+    """The example of two processes, each with the routes and the flows of its own routers."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = reserved_port()
+        self.tables = [str(home / f"table-{number}.pipe") for number in range(1, COUNT + 1)]
+        statements = parse_statements(EXAMPLE.read_text(), EXAMPLE.name).statements
+        keys: dict[str, object] = {f"{one.key}[{one.scope}]" if one.scope else one.key: one.value for one in statements}
+        keys |= {
+            "bgp_daemon_port": self.port,
+            "bgp_daemon_msglog_file": home / "messages-$proc_number.json",
+            "nfacctd_ip": "127.0.0.1",
+            "nfacctd_port": self.port,
+            "imt_path": home / "table-$proc_number.pipe",
+            "print_output_file": home / "flows-$proc_number.json",
+            "print_refresh_time": 1,
+        }
+        super().__init__(Host(), home, keys)
+
+    def wait_for_times(self, words: str, times: int) -> None:
+        """Wait until that many processes have said something."""
+        eventually(lambda: self.text.count(words) == times, PATIENCE, f"{times} processes to say {words!r}")
+
+    def announced(self) -> set[tuple[int, str]]:
+        """Return the number of the process and the router of each route."""
+        rows = self._rows("messages")
+        return {(number, str(row["peer_ip_src"])) for number, row in rows if row.get("ip_prefix")}
+
+    def counted(self) -> Counter[tuple[int, str, int]]:
+        """Return how many packets there were, by process, router and destination AS."""
+        found: Counter[tuple[int, str, int]] = Counter()
+        for number, row in self._rows("flows"):
+            found[number, row["peer_ip_src"], row["as_dst"]] += row["packets"]
+        return found
+
+    def listed(self) -> dict[int, int]:
+        """Return how many packets all tables together have of each destination AS."""
+        sockets = [argument for path in self.tables for argument in ("-p", path)]
+        command = [sys.executable, "-m", "flowcorr.client.cli", *sockets, "-s", "-O", "json"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE)
+        return {row["as_dst"]: row["packets"] for row in map(json.loads, done.stdout.splitlines())}
+
+    def _rows(self, what: str) -> list[tuple[int, Row]]:
+        numbers = range(1, COUNT + 1)
+        return [(number, row) for number in numbers for row in read_rows(self.home / f"{what}-{number}.json")]
+
+    def process(self, number: int) -> int:
+        """Return the id of a process."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sorted(map(int, children))[number - 1]
+
+
+def number_of(source: str) -> int:
+    return 1 + place_of(ip_address(source), COUNT)
+
+
+def test_processes_of_one_daemon_have_the_routes_and_the_flows_of_their_routers(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        daemon = stack.enter_context(at_work(Several(tmp_path)))
+        daemon.wait_for_times("waiting for NetFlow/IPFIX data", COUNT)
+        exporters, origins = [], {}
+        for source in ROUTERS:
+            origins[source] = 65100 + int(source.rpartition(".")[2])
+            session = stack.enter_context(RawSession(("127.0.0.1", daemon.port), source))
+            session.establish(65001)
+            session.send(update(attributes=usual_attributes(65001, origins[source]), nlri=prefix("10.0.0.0/8")))
+            exporter = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            exporter.bind((source, 0))
+            exporter.connect(("127.0.0.1", daemon.port))
+            exporters.append(exporter)
+
+        def send(sequence: int) -> None:
+            for number, exporter in enumerate(exporters):
+                record = struct.pack("!IIII", 0x0A000000 + number, 0x0A000001, 1, 300)
+                exporter.send(v9(LAYOUT_TO, export_set(301, record), sequence=sequence))
+
+        announced = {(number_of(source), source) for source in ROUTERS}
+        eventually(lambda: daemon.announced() == announced, PATIENCE, "each route in the process of its router")
+        send(1)
+        first = {(number_of(source), source, origins[source]): 1 for source in ROUTERS}
+        eventually(lambda: daemon.counted() == first, PATIENCE, "each flow in the process of its router")
+        assert daemon.listed() == dict.fromkeys(origins.values(), 1)
+
+        lost = number_of(ROUTERS[0])
+        os.kill(daemon.process(lost), signal.SIGKILL)
+        send(2)  # what is for a process that is away waits for it; its routers have no session any more
+        daemon.wait_for_text(f"process {lost} is in service again")
+        again = {(number, source, origin * (number != lost)): 1 for number, source, origin in first}
+        both = Counter(first) + Counter(again)
+        eventually(lambda: daemon.counted() == both, PATIENCE, "the flows that had to wait")
+        os.kill(daemon.pid, signal.SIGUSR2)
+        daemon.wait_for_times("maps and configuration reloaded", COUNT)
+        daemon.end()
