@@ -26,8 +26,9 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from routed.rib._attributes cimport AS_PATH, valid_as_path
+from routed.rib._block cimport BLOCK_OPERATIONS, BLOCK_SCRATCH, SHORTEST_UPDATE, reader
 from routed.rib._paths cimport MAX_MARKS, PathStore
-from routed.rib._reading cimport BLOCK_OPERATIONS, BLOCK_SCRATCH, SHORTEST_UPDATE, read_update, reader
+from routed.rib._reading cimport read_update
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._rows cimport FAMILIES, Rows
 from routed.rib._table cimport Table

@@ -2,15 +2,13 @@
 """The first pass over a run of UPDATEs: octets into operations, and the verdicts of RFC 7606.
 
 Each UPDATE is framed, its attributes are checked and copied in the form in which the path store keeps them, and its
-routes are listed.  An UPDATE that must be refused leaves nothing in the block.  Hashes are taken here, and the processor
-is asked for the places that the second pass will touch.
+routes are listed (`_nlri`).  An UPDATE that must be refused leaves nothing in the block.
 
 Nothing here chooses consequences beyond RFC 7606: a session reset is reported with the NOTIFICATION it asks for, and
 the UPDATEs after it are not looked at.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport realloc
 from libc.string cimport memcpy, memset
 from routed.rib._as4 cimport put_merged_as_path, widest_as_path
 from routed.rib._attributes cimport (
@@ -18,11 +16,15 @@ from routed.rib._attributes cimport (
     ORIGIN, REASON_DUPLICATE, REASON_FLAGS, REASON_LIMIT, REASON_MISSING, REASON_NEXT_HOP, REASON_NLRI, REASON_OVERRUN,
     REASON_UNRECOGNISED, SESSION_RESET, SPECS, TREAT_AS_WITHDRAW, check_value,
 )
+from routed.rib._block cimport (
+    ANNOUNCE, BLOCK_OPERATIONS, BLOCK_SCRATCH, END_OF_RIB, MAX_REFUSALS, SHORTEST_UPDATE, WITHDRAW, add_operation,
+    attribute_set, field, make_room, next_set, octets_in, operation, reader, refusal,
+)
 from routed.rib._ids cimport prefetch_slot
+from routed.rib._nlri cimport family_of, read_nlri
 from routed.rib._paths cimport PathStore, path_set
-from routed.rib._prefixes cimport hash_words
 from routed.rib._rows cimport FAMILIES
-from routed.rib._text cimport u16_at, u32_at
+from routed.rib._text cimport u16_at
 
 cdef enum:
     HEADER = 19
@@ -37,10 +39,6 @@ cdef enum:                       # subcodes of UPDATE errors (RFC 4271 section 4
     ATTRIBUTE_FLAGS_ERROR = 4
     OPTIONAL_ATTRIBUTE_ERROR = 9
     INVALID_NETWORK_FIELD = 10
-
-ctypedef struct field:           # part of a message
-    const uint8_t *at
-    const uint8_t *end
 
 ctypedef struct update:          # what is known of the UPDATE that is being read
     const uint8_t *start
@@ -61,23 +59,6 @@ ctypedef struct update:          # what is known of the UPDATE that is being rea
     uint8_t verdict
     uint8_t seen[32]             # bit by attribute code
     bint others                  # an attribute besides MP_UNREACH_NLRI
-
-
-cdef inline size_t octets_in(const field *f) noexcept nogil:
-    return f.end - f.at
-
-
-cdef int family_of(uint16_t afi, uint8_t safi) noexcept nogil:
-    """The index of a family that is stored, or -1."""
-    if afi != 1 and afi != 2:
-        return -1
-    if safi == 1 or safi == 2:
-        return 4 * (afi - 1) + safi - 1
-    if safi == 4:
-        return 4 * (afi - 1) + 2
-    if safi == 128:
-        return 4 * (afi - 1) + 3
-    return -1
 
 
 cdef void refuse(reader *r, update *u, const uint8_t *at, uint8_t code, uint8_t verdict, uint8_t reason) noexcept nogil:
@@ -263,19 +244,6 @@ cdef int put_widened(reader *r, update *u, size_t attributes) noexcept nogil:
     return 0
 
 
-cdef int make_room(reader *r, size_t octets) noexcept nogil:
-    cdef uint8_t *wider
-    if r.scratch_room - r.scratch_used >= octets:
-        return 0
-    wider = <uint8_t *>realloc(r.scratch, r.scratch_used + octets + BLOCK_SCRATCH)
-    if wider == NULL:
-        r.out_of_memory = True
-        return -1
-    r.scratch = wider
-    r.scratch_room = r.scratch_used + octets + BLOCK_SCRATCH
-    return 0
-
-
 cdef int add_set(
     reader *r, PathStore paths, size_t attributes, const uint8_t *next_hop, uint8_t n, bint classic,
 ) noexcept nogil:
@@ -285,151 +253,21 @@ cdef int add_set(
     """
     cdef size_t at = attributes - n - sizeof(path_set)
     cdef path_set *s = <path_set *>(r.scratch + at)
-    cdef attribute_set *wider
-    if r.set_count == r.set_room:
-        wider = <attribute_set *>realloc(r.sets, (2 * r.set_room + 256) * sizeof(attribute_set))
-        if wider == NULL:
-            r.out_of_memory = True
-            return -1
-        r.sets = wider
-        r.set_room = 2 * r.set_room + 256
+    cdef attribute_set *one = next_set(r)
+    if one == NULL:
+        return -1
     s.id = 0
     s.length = <uint16_t>(r.scratch_used - attributes)
     s.next_hop_length = n
     s.label_count = 0
     if n:
         memcpy(r.scratch + at + sizeof(path_set), next_hop, n)
-    r.sets[r.set_count].at = at
-    r.sets[r.set_count].hash = paths.hash(s, classic)
-    r.sets[r.set_count].path = 0
-    prefetch_slot(&paths.ids, r.sets[r.set_count].hash)
+    one.at = at
+    one.hash = paths.hash(s, classic)
+    one.path = 0
+    prefetch_slot(&paths.ids, one.hash)
     r.set_count += 1
     return <int>r.set_count - 1
-
-
-cdef operation *add_operation(reader *r) noexcept nogil:
-    cdef operation *wider
-    if r.operation_count == r.operation_room:
-        wider = <operation *>realloc(r.operations, (2 * r.operation_room + 1024) * sizeof(operation))
-        if wider == NULL:
-            r.out_of_memory = True
-            return NULL
-        r.operations = wider
-        r.operation_room = 2 * r.operation_room + 1024
-    r.operation_count += 1
-    return &r.operations[r.operation_count - 1]
-
-
-cdef inline void take_address(operation *o, const uint8_t *at, unsigned int bits, bint wide) noexcept nogil:
-    """Address words of a prefix, bits behind its length cleared (RFC 4271 section 4.3)."""
-    cdef uint8_t octets[16]
-    cdef unsigned int n = (bits + 7) >> 3, i
-    memset(octets, 0, 16)
-    for i in range(n):
-        octets[i] = at[i]
-    if bits & 7:
-        octets[n - 1] &= <uint8_t>(0xFF00 >> (bits & 7))
-    o.words[0] = u32_at(octets)
-    if wide:
-        o.words[1] = u32_at(octets + 4)
-        o.words[2] = u32_at(octets + 8)
-        o.words[3] = u32_at(octets + 12)
-
-
-cdef int take_stack(const uint8_t *at, unsigned int bits) noexcept nogil:
-    """Labels up to the bottom of a stack (RFC 8277 section 2): how many, or -1 when there is no bottom.
-
-    The values 0x800000 and 0x000000 stand for a withdrawn label (section 2.4) and end a stack too.
-    """
-    cdef int n = 0
-    cdef uint32_t label
-    while bits >= 24:
-        label = <uint32_t>at[3 * n] << 16 | <uint32_t>at[3 * n + 1] << 8 | at[3 * n + 2]
-        n += 1
-        bits -= 24
-        if label & 1 or label == 0x800000 or label == 0:
-            return n
-    return -1
-
-
-cdef int take_labels(const uint8_t *at, unsigned int bits, unsigned int needed, bint withdrawn) noexcept nogil:
-    """Labels in front of a prefix that needs at least `needed` bits more; -1 when there is none.
-
-    A withdrawal has one field of three octets whose value means nothing (RFC 8277 section 2.4), but there are speakers
-    that withdraw with the stack they announced: it is read as a stack where it can be one.
-    """
-    cdef int n = take_stack(at, bits)
-    if withdrawn and (n < 0 or 24 * <unsigned int>n + needed > bits):
-        return 1 if bits >= 24 else -1
-    return n
-
-
-cdef int read_nlri(
-    reader *r, const field *f, int family, uint8_t kind, uint32_t set, bint withdrawn,
-) noexcept nogil:
-    """List the routes of an NLRI field as operations; 0, or -1 when it is not well formed.
-
-    `withdrawn`: the field has the form of withdrawals; `kind`: what becomes of its routes, which an error may change.
-    """
-    cdef const uint8_t *at = f.at
-    cdef const uint8_t *end = f.end
-    cdef bint add_path = r.add_path >> family & 1, wide = family >= 4, vpn = family & 3 == 3, labelled = family & 2
-    cdef unsigned int bits, most = 128 if wide else 32, address_words = 4 if wide else 1, octets
-    cdef uint32_t words = address_words + (2 if vpn else 0)
-    cdef operation *o
-    cdef int labels
-    while at < end:
-        o = add_operation(r)
-        if o == NULL:
-            return 0
-        o.path_identifier = 0
-        o.label_count = 0
-        o.set = set
-        o.kind = kind
-        o.family = <uint8_t>family
-        if add_path:
-            if end - at < 5:
-                return -1
-            o.path_identifier = u32_at(at)
-            at += 4
-        bits = at[0]
-        at += 1
-        octets = (bits + 7) >> 3
-        if octets > <size_t>(end - at):
-            return -1
-        if labelled:
-            labels = take_labels(at, bits, 64 if vpn else 0, withdrawn)
-            if labels < 0:
-                return -1
-            o.labels = <uint32_t>(at - r.run)
-            o.label_count = <uint8_t>labels
-            at += 3 * labels
-            bits -= 24 * labels
-            octets -= 3 * labels
-        if vpn:
-            if bits < 64:
-                return -1
-            o.words[address_words] = u32_at(at)
-            o.words[address_words + 1] = u32_at(at + 4)
-            at += 8
-            bits -= 64
-            octets -= 8
-        if bits > most:
-            return -1
-        take_address(o, at, bits, wide)
-        o.length = <uint8_t>bits
-        at += octets
-        o.hash = hash_words(o.words, words, o.length, r.seed)
-        prefetch_slot(r.prefix_ids[family], o.hash)
-    return 0
-
-
-cdef void add_end_of_rib(reader *r, uint16_t afi, uint8_t safi) noexcept nogil:
-    cdef operation *o = add_operation(r)
-    if o != NULL:
-        o.kind = END_OF_RIB
-        o.family = FAMILIES
-        o.path_identifier = <uint32_t>afi << 8 | safi
 
 
 cdef void check_presence(reader *r, update *u) noexcept nogil:
@@ -513,6 +351,14 @@ cdef bint is_end_of_rib(update *u, uint16_t *afi, uint8_t *safi) noexcept nogil:
     afi[0] = u.unreach_afi
     safi[0] = u.unreach_safi
     return True
+
+
+cdef void add_end_of_rib(reader *r, uint16_t afi, uint8_t safi) noexcept nogil:
+    cdef operation *o = add_operation(r)
+    if o != NULL:
+        o.kind = END_OF_RIB
+        o.family = FAMILIES
+        o.path_identifier = <uint32_t>afi << 8 | safi
 
 
 cdef void read_update(reader *r, PathStore paths, const uint8_t *at, const uint8_t *end) noexcept nogil:

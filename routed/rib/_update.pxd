@@ -1,8 +1,8 @@
 """UPDATE octets into the stores, block by block.  See `_update.pyx`."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from routed.rib._block cimport reader
 from routed.rib._paths cimport PathStore
-from routed.rib._reading cimport reader
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport OUTCOMES
 from routed.rib._rows cimport Rows

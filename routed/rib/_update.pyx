@@ -12,9 +12,10 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
+from routed.rib._block cimport ANNOUNCE, operation, reader
 from routed.rib._paths cimport PathStore, path_set
 from routed.rib._prefixes cimport PrefixIndex
-from routed.rib._reading cimport ANNOUNCE, operation, read_block, reader
+from routed.rib._reading cimport read_block
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport NO_MEMORY, TOO_MANY_PATHS, UNCHANGED, announce, withdraw
 from routed.rib._rows cimport FAMILIES, ROW_UPDATE, ROW_WITHDRAW, Rows
