@@ -101,28 +101,11 @@ def calculate(lsps: Iterable[Lsp], roots: Collection[bytes], before: Mapping[Pre
         before: the routes of the table.
     """
     paths = shortest_paths(lsps, roots)
-    routes = routes_of(paths, before)
-    changes = tuple(_changes(before, routes))
+    routes, changes = _compare(paths, before)
     return Calculated(paths, routes, changes, tuple(_portions(changes)))
 
 
-def routes_of(paths: Paths, before: Mapping[Prefix, IgpRoute]) -> dict[Prefix, IgpRoute]:
-    """Return the routes of a table; one that is as it was before is the same object."""
-    addresses: dict[int, dict[bytes, bytes]] = {_IPV4_OCTETS: {}, _IPV6_OCTETS: {}}
-    routes = {}
-    for prefix, route in paths.routes.items():
-        octets, node, metric = len(prefix[0]), route[1][0], route[0]
-        known = addresses[octets]
-        next_hop = known.get(node)
-        if next_hop is None:
-            next_hop = known[node] = _next_hop(paths, node, octets)
-        old = before.get(prefix)
-        is_same = old is not None and old[1] == metric and old[0] == next_hop
-        routes[prefix] = old if is_same and old is not None else IgpRoute(next_hop, metric)
-    return routes
-
-
-def _next_hop(paths: Paths, node: bytes, octets: int) -> bytes:
+def next_hop_of(paths: Paths, node: bytes, octets: int) -> bytes:
     """Return an address of a system in the family of a prefix; of zeros when it names none."""
     own = paths.address_of(node, octets)
     if own or octets == _IPV4_OCTETS:
@@ -131,14 +114,28 @@ def _next_hop(paths: Paths, node: bytes, octets: int) -> bytes:
     return _MAPPED + other if other else bytes(octets)
 
 
-def _changes(before: Mapping[Prefix, IgpRoute], after: Mapping[Prefix, IgpRoute]) -> Iterator[Change]:
-    for prefix, old in before.items():
-        if prefix not in after:
-            yield Change(prefix, old, None)
-    for prefix, new in after.items():
-        known = before.get(prefix)
-        if known is not new:
-            yield Change(prefix, known, new)
+def _compare(paths: Paths, before: Mapping[Prefix, IgpRoute]) -> tuple[dict[Prefix, IgpRoute], tuple[Change, ...]]:
+    """Return the routes of a table, and what is different; a route that is as it was before is the same object."""
+    addresses: dict[int, dict[bytes, bytes]] = {_IPV4_OCTETS: {}, _IPV6_OCTETS: {}}
+    routes: dict[Prefix, IgpRoute] = {}
+    changes: list[Change] = []
+    known = 0
+    for prefix, node, metric in paths.routes.ways():
+        octets = len(prefix[0])
+        next_hop = addresses[octets].get(node)
+        if next_hop is None:
+            next_hop = addresses[octets][node] = next_hop_of(paths, node, octets)
+        old = before.get(prefix)
+        known += old is not None
+        if old is not None and old[1] == metric and old[0] == next_hop:
+            routes[prefix] = old
+        else:
+            new = routes[prefix] = IgpRoute(next_hop, metric)
+            changes.append(Change(prefix, old, new))
+    gone = (
+        () if known == len(before) else (Change(each, old, None) for each, old in before.items() if each not in routes)
+    )
+    return routes, (*gone, *changes)
 
 
 def _portions(changes: Iterable[Change]) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from twisted.internet.defer import DeferredLock
 
 from routed.query.codec import QueryError
 from routed.query.request import Match, Wanted
-from routed.rib.igp import routes_of
+from routed.rib.igp import next_hop_of
 from routed.rib.spf import shortest_paths
 from routed.service.isis_records import describe_circuit, describe_lsp, describe_route, describe_system
 from routed.service.questions import project
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from routed.plumbing.sink import InThread
     from routed.query.request import Network, Question
-    from routed.rib.spf import Route
+    from routed.rib.spf import Paths, Route
     from routed.service.isis import Isis
 
     Names = Mapping[bytes, str]
@@ -107,29 +107,16 @@ class IsisAnswers:
 
     async def _routes(self, question: Question, names: Names, system: bytes | None) -> Callable[[], Iterable[Item]]:
         isis = self._isis
-        paths, routes = isis.igp.paths, isis.igp.routes
+        paths = isis.igp.paths
         if question.root is not None:
             root = self._system(question.root, names) + b"\0"
             live = isis.lsdb.live()
             paths = await self._in_thread(lambda: shortest_paths(live, [root]))
             if root not in paths.nodes:
                 raise QueryError(f"root: the database has no LSP of {question.root}")
-            of_root = paths
-            routes = await self._in_thread(lambda: routes_of(of_root, {}))
         if paths is None:
             return tuple
-        known = paths.routes
-
-        def found() -> Iterator[Item]:
-            for prefix in _prefixes(question, known):
-                route = known[prefix]
-                if system is None or any(node.startswith(system) for node in route.originators):
-                    yield (
-                        bytes((len(prefix.address),)) + prefix.address + bytes((prefix.length,)),
-                        partial(describe_route, prefix, route, routes[prefix].next_hop, names),
-                    )
-
-        return found
+        return partial(_routes, question, paths, names, system)
 
     def _page(self, question: Question, find: Callable[[], Iterable[Item]]) -> tuple[dict[str, Any], list[bytes]]:
         """Write a page; in a thread."""
@@ -152,6 +139,19 @@ def _names(names: Names, system: bytes | None) -> Iterator[Item]:
 def _lsps(held: Iterable[tuple[Any, int]], names: Names) -> Iterator[Item]:
     for lsp, lifetime in held:
         yield lsp.lsp_id, partial(describe_lsp, lsp, lifetime, names)
+
+
+def _routes(question: Question, paths: Paths, names: Names, system: bytes | None) -> Iterator[Item]:
+    for prefix in _prefixes(question, paths.routes):
+        key = bytes((len(prefix.address),)) + prefix.address + bytes((prefix.length,))
+        describe = partial(_describe_route, prefix, paths, names)
+        if system is None or any(node.startswith(system) for node in paths.routes[prefix].originators):
+            yield key, describe
+
+
+def _describe_route(prefix: Prefix, paths: Paths, names: Names) -> dict[str, Any]:
+    route = paths.routes[prefix]
+    return describe_route(prefix, route, next_hop_of(paths, route.originators[0], len(prefix.address)), names)
 
 
 def _prefixes(question: Question, routes: Mapping[Prefix, Route]) -> Iterable[Prefix]:

@@ -12,6 +12,7 @@ import orjson
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from routed.plumbing.sink import SinkError, log_bug
+from routed.rib.igp import next_hop_of
 from routed.service.dump_schedule import Schedule
 from routed.service.isis_records import describe_circuit, describe_lsp, describe_route
 from routed.service.records import Counter
@@ -128,7 +129,7 @@ class IsisDumper:
     def _records(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Return the records of a dump, made one by one from what there is now."""
         isis, now = self._isis, self._reactor.seconds()
-        names, routes, paths = isis.lsdb.hostnames(), isis.igp.routes, isis.igp.paths
+        names, paths = isis.lsdb.hostnames(), isis.igp.paths
         circuits = [describe_circuit(circuit, names, now) for circuit in isis.circuits.values()]
         held = [(each.lsp, each.lifetime(now)) for each in isis.lsdb]
 
@@ -137,8 +138,10 @@ class IsisDumper:
                 yield "adjacency", circuit
             for lsp, lifetime in held:
                 yield "lsp", describe_lsp(lsp, lifetime, names)
-            for prefix, route in {} if paths is None else paths.routes.items():
-                yield "route", describe_route(prefix, route, routes[prefix].next_hop, names)
+            for prefix, route in () if paths is None else paths.routes.items():
+                assert paths is not None, "it has routes"
+                next_hop = next_hop_of(paths, route.originators[0], len(prefix.address))
+                yield "route", describe_route(prefix, route, next_hop, names)
 
         return made()
 

@@ -22,7 +22,8 @@ from routed.plumbing.maps import Loaded, MapFile, Row, RowError, left_out, parse
 from routed.plumbing.output_file import replace_whole
 from routed.plumbing.pcap_writer import LINKTYPE_C_HDLC, encode_pcap
 from routed.plumbing.values import parse_integer
-from routed.rib.spf import MAX_PATH_METRIC, UNUSABLE_LINK
+from routed.rib.spf import MAX_PATH_METRIC
+from routed.rib.spf_tree import UNUSABLE_LINK
 from routed.wire.isis.codepoints import Nlpid
 from routed.wire.isis.lsp import Lsp, encode_lsp
 from routed.wire.isis.reachability import Neighbor, Reachability

@@ -1,4 +1,6 @@
-"""How long shortest paths take over a large network: links of a grid with shortcuts, three prefixes a system.
+"""How long shortest paths take over a large network, and the comparison with the routes of the calculation before.
+
+The network is a grid with some four links and three prefixes a system.
 
 Run: python -m tests.bench.bench_spf [systems]
 """
@@ -6,7 +8,11 @@ Run: python -m tests.bench.bench_spf [systems]
 import random
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
+from routed.rib.igp import calculate
 from routed.rib.spf import shortest_paths
 from routed.wire.isis.lsp import Lsp
 from routed.wire.isis.reachability import Neighbor, Reachability
@@ -47,19 +53,31 @@ def node(number: int) -> bytes:
     return number.to_bytes(6, "big") + b"\0"
 
 
-def main() -> None:
-    """Print the best and the worst of some runs, in CPU seconds of this thread."""
-    systems = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    lsps = network(systems)
+def best_and_worst(work: Callable[[], object]) -> str:
+    """Return the best and the worst of some runs, in CPU time of this thread."""
     taken = []
     for _ in range(RUNS):
         begin = time.thread_time()
-        paths = shortest_paths(lsps, [node(0)])
+        work()
         taken.append(time.thread_time() - begin)
-    assert len(paths.routes) == 3 * systems
-    sys.stdout.write(
-        f"{systems} LSPs, {len(paths.routes)} routes: {min(taken) * 1000:.0f} to {max(taken) * 1000:.0f} ms\n"
-    )
+    return f"{min(taken) * 1000:.0f} to {max(taken) * 1000:.0f} ms"
+
+
+def main() -> None:
+    """Print what paths take alone, with the comparison when nothing or one link has changed, and when all is new."""
+    systems = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    lsps, root = network(systems), [node(0)]
+    before = calculate(lsps, root, {}).routes
+    assert len(before) == 3 * systems
+    without = [replace(lsps[0], neighbors=lsps[0].neighbors[:1]), *lsps[1:]]
+    changed = len(calculate(without, root, before).changes)
+    for what, work in (
+        ("shortest paths", partial(shortest_paths, lsps, root)),
+        ("with the comparison, nothing is different", partial(calculate, lsps, root, before)),
+        (f"with the comparison, {changed} routes are different", partial(calculate, without, root, before)),
+        ("with the comparison, all routes are new", partial(calculate, lsps, root, {})),
+    ):
+        sys.stdout.write(f"{systems} LSPs, {3 * systems} routes, {what}: {best_and_worst(work)}\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routed.rib.lsdb import Lsdb
-from routed.rib.spf import MAX_FIRST_HOPS, MAX_PATH_METRIC, Paths, shortest_paths
+from routed.rib.spf import MAX_PATH_METRIC, Paths, shortest_paths
+from routed.rib.spf_tree import MAX_FIRST_HOPS
 from routed.wire.isis.lsp import Lsp, LspFlags, decode_lsp
 from routed.wire.isis.reachability import Neighbor, Reachability
 from routed.wire.isis.tlv import Topology
@@ -301,4 +302,4 @@ def test_random_networks_have_the_routes_of_a_slow_calculation(lsps: list[Lsp]) 
     expected = {**oracle.routes(lsps, A, 0, 4), **oracle.routes(lsps, A, 0, 16)}
     assert {key: route[:3] for key, route in paths.routes.items()} == expected
     far = oracle.distances(lsps, A, 0)
-    assert {key: reached.distance for key, reached in paths.reached[0].items()} == far
+    assert {key: reached.distance for key, reached in paths.trees[0].reached().items()} == far
