@@ -20,6 +20,7 @@ def test_every_compiled_module_has_its_types() -> None:
         "_attribute_text",
         "_avro_attributes",
         "_ids",
+        "_monitoring_message",
         "_nlri",
         "_order",
         "_packet",
