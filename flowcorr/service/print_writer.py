@@ -20,11 +20,11 @@ from typing import Final
 
 from flowcorr.correlate.aggregate import Aggregate, KeyPlan
 from flowcorr.correlate.aggregation import Finished
-from flowcorr.service.avro_container import begin_container, block, new_sync, sync_of
 from flowcorr.service.formats import header, make_renderer, schema_of
 from flowcorr.service.print_names import Names, Share
 from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.render import Output, RowSettings
+from routed.plumbing.avro_container import begin_container, block, new_sync, sync_of
 from routed.plumbing.output_file import OutputFile, RegularFile, open_output, open_replacement, point_latest
 
 #: Names that are remembered as written, the latest: as many as hours have minutes, for some days.
@@ -88,11 +88,11 @@ class PrintWriter:
         if self.schema is None:
             return (self._header if is_new else b""), b""
         if not is_new:
-            return b"", sync_of(Path(name), self.schema) if name else self._stdout_sync
+            return b"", sync_of(Path(name), self.schema.text) if name else self._stdout_sync
         sync = new_sync()
         if not name:
             self._stdout_sync = sync
-        return begin_container(self.schema, sync), sync
+        return begin_container(self.schema.text, sync), sync
 
     def remember(self, name: str) -> None:
         """Take note that a name has been written."""

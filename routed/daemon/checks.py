@@ -73,6 +73,18 @@ def registry_fits(configuration: Configuration) -> Iterator[Problem]:
             yield _conflict(configuration, f"{prefix}kafka_topic", "a schema registry needs a topic without variables")
 
 
+def containers_have_records(configuration: Configuration) -> Iterator[Problem]:
+    """Refuse an Avro container without a file, or of records that are not Avro's binary ones."""
+    for prefix in PREFIXES:
+        key = f"{prefix}avro_container"
+        if not configuration.of(key, bool):
+            continue
+        if configuration.of(f"{prefix}output", DumpFormat) is not DumpFormat.AVRO:
+            yield _conflict(configuration, key, f"needs {prefix}output: avro")
+        if not configuration.is_set(f"{prefix}file"):
+            yield _conflict(configuration, key, f"needs {prefix}file")
+
+
 def lines_can_be_joined(configuration: Configuration) -> Iterator[Problem]:
     """Refuse several records in a message where no newline tells them apart."""
     for prefix in PREFIXES:
@@ -223,6 +235,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Iterator[Problem]], ...]] = (
     messages_have_one_key,
     passing_on_excludes_records,
     registry_fits,
+    containers_have_records,
     lines_can_be_joined,
     broker_tls_is_whole,
     libraries_are_there,

@@ -103,6 +103,13 @@ def _queue(prefix: str, daemons: Daemons) -> Iterator[Key]:
 def _brokers(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
     key = partial(Key, daemons=daemons)
     yield key(f"{prefix}avro_schema_file", PATH, None, "where Avro schemas are written at start, a file for each")
+    yield key(
+        f"{prefix}avro_container",
+        BOOLEAN,
+        OFF,
+        "files of Avro records are object container files, which have their schemas with them",
+        ours=True,
+    )
     yield from _kafka(prefix, daemons, name)
     yield from _amqp(prefix, daemons, name)
 

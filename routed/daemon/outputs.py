@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from routed.daemon.brokers import SPARE, Brokers, writer_id
 from routed.daemon.encodings import encoding_of, schemas_of, write_schemas
+from routed.plumbing.avro_container import Container
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.queue import Bounds
@@ -50,7 +51,6 @@ class Outputs:
         self._reactor, self._settings, self._log = reactor, settings, log
         self._metrics, self._wall_clock, self._validation = metrics, wall_clock, validation
         self._in_thread = PoolThreads(reactor)
-        self._file_options = FileOptions(owner=settings.process.owner)
         self._sequence = Counter()
         self._brokers = Brokers(reactor, settings, log, metrics)
 
@@ -61,7 +61,9 @@ class Outputs:
             return None
         size, total = settings.queue_size, SinkCounters()
         options = FileOptions(
-            owner=self._file_options.owner, bounds=Bounds(limit=size + SPARE, full=size // 2, drained=size // 8)
+            owner=self._settings.process.owner,
+            bounds=Bounds(limit=size + SPARE, full=size // 2, drained=size // 8),
+            container=self._container(settings, dumps=False),
         )
 
         def open_sink(name: str, watch: Watch) -> Sink:
@@ -91,8 +93,10 @@ class Outputs:
         if settings is None:
             return None
 
+        options = FileOptions(owner=self._settings.process.owner, container=self._container(settings, dumps=True))
+
         def open_dump(name: str, latest: str | None) -> DumpFile:
-            return DumpFile(name, in_thread=self._in_thread, latest=latest, options=self._file_options)
+            return DumpFile(name, in_thread=self._in_thread, latest=latest, options=options)
 
         is_alone = settings.file is None and len(settings.brokers) == 1
         dumper = Dumper(
@@ -118,6 +122,9 @@ class Outputs:
             schemas = schemas_of(self._settings, dumps=dumps)
             write_schemas(settings.schema_file, schemas, self._settings.process.owner, self._log)
         return encoding_of(self._settings, settings.output, writer_id(self._settings), dumps=dumps)
+
+    def _container(self, settings: MessageLogSettings | DumpSettings, *, dumps: bool) -> Container | None:
+        return Container(schemas_of(self._settings, dumps=dumps).values()) if settings.container else None
 
     def reopen(self) -> None:
         """Go on with fresh connections for dumps."""

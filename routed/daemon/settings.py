@@ -348,6 +348,7 @@ def message_log_settings(c: Configuration, protocol: str) -> MessageLogSettings 
         skips_unchanged=protocol == "bmp" and not c.of("bmp_daemon_msglog_unchanged", bool),
         output=c.of(f"{prefix}output", DumpFormat),
         schema_file=_path(c, f"{prefix}avro_schema_file"),
+        container=c.of(f"{prefix}avro_container", bool),
         brokers=brokers,
     )
 
@@ -365,6 +366,7 @@ def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
         refresh_time=refresh_time,
         time_slots=c.of(f"{prefix}time_slots", int),
         schema_file=_path(c, f"{prefix}avro_schema_file"),
+        container=c.of(f"{prefix}avro_container", bool),
         brokers=brokers,
     )
 

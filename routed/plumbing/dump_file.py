@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 
+from routed.plumbing.avro_container import begin_replacement
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.output_file import Replacement, Written, open_replacement, point_latest
 from routed.plumbing.queue import BufferQueue
@@ -44,12 +45,13 @@ class DumpFile:
         """Return the file itself: rows of all peers follow each other."""
         return self
 
-    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:  # noqa: ARG002 (nothing is told apart)
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:
         """Queue a buffer of whole rows; the caller awaits `ready()` before the next one."""
         if self.error is not None:
             self.counters.rows_lost += rows
             return
-        self._queue.put(octets, rows)
+        container = self._options.container
+        self._queue.put(octets if container is None else container.block(octets, rows, framing), rows)
         self._wake()
 
     def ready(self) -> Deferred[None]:
@@ -96,7 +98,7 @@ class DumpFile:
     async def _run(self) -> None:
         try:
             if self._replacement is None:
-                self._replacement = await self._in_thread(lambda: open_replacement(self._path, self._options.owner))
+                self._replacement = await self._in_thread(self._open)
             while batch := self._queue.batch():
                 self._account(await self._append([buffer.octets for buffer in batch]))
                 self._release()
@@ -105,6 +107,11 @@ class DumpFile:
         finally:
             self._running = False
             self._release()
+
+    def _open(self) -> Replacement:
+        replacement = open_replacement(self._path, self._options.owner)
+        container = self._options.container
+        return replacement if container is None else begin_replacement(replacement, container)
 
     def _append(self, buffers: list[bytes]) -> Deferred[Written]:
         assert self._replacement is not None

@@ -6,11 +6,11 @@ everything. Records of a schema that is not registered, left in a spool by a run
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from typing import TYPE_CHECKING
 
 from routed.plumbing.carrier import Carrier, Reports
+from routed.plumbing.sink import prefixed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,8 +89,5 @@ class RegisteredCarrier:
 
 def with_frames(parcel: Parcel, frame: bytes) -> Parcel:
     """Return a parcel with a frame in front of each of its records."""
-    ends = array("I", parcel.framing.ends)
-    starts = (0, *ends[:-1])
-    octets = frame + frame.join([parcel.octets[start:end] for start, end in zip(starts, ends, strict=True)])
-    moved = array("I", [end + (at + 1) * len(frame) for at, end in enumerate(ends)])
-    return parcel._replace(octets=octets, framing=parcel.framing._replace(ends=moved.tobytes()))
+    octets, framing = prefixed(parcel.octets, parcel.framing, frame)
+    return parcel._replace(octets=octets, framing=framing)

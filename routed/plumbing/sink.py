@@ -10,8 +10,10 @@ rows, retries, and counts what it had to drop. Three conditions are told apart:
 Every call and every callback happens in the reactor's thread.
 """
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -24,6 +26,7 @@ from routed.plumbing.output_file import Owner
 from routed.plumbing.queue import Bounds
 
 if TYPE_CHECKING:
+    from routed.plumbing.avro_container import Container
     from routed.plumbing.log import Log
 
 T = TypeVar("T")
@@ -82,10 +85,11 @@ NO_WATCH: Final = Watch()
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """Who owns new files, and how many octets may wait for one."""
+    """Who owns new files, how many octets may wait for one, and whether its records are in an Avro container."""
 
     owner: Owner = Owner()  # noqa: RUF009 (frozen)
     bounds: Bounds = Bounds()  # noqa: RUF009 (frozen)
+    container: "Container | None" = None
 
 
 DEFAULT_OPTIONS: Final = FileOptions()
@@ -116,6 +120,14 @@ class Framing(NamedTuple):
 
 
 TEXT: Final = Framing()
+
+
+def prefixed(octets: bytes, framing: Framing, prefix: bytes) -> tuple[bytes, Framing]:
+    """Put a few octets in front of each binary row of a buffer."""
+    ends = array("I", framing.ends)
+    rows = [octets[start:end] for start, end in pairwise([0, *ends])]
+    moved = array("I", [end + at * len(prefix) for at, end in enumerate(ends, 1)])
+    return prefix + prefix.join(rows), framing._replace(ends=moved.tobytes())
 
 
 class Lane(Protocol):

@@ -14,6 +14,7 @@ from typing import Final
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 
+from routed.plumbing.avro_container import open_container
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.output_file import OutputFile, Written, open_output
 from routed.plumbing.queue import BufferQueue
@@ -54,6 +55,7 @@ class FileSink:
         self.counters = SinkCounters()
         self._counters = (self.counters,) if total is None else (self.counters, total)
         self._path, self._owner, self._bounds = Path(path), options.owner, options.bounds
+        self._container = options.container
         self._clock, self._in_thread, self._watch = clock, in_thread, watch
         self._queue = BufferQueue()
         self._file: OutputFile | None = None
@@ -63,8 +65,10 @@ class FileSink:
         self._closed: Deferred[None] = Deferred()
         self._wake()  # opens the file, so that a bad path shows at once
 
-    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:  # noqa: ARG002 (rows follow each other)
+    def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:
         """Queue a buffer of whole rows; drop it when the bound is reached."""
+        if self._container is not None:
+            octets = self._container.block(octets, rows, framing)
         if self._closing or self._queue.octets + len(octets) > self._bounds.limit:
             self._count(rows_lost=rows)
             return
@@ -123,11 +127,16 @@ class FileSink:
         if self._queue.take_mark():
             await self._shut()
         if self._file is None:
-            self._file = await self._in_thread(lambda: open_output(self._path, self._owner))
+            self._file = await self._in_thread(self._open)
             self._report(reason=self._file.warning)
         if batch := self._queue.batch():
             append, buffers = self._file.append, [buffer.octets for buffer in batch]
             self._account(await self._in_thread(lambda: append(buffers)))
+
+    def _open(self) -> OutputFile:
+        if self._container is not None:
+            return open_container(self._path, self._owner, self._container)
+        return open_output(self._path, self._owner)
 
     def _account(self, written: Written) -> None:
         """Take over what a batch came to.

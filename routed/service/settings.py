@@ -151,7 +151,8 @@ class BrokerSettings:
 class MessageLogSettings:
     """The log of messages, to one or several places.
 
-    `schema_file`: what the names of files with its Avro schemas begin with. Units: octets of the queue of a file.
+    `schema_file`: what the names of files with its Avro schemas begin with. `container`: its files are Avro containers.
+    Units: octets of the queue of a file.
     """
 
     file: NameTemplate | None
@@ -160,6 +161,7 @@ class MessageLogSettings:
     skips_unchanged: bool = False
     output: DumpFormat = DumpFormat.JSON
     schema_file: Path | None = None
+    container: bool = False
     brokers: tuple[BrokerSettings, ...] = ()
 
 
@@ -173,6 +175,7 @@ class DumpSettings:
     refresh_time: int
     time_slots: int
     schema_file: Path | None = None
+    container: bool = False
     brokers: tuple[BrokerSettings, ...] = ()
 
     @property

@@ -97,6 +97,14 @@ def of_kind(configuration: Configuration, kind: Kind) -> list[str]:
             ),
         ),
         (
+            ["bmp_dump_avro_container: true", "bmp_dump_file: /f"],
+            "[f:1] bmp_dump_avro_container: needs bmp_dump_output: avro",
+        ),
+        (
+            ["bgp_daemon_msglog_output: avro", "bgp_daemon_msglog_avro_container: true"],
+            "[f:2] bgp_daemon_msglog_avro_container: needs bgp_daemon_msglog_file",
+        ),
+        (
             ["bmp_dump_amqp_tls_ca_file: /ca"],
             "[f:1] bmp_dump_amqp_tls_ca_file: needs bmp_dump_amqp_tls: true",
         ),
