@@ -52,6 +52,13 @@ class Dumped:
     busy_ms: float | None
 
 
+def plain(folder: Path) -> Kind:
+    """Return ours without the compression that is its default."""
+    properties = folder / "librdkafka.conf"
+    properties.write_text("global, compression.codec, none\n")
+    return replace(OURS, name="ours, not compressed", extra={"bgp_table_dump_kafka_config_file": str(properties)})
+
+
 class Topic:
     """How far a topic has come."""
 
@@ -147,7 +154,7 @@ def compare(measuring: Measuring, folder: Path) -> str:
     numbers = count()
     with kafka(folder) as broker:
         for _ in range(measuring.plan.rounds):
-            for kind in measuring.plan.among(KINDS):
+            for kind in measuring.plan.among((*KINDS, plain(folder))):
                 one = dump(measuring.ground, kind, load, broker, f"dump-{next(numbers)}")
                 sys.stderr.write(f"kafka, {kind.name}: {one}\n")
                 if kind.name not in best or one.wall < best[kind.name].wall:
