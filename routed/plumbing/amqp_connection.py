@@ -65,6 +65,9 @@ class Publisher(Protocol):
     def pauses(self, producer: Any) -> None:
         """Ask a producer to pause whenever the broker reads slowly."""
 
+    def alarms(self, raised: Callable[[str], None], over: Callable[[], None]) -> None:
+        """Tell when the broker is short of something, memory or disk, and takes nothing, and when that is over."""
+
     def close(self) -> Deferred[None]:
         """Close the connection; fires when it is closed, and never fails."""
 
@@ -115,6 +118,12 @@ class AmqpChannel:
         """Ask a producer to pause whenever the broker reads slowly."""
         assert self._connection.transport is not None
         self._connection.transport.registerProducer(producer, True)  # noqa: FBT003 (Twisted's)
+
+    def alarms(self, raised: Callable[[str], None], over: Callable[[], None]) -> None:
+        """Tell when the broker is short of something, memory or disk, and takes nothing, and when that is over."""
+        connection = self._connection._impl  # noqa: SLF001 (the adapter does not pass it on)
+        connection.add_on_connection_blocked_callback(lambda _, frame: raised(frame.method.reason))
+        connection.add_on_connection_unblocked_callback(lambda *_: over())
 
     def close(self) -> Deferred[None]:
         """Close the connection; fires when it is closed, and never fails."""

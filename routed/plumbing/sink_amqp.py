@@ -78,7 +78,7 @@ class AmqpCarrier:
         self._alarm: IDelayedCall | None = None
         self._turn: IDelayedCall | None = None
         self._connecting: Deferred[None] | None = None
-        self._is_paused = self._closing = False
+        self._is_paused = self._is_alarmed = self._closing = False
 
     def start(self, reports: Reports) -> None:
         """Begin to connect."""
@@ -150,13 +150,14 @@ class AmqpCarrier:
         if self._closing:
             await publisher.close()
             return
-        self._publisher, self._retry, self._is_paused = publisher, FIRST_RETRY, False
+        self._publisher, self._retry, self._is_paused, self._is_alarmed = publisher, FIRST_RETRY, False, False
         self._again = deque(self._line)
         for message in self._line:
             message.is_confirmed = False
         publisher.lost.addCallback(self._on_lost)
         if not publisher.lost.called:
             publisher.pauses(self)
+            publisher.alarms(self._on_alarm, self._on_all_clear)
             self._reports.up()
             self._pump_soon()
 
@@ -168,24 +169,38 @@ class AmqpCarrier:
             self._try_later()
         return reason
 
+    def _on_alarm(self, reason: str) -> None:
+        """Publish no more: the broker has no room, and reads nothing until it has."""
+        assert self._reports is not None
+        self._is_alarmed = True
+        self._reports.down(f"{self._settings.keys}host: the broker takes nothing at the moment: {reason}")
+
+    def _on_all_clear(self) -> None:
+        assert self._reports is not None
+        self._is_alarmed = False
+        self._reports.up()
+        self._pump_soon()
+
     def _try_later(self) -> None:
         self._alarm = self._clock.callLater(self._retry, self._try)
         self._retry = min(2 * self._retry, max(FIRST_RETRY, self._settings.retry))
 
     # --- messages
 
+    @property
+    def _may_publish(self) -> bool:
+        return self._publisher is not None and not (self._is_paused or self._is_alarmed or self._closing)
+
     def _pump_soon(self) -> None:
-        if self._turn is None and self._publisher is not None and not self._is_paused and not self._closing:
+        if self._turn is None and self._may_publish:
             self._turn = self._clock.callLater(0, self._pump)
 
     def _pump(self) -> None:
         """Publish some messages, then let others have their turn."""
         self._turn = None
         for _ in range(SLICE):
-            if self._publisher is None or self._is_paused or self._closing:
-                return
-            message = self._next()
-            if message is None:
+            message = self._next() if self._may_publish else None
+            if message is None or self._publisher is None:
                 return
             self._publish(self._publisher, message)
         self._pump_soon()

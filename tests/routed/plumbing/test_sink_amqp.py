@@ -1,6 +1,6 @@
 """The AMQP carrier over a broker in memory: order, confirmations, connections that come and go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -34,6 +34,9 @@ class Channel:
 
     def pauses(self, producer: Any) -> None:
         self.producer = producer
+
+    def alarms(self, raised: Callable[[str], None], over: Callable[[], None]) -> None:
+        self.alarm, self.all_clear = raised, over
 
     def close(self) -> Deferred[None]:
         self.break_off("closed")
@@ -174,6 +177,28 @@ def test_a_broker_that_reads_slowly_pauses_it() -> None:
     channel.producer.resumeProducing()
     rig.turn()
     assert channel.bodies == [b"a"]
+
+
+def test_an_alarm_of_the_broker_is_told_and_nothing_published_until_it_is_over() -> None:
+    rig = Rig()
+    rig.channels[0].alarm("low on disk")
+    rig.carrier.send(parcels([b"a"]))
+    rig.turn()
+    assert rig.channels[0].bodies == []
+    rig.channels[0].all_clear()
+    rig.turn()
+    assert rig.channels[0].bodies == [b"a"]
+    assert rig.said == ["up", "x_amqp_host: the broker takes nothing at the moment: low on disk", "up"]
+
+
+def test_the_next_connection_does_not_know_of_an_alarm() -> None:
+    rig = Rig()
+    rig.channels[0].alarm("low on disk")
+    rig.channels[0].break_off("gone")
+    rig.carrier.send(parcels([b"a"]))
+    rig.clock.advance(FIRST_RETRY)
+    rig.turn()
+    assert rig.channels[1].bodies == [b"a"]
 
 
 def test_a_message_that_the_broker_could_not_keep_goes_again() -> None:
