@@ -98,6 +98,10 @@ class RabbitMQ:
         """End it, well or with SIGKILL; its queues stay."""
         self._end(self._processes.pop(), number)
 
+    def freeze(self) -> None:
+        """Let it answer no more."""
+        os.killpg(self._processes[-1].pid, signal.SIGSTOP)
+
     def leave(self) -> None:
         """Leave nothing behind."""
         while self._processes:

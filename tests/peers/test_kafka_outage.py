@@ -9,12 +9,13 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.peers.broker_faults import all_die_in_a_dump
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
 from tests.peers.kafka import Broker, Reader, Record
 from tests.peers.kafka_streams import (
@@ -31,7 +32,6 @@ from tests.peers.kafka_streams import (
     logged,
     peers,
     settled,
-    spooled,
 )
 from tests.peers.siege import Target, target
 from tests.peers.waiting import eventually, steadily
@@ -102,35 +102,39 @@ def assert_is_prefix(daemon: Target, records: Sequence[Record]) -> None:
         assert rows == files[peer][: len(rows)]
 
 
-def test_a_daemon_that_is_killed_while_the_broker_is_away_delivers_after_its_restart(
+class Topics:
+    """The broker as the scenario of all deaths sees it: a topic for each stream."""
+
+    word = "kafka"
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def keys(self, prefix: str, home: Path) -> dict[str, object]:
+        return keys(prefix, self._broker, home, f"dead-{prefix}")
+
+    def freeze(self) -> None:
+        os.kill(self._broker.pid, signal.SIGSTOP)
+
+    def die(self) -> None:
+        self._broker.stop(signal.SIGKILL)
+
+    def revive(self) -> None:
+        self._broker.start()
+
+    def read(self, prefix: str, enough: Callable[[list[bytes]], object]) -> list[bytes]:
+        with Reader(self._broker.address, f"dead-{prefix}") as reader:
+            return values(reader.read(1, lambda records: enough(values(records))))
+
+
+def values(records: Sequence[Record]) -> list[bytes]:
+    return [record.value or b"" for record in records]
+
+
+def test_what_dead_daemons_have_left_for_a_dead_broker_is_delivered_after_their_restart(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """It starts without a broker, too."""
-    port = reserved_port()
-    settings = log_keys(broker, tmp_path, "killed")
-    broker.stop()
-    try:
-        with at_work(Target(tmp_path, port, **settings)) as daemon, peers(daemon) as both:
-            for peer in both:
-                peer.load()
-                peer.churn()
-            settled(daemon)
-            wanted = logged(daemon)
-            octets = sum(len(row) for rows in wanted.values() for row in rows)
-            eventually(lambda: spooled(tmp_path) >= octets, PATIENCE, "the spool to hold everything")
-            daemon.kill()
-    finally:
-        broker.start()
-    again = tmp_path / "again"
-    again.mkdir()
-    with at_work(Target(again, port, **settings)) as daemon:
-        with Reader(broker.address, "killed") as reader:
-            records = reader.read(sum(map(len, wanted.values())))
-        assert by_peer(first_of_each(bare(record.value) for record in records)) == wanted
-        writers = {json.loads(record.value or b"")["writer_id"] for record in records}
-        assert len(writers) == 1  # that of the daemon that wrote them
-        assert f"default/{daemon.pid}" not in writers
-        eventually(lambda: spooled(tmp_path) == 0, PATIENCE, "the spool to be removed")
+    all_die_in_a_dump(tmp_path, Topics(broker))
 
 
 def test_nothing_is_lost_when_the_disk_of_the_broker_is_full(tmp_path: Path) -> None:

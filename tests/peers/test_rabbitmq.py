@@ -13,13 +13,14 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import fastavro
 import pytest
 
+from tests.peers.broker_faults import STREAMS, all_die_in_a_dump
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
 from tests.peers.kafka_streams import (
     PEERS,
@@ -81,13 +82,11 @@ def has_all(daemon: Target, messages: Sequence[Message]) -> bool:
     return len({message.body for message in messages}) >= count(daemon)
 
 
-def test_nothing_is_lost_when_the_broker_is_killed_and_when_both_are(tmp_path: Path, broker: RabbitMQ) -> None:
-    """The broker is killed and comes back; then it is stopped, and the daemon killed meanwhile."""
+def test_nothing_is_lost_when_the_broker_is_killed(tmp_path: Path, broker: RabbitMQ) -> None:
     routing_keys = [f"log.{peer.replace('.', '_')}" for peer in PEERS]
     broker.bind("outage", "pmacct", "direct", *routing_keys)
-    port, dumped = reserved_port(), tmp_path / "dump"
     settings = keys("bgp_daemon_msglog_", broker, tmp_path, amqp_routing_key="log.$peer_src_ip")
-    with at_work(Target(tmp_path, port, **settings)) as daemon, peers(daemon) as both:
+    with at_work(Target(tmp_path, reserved_port(), **settings)) as daemon, peers(daemon) as both:
         for peer in both:
             peer.load()
         first = broker.read("outage", lambda messages: len(messages) >= 2 * ROUTES)
@@ -104,20 +103,45 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_when_both_are(tmp_path: P
         messages = broker.read("outage", lambda messages: has_all(daemon, [*first, *messages]))
         rows = [bare(message.body) for message in (*first, *messages)]
         assert by_peer(first_of_each(rows)) == logged(daemon)
-        broker.stop()
-        for peer in both:
-            peer.churn()
-        settled(daemon)
-        wanted = {peer: rows[-40:] for peer, rows in logged(daemon).items()}
-        octets = sum(len(row) for rows in wanted.values() for row in rows)
-        eventually(lambda: spooled(tmp_path) >= octets, PATIENCE, "the spool to hold everything")
-        daemon.kill()
-    broker.start()
-    dumped.mkdir()
-    with at_work(Target(dumped, port, **settings)):
-        messages = broker.read("outage", lambda messages: len({message.body for message in messages}) >= 80)
-        assert by_peer(first_of_each(bare(message.body) for message in messages)) == wanted
-        eventually(lambda: spooled(tmp_path) == 0, PATIENCE, "the spool to be removed")
+        errors_are_about(daemon, "amqp")
+
+
+class Queues:
+    """The broker as the scenario of all deaths sees it: a queue for each stream."""
+
+    word = "amqp"
+
+    def __init__(self, broker: RabbitMQ) -> None:
+        self._broker = broker
+        self._read: dict[str, list[bytes]] = defaultdict(list)
+        for prefix in STREAMS:
+            broker.bind(f"dead-{prefix}", "pmacct", "direct", f"dead-{prefix}")
+
+    def keys(self, prefix: str, home: Path) -> dict[str, object]:
+        return keys(prefix, self._broker, home, amqp_routing_key=f"dead-{prefix}")
+
+    def freeze(self) -> None:
+        self._broker.freeze()
+
+    def die(self) -> None:
+        self._broker.stop(signal.SIGKILL)
+
+    def revive(self) -> None:
+        self._broker.start()
+
+    def read(self, prefix: str, enough: Callable[[list[bytes]], object]) -> list[bytes]:
+        before = self._read[prefix]
+        messages = self._broker.read(
+            f"dead-{prefix}", lambda messages: enough([*before, *(message.body for message in messages)])
+        )
+        before += [message.body for message in messages]
+        return before
+
+
+def test_what_dead_daemons_have_left_for_a_dead_broker_is_delivered_after_their_restart(
+    tmp_path: Path, broker: RabbitMQ
+) -> None:
+    all_die_in_a_dump(tmp_path, Queues(broker))
 
 
 def test_nothing_is_lost_while_the_disk_of_the_broker_is_full(tmp_path: Path, broker: RabbitMQ) -> None:
@@ -135,11 +159,13 @@ def test_nothing_is_lost_while_the_disk_of_the_broker_is_full(tmp_path: Path, br
             return spooled(tmp_path) > 0
 
         eventually(spools, PATIENCE, "the spool to be written to")
+        daemon.wait_for_text("bgp_daemon_msglog_amqp_host: the broker takes nothing at the moment: low on disk")
         broker.demand_free_disk(0)
         settled(daemon)
         messages = broker.read("full", lambda messages: has_all(daemon, [*first, *messages]))
         rows = [bare(message.body) for message in (*first, *messages)]
         assert by_peer(first_of_each(rows)) == logged(daemon)
+        errors_are_about(daemon, "amqp")
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="SKIPPED: the captures of real routers (../shared) are not here")
