@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.peers.bmp_octets import announcement, per_peer_header, usual_session
-from tests.peers.bmp_station import LoopbackStation
+from tests.peers.bmp_octets import announcement, per_peer_header, usual_session, withdrawal
+from tests.peers.bmp_station import CIRCUMSTANCES, LoopbackStation
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
 from tests.peers.kafka import Broker, Reader, Record
 from tests.peers.kafka_streams import (
@@ -168,14 +168,16 @@ def test_bmp_events_arrive_as_in_the_file(tmp_path: Path, broker: Broker) -> Non
 
 
 def test_a_dump_of_monitored_tables_arrives_as_in_the_file(tmp_path: Path, broker: Broker) -> None:
-    """And so does what was logged of them, with the records of peers and statistics."""
+    """And so does what was logged of them, and the example rebuilds the same tables from both."""
     settings = {
         **keys("bmp_dump_", broker, tmp_path, "bmp-dump"),
         **keys("bmp_daemon_msglog_", broker, tmp_path, "bmp-log"),
         "bmp_dump_file": tmp_path / "dump.json",
     }
     networks = [f"10.0.{number}.0/24" for number in range(200)]
-    octets = b"".join(announcement(per_peer_header(), network) for network in networks[1:])
+    header = per_peer_header()
+    octets = b"".join(announcement(header, network) for network in networks[1:]) + withdrawal(header, *networks[:20])
+    kept = networks[20:]
     with (
         at_work(LoopbackStation(tmp_path, reserved_port(), **settings)) as daemon,
         RawSession(daemon.address, "127.9.4.1") as session,
@@ -184,9 +186,12 @@ def test_a_dump_of_monitored_tables_arrives_as_in_the_file(tmp_path: Path, broke
         session.send(usual_session(networks[0]) + octets)
         log.read(len(networks))
         with Reader(broker.address, "bmp-dump") as reader:
-            reader.read(
-                len(networks), lambda records: whole_dump(tmp_path / "dump.json", networks) in dumps_of(records)
-            )
+            reader.read(len(kept), lambda records: whole_dump(tmp_path / "dump.json", kept) in dumps_of(records))
+        dumped = [json.loads(row) for row in whole_dump(tmp_path / "dump.json", kept) or []]
+        routes = [facts(row) for row in dumped if row.get("ip_prefix")]
+        assert len(routes) == len(kept)
+        for topic in ("bmp-dump", "bmp-log"):
+            assert sorted(map(facts, rebuilt(broker, topic))) == sorted(routes)
         rows = (tmp_path / "messages-127_9_4_1.json").read_bytes().splitlines()
         assert [bare(record.value) for record in log.read(len(rows))][: len(rows)] == rows
 
@@ -194,8 +199,26 @@ def test_a_dump_of_monitored_tables_arrives_as_in_the_file(tmp_path: Path, broke
 def whole_dump(path: Path, networks: Sequence[str]) -> list[bytes] | None:
     """Return the rows of a file; None until they are a whole dump of these networks."""
     rows = path.read_bytes().splitlines() if path.exists() else []
-    found = [json.loads(row).get("ip_prefix") for row in rows]
-    return rows if rows and b"dump_close" in rows[-1] and set(networks) <= set(found) else None
+    found = {json.loads(row).get("ip_prefix") for row in rows} - {None}
+    return rows if rows and b"dump_close" in rows[-1] and set(networks) == found else None
+
+
+def facts(row: Mapping[str, object]) -> str:
+    """Return what a row says of its route and of whose it is."""
+    return json.dumps({key: value for key, value in row.items() if key not in CIRCUMSTANCES | {"writer_id"}})
+
+
+def rebuilt(broker: Broker, topic: str) -> list[dict[str, object]]:
+    """Return the routes of the tables that the example rebuilds from a topic."""
+    printed = consume(broker, topic, "--table", "--until-end")
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+def consume(broker: Broker, topic: str, *more: str) -> str:
+    """Return what the example prints."""
+    command = [sys.executable, "examples/kafka_consumer.py", "-H", broker.address, "-t", topic, "-g", "g", "-e", *more]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    return done.stdout
 
 
 def dumps_of(records: Sequence[Record]) -> list[list[bytes]]:
@@ -220,20 +243,13 @@ def test_the_example_rebuilds_the_table(tmp_path: Path, broker: Broker) -> None:
         settled(daemon)
         with Reader(broker.address, "example") as reader:
             reader.read(count(daemon))
-        command = [sys.executable, "examples/kafka_consumer.py", "-H", broker.address, "-t", "example", "-g", "g", "-e"]
-        printed = subprocess.run(
-            [*command, "--table", "--until-end"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
-        )
-        routes = [json.loads(line) for line in printed.stdout.splitlines()]
+        routes = rebuilt(broker, "example")
         announced = {row["ip_prefix"] for row in daemon.log_of(PEERS[0], "update")}
         withdrawn = {row["ip_prefix"] for row in daemon.log_of(PEERS[0], "withdraw")}
         assert {route["peer_ip_src"] for route in routes} == {PEERS[0]}
         assert {route["ip_prefix"] for route in routes} == announced - withdrawn
         assert len(routes) == 330
-        printed = subprocess.run(
-            [*command, "--print", "--num", "1"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
-        )
-        assert json.loads(printed.stdout)["event_type"] == "log_init"
+        assert json.loads(consume(broker, "example", "--print", "--num", "1"))["event_type"] == "log_init"
 
 
 def test_what_a_shutdown_says_last_arrives(tmp_path: Path, broker: Broker) -> None:
