@@ -37,6 +37,8 @@ class Walk:
         """Go on up to the next event and return its number."""
     def refuse(self) -> None:
         """Leave the datagram of an unknown exporter."""
+    def leave(self) -> bool:
+        """Leave the datagram at hand, which something failed for; False when there is none."""
     @property
     def octets(self) -> bytes:
         """What the set of the last event holds."""

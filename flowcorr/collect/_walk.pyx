@@ -51,11 +51,12 @@ cdef enum refusal:
     EXPORTER                         # not allowed, or one too many
     SAMPLE                           # cut, or of a kind whose end nobody knows
     NOT_IP                           # a sampled packet
+    BUG                              # of ours
     REFUSALS
 
 REASONS = (
     "short datagram", "unknown version", "wrong length", "no sets", "length of a set", "length of a record",
-    "padding is not zero", "exporter refused", "sample", "sampled packet is not IP",
+    "padding is not zero", "exporter refused", "sample", "sampled packet is not IP", "bug",
 )
 
 cdef enum:
@@ -148,6 +149,14 @@ cdef class Walk:
     def refuse(self):
         """Leave the datagram at hand: its exporter is not wanted."""
         self.refuse_datagram(EXPORTER)
+
+    def leave(self):
+        """Leave the datagram at hand, which something failed for; False when there is none."""
+        if self.datagrams is None or self.index == self.datagrams.count:
+            self.datagrams = None
+            return False
+        self.refuse_datagram(BUG)
+        return True
 
     # the octets of the last event
 

@@ -119,6 +119,13 @@ class Intake:
                 self._walking = None
                 return True
 
+    def leave(self) -> bool:
+        """Leave the datagram at hand, which `take` failed for; False when there is nothing to be read behind it."""
+        if self._walk.leave():
+            return True
+        self._walking = None
+        return False
+
     def _take_waiting(self) -> Datagrams:
         """Return the messages whose template has come, to be read as if they came now."""
         waiting, self._waiting = self._waiting, []
@@ -416,6 +423,11 @@ class Intake:
     def unknown_sets(self) -> int:
         """Sets of records whose template was unknown when they came."""
         return self._walk.unknown_sets
+
+    @property
+    def samples_skipped(self) -> int:
+        """Samples of sFlow that are of no kind that becomes a flow or counters."""
+        return self._walk.samples_skipped
 
     def statistics(self, slot: int) -> dict[str, int]:
         """Return the counters of an exporter by name."""

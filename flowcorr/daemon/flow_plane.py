@@ -24,6 +24,7 @@ from flowcorr.daemon.counters import make_counter_log
 from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
 from flowcorr.daemon.plugins import make_plugin
+from flowcorr.service.bugs import Bugs
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
 from flowcorr.service.following import Following
 from flowcorr.service.input_statistics import register, status_lines
@@ -104,8 +105,10 @@ class FlowPlane:
         self._enricher = self._make_enricher(settings.correlation, asked, planes)
         self._following = Following(reactor, self._resolvers)
         self._own = OwnColumns(settings.correlation.own(asked))
-        self._pipeline = Pipeline(self._texts, self._prepare, [], [])
-        self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, reactor)
+        self._bugs = Bugs(log, reactor.seconds)
+        self.metrics.add("flowcorr", self._bugs.counters)
+        self._pipeline = Pipeline(self._texts, self._bugs, self._prepare, [], [])
+        self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, self._bugs, reactor)
         self._taggers: list[Tagger] = []
         self._filters = {name: one.make(self._layout, self._texts) for name, one in settings.filters.items()}
         self._install_maps()
@@ -123,8 +126,8 @@ class FlowPlane:
             self._templates.startService()
         for plugin in self._plugins:
             plugin.start()
-        for seconds, work in ((TIDYING, self._tidy), (AGEING, self._age)):
-            call = LoopingCall(work)
+        for seconds, place, work in ((TIDYING, "tidying", self._tidy), (AGEING, "ageing", self._age)):
+            call = LoopingCall(self._bugs.contain, place, work)
             call.clock = self._reactor
             call.start(seconds, now=False)
             self._every.append(call)

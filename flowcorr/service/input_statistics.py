@@ -16,6 +16,12 @@ _NUMBERS: Final[tuple[tuple[str, Kind, str, Callable[[Intake], float]], ...]] = 
     ("bytes", Kind.COUNTER, "octets of them", lambda intake: intake.walked_octets),
     ("flows", Kind.COUNTER, "records and samples that became flows", lambda intake: intake.rows),
     ("sets_without_template", Kind.COUNTER, "sets that came before their template", lambda i: i.unknown_sets),
+    (
+        "samples_skipped",
+        Kind.COUNTER,
+        "samples of sFlow of other kinds, such as discarded packets",
+        lambda i: i.samples_skipped,
+    ),
     ("exporters", Kind.GAUGE, "exporters that are known", lambda intake: len(intake.exporters)),
     ("exporters_met", Kind.COUNTER, "exporters that were ever met", lambda intake: intake.met),
     ("templates", Kind.GAUGE, "templates that are known", lambda intake: intake.templates.count),

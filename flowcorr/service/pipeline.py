@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from flowcorr.columns._batch import Batch
     from flowcorr.columns._texts import Texts
+    from flowcorr.service.bugs import Bugs
 
     Stage = Callable[[Batch], object]
 
@@ -24,6 +25,10 @@ TAG_COLUMNS: Final = ("tag", "tag2", "label", "tos")
 
 class Plugin(Protocol):
     """What aggregates flows and writes them."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the configuration."""
 
     def take(self, batch: Batch, mask: NDArray[np.uint8] | None) -> None:
         """Take the flows of a batch, but for those whose mask is 0."""
@@ -57,31 +62,47 @@ class Pipeline:
     """
 
     texts: Texts
+    bugs: Bugs
     prepare: Callable[[], None]
     stages: Sequence[Stage]
     outlets: Sequence[Outlet]
     flows: int = field(default=0)
 
     def run(self, batch: Batch) -> None:
-        """Let a batch through; afterwards it is empty."""
+        """Let a batch through; afterwards it is empty, whatever fails."""
         if len(batch):
             self.flows += len(batch)
-            self.prepare()
-            for stage in self.stages:
-                stage(batch)
-            for outlet in self.outlets:
-                _give_out(batch, outlet)
+            if self._prepared(batch):
+                for outlet in self.outlets:
+                    self._give_out(batch, outlet)
         batch.clear()
         self.texts.sweep()
 
+    def _prepared(self, batch: Batch) -> bool:
+        """Let a batch through what all plugins share; False when that failed."""
+        try:
+            self.prepare()
+            for stage in self.stages:
+                stage(batch)
+        except Exception as error:  # noqa: BLE001 (our own bug costs this batch)
+            self.bugs.in_batch("what all plugins share", len(batch) * len(self.outlets), error)
+            return False
+        return True
 
-def _give_out(batch: Batch, outlet: Outlet) -> None:
-    before = {name: batch.rows[name].copy() for name in outlet.writes if name in batch.layout}
+    def _give_out(self, batch: Batch, outlet: Outlet) -> None:
+        before = {name: batch.rows[name].copy() for name in outlet.writes if name in batch.layout}
+        try:
+            _take(batch, outlet)
+        except Exception as error:  # noqa: BLE001 (our own bug costs one plugin this batch)
+            self.bugs.in_batch(f"plugin {outlet.plugin.name}", len(batch), error)
+        for name, values in before.items():
+            batch.rows[name] = values
+
+
+def _take(batch: Batch, outlet: Outlet) -> None:
     for stage in outlet.stages:
         stage(batch)
     mask = mask_of(outlet.filters, batch)
     for change in outlet.changes:
         change(batch)
     outlet.plugin.take(batch, mask)
-    for name, values in before.items():
-        batch.rows[name] = values

@@ -17,6 +17,7 @@ from flowcorr.columns.builtin import ALWAYS
 from flowcorr.columns.layout import Layout
 from flowcorr.daemon.input_settings import intake_settings
 from flowcorr.daemon.plugins import make_plugin, plugin_settings
+from flowcorr.service.bugs import Bugs
 from flowcorr.service.flow_input import FlowInput
 from flowcorr.service.replay_input import ReplayInput
 from routed.daemon.keys import KEYS
@@ -124,7 +125,7 @@ def print_ours(folder: Path, output: str, capture_file: Path) -> list[str]:
     replay = ReplayInput(
         clock,
         capture_file,
-        FlowInput(intake, batch, run),
+        FlowInput(intake, batch, run, Bugs(log, clock.seconds)),
         on_end=lambda _error: None,
         now=clock.seconds,
         seconds=clock.seconds,
