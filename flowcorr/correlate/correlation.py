@@ -142,7 +142,7 @@ class Correlation:
                 return "" if looks_up or (keeps and self.peer_src_as in KEEP) else f"{words}, and no route is looked up"
             return "" if keeps else f"{words}, and bgp_peer_src_as_type is {self.peer_src_as or 'not set'}"
         if not looks_up:
-            is_carried = name in _AS_NUMBERS or (name in _CARRIED and self.daemon == "sfacctd")
+            is_carried = name in _AS_NUMBERS or (name in _CARRIED and keeps and self.daemon == "sfacctd")
             return "" if is_carried else f"{words}, and no route is looked up"
         if name in TYPE_KEYS and name not in self.source_side:
             return f"{TYPE_KEYS[name]} is not set"
@@ -164,6 +164,8 @@ class Correlation:
                 _group("src_host", of_as, self._source_side(mapped=False), compares=keeps_as),
                 _group("src_host", of_as, {**self._source_side(mapped=True), **_SOURCE_FACTS}),
             ]
+        elif not keeps_as:
+            found.append(_group("dst_host", (), {name: _DESTINATION[name] for name in sorted(_CARRIED)}))
         found.append(self._peer_src_as(of_as, keeps=keeps_as))
         for plugin, words in self.net_of_plugins.items():
             found += self._prefixes(words, planes, plugin)

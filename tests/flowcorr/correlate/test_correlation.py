@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from flowcorr.columns._batch import Batch
+from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN, own_column
 from flowcorr.columns.layout import Layout
+from flowcorr.correlate._enrich import Enricher
 from flowcorr.correlate.aggregate import parse_aggregate, plan_key
 from flowcorr.correlate.correlation import NET_ASKS, OWN, Correlation
 from flowcorr.correlate.own_columns import OwnColumns
@@ -25,6 +27,8 @@ def correlation(**settings: Any) -> Correlation:
         ("dst_as peer_src_as peer_dst_as", {}, ""),
         ("as_path", {"as_source": ("bgp",)}, ""),
         ("as_path std_comm local_pref", {"as_source": ("sflow",), "daemon": "sfacctd"}, ""),
+        ("as_path", {"as_source": ("file",), "daemon": "sfacctd"}, "as_path stays empty: sfacctd_as is file"),
+        ("dst_as", {"as_source": ("file",), "daemon": "sfacctd"}, ""),
         ("ext_comm", {"as_source": ("sflow",), "daemon": "sfacctd"}, "ext_comm stays empty: sfacctd_as is sflow"),
         ("src_as_path", {"as_source": ("bgp",)}, "src_as_path stays empty: bgp_src_as_path_type is not set"),
         ("src_as_path", {"as_source": ("bgp",), "source_side": frozenset({"src_as_path"})}, ""),
@@ -67,6 +71,15 @@ def test_columns_of_a_plugin_begin_with_what_the_protocol_said() -> None:
     OwnColumns(one.own({column.name for column in own}))(batch)
     row = batch.rows[0]
     assert (row["dst_mask[p]"], row["peer_src_as[q]"], row["src_as[q]"]) == (24, 7, 0)
+
+
+@pytest.mark.parametrize(("word", "path"), [("sflow", 7), ("longest", 7), ("file", 0)])
+def test_what_a_gateway_of_sflow_says_counts_where_the_protocol_does(word: str, path: int) -> None:
+    layout = Layout([BUILTIN[name] for name in ("exporter", "dst_host", "as_path", "local_pref")])
+    batch = Batch(layout, 1)
+    batch.append(as_path=7, local_pref=9)
+    Enricher(layout, Texts(), [], correlation(as_source=(word,), daemon="sfacctd").groups([]))(batch)
+    assert (batch.rows[0]["as_path"], bool(batch.rows[0]["local_pref"])) == (path, bool(path))
 
 
 def test_records_show_columns_of_a_plugin_as_the_primitives_that_they_are() -> None:
