@@ -87,7 +87,7 @@ def intake_settings(c: Configuration, daemon: str, custom: Sequence[CustomPrimit
             precise_uptime=is_netflow and c.of("nfacctd_precise_uptime", bool),
             split_biflows=c.of("nfacctd_split_biflows", bool),
             accept_any_type=c.of("aggregate_unknown_etype", bool),
-            rebase_port=(c.maybe("tunnel_0", int) or 0) if not is_netflow else 0,
+            rebase_port=c.maybe("tunnel_0", int) or 0,
             custom=tuple(custom),
         ),
         account_options=is_netflow and c.of("nfacctd_account_options", bool),
@@ -104,8 +104,6 @@ def input_is_built(c: Configuration, daemon: str) -> Iterator[Problem]:
         key = f"{daemon}_{end}"
         if c.registry.find(key) is not None and c.is_set(key):
             yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: {what} input is not built yet")
-    if c.is_set("tunnel_0") and daemon == "nfacctd":
-        yield Problem(Kind.CONFLICT, f"{c.where('tunnel_0')} tunnel_0: not built yet for frames in NetFlow and IPFIX")
     if c.is_set("pcap_savefile") and c.is_set(f"{daemon}_ip"):
         text = f"pcap_savefile and {daemon}_ip exclude each other"
         yield Problem(Kind.CONFLICT, f"{c.where('pcap_savefile')} pcap_savefile: {text}")

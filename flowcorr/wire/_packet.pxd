@@ -73,5 +73,7 @@ cdef void write_packet_values(
 cdef packet_value *fill_packet_values(list values) except NULL
 cdef void decode_packet(
     packet *p, const uint8_t *at, size_t length, packet_start start, uint16_t vxlan_port) noexcept nogil
+cdef size_t decode_counted(
+    packet *p, const uint8_t *at, size_t length, packet_start start, uint16_t rebase_port) noexcept nogil
 cdef void write_packet(const packet *p, const packet_targets *t, uint8_t *row, Texts texts) noexcept nogil
 cdef void write_labels(const uint32_t *labels, uint32_t count, uint8_t *row, int32_t at, Texts texts) noexcept nogil

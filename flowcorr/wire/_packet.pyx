@@ -60,6 +60,19 @@ cdef void decode_packet(
         read_ip(p, &s)
 
 
+cdef size_t decode_counted(
+    packet *p, const uint8_t *at, size_t length, packet_start start, uint16_t rebase_port,
+) noexcept nogil:
+    """Read a packet, or, with a port, the frame within its VXLAN; how many octets stand in front of that."""
+    cdef packet outer
+    decode_packet(p, at, length, start, rebase_port if rebase_port else VXLAN_PORT)
+    if not rebase_port or p.vxlan_header == NULL:
+        return 0
+    outer = p[0]
+    decode_packet(p, outer.inner, <size_t>(outer.end - outer.inner), START_ETHERNET, VXLAN_PORT)
+    return <size_t>(outer.inner - outer.start)
+
+
 cdef void read_ethernet(packet *p, span *s) noexcept nogil:
     cdef uint16_t tag
     if not has(s, 14):

@@ -42,11 +42,13 @@ ctypedef struct plan:
     uint8_t record_type              # of IPv4, or whatever the addresses are
     uint8_t family                   # 4, 6, 0; 1: told by the record
     bint first_is_ipv6               # of two source addresses
+    bint has_addresses
     bint has_counters, has_frame, is_v5
     bint has_rate                    # records tell their sampler or rate
     uint16_t version_field, ipv4_field, ipv6_field, vlan_field, post_vlan_field
     uint16_t outer_protocol_field    # first of several; NO_FIELD: no tunnel of SRv6 is possible
     bint has_inner_ip
+    uint16_t rebase_port             # of frames: UDP port of a VXLAN whose inner frame is what counts, 0: none
     plan *reverse                    # of what records count of the other direction; NULL: nothing
     packet_targets frame
     packet_value *packet_values      # custom primitives of the frame

@@ -16,7 +16,7 @@ from flowcorr.wire._facts cimport (
     find_in_both,
 )
 from flowcorr.wire._packet cimport (
-    MOST_LABELS, START_ETHERNET, VXLAN_PORT, decode_packet, fill_packet_values, packet, write_labels, write_packet,
+    MOST_LABELS, START_ETHERNET, decode_counted, fill_packet_values, packet, write_labels, write_packet,
     write_packet_values,
 )
 
@@ -77,6 +77,7 @@ cdef enum:
     VRF_ID_RD = 0x0800               # private type of a route distinguisher that stands for a VRF id
     NTP_EPOCH = 2208988800           # seconds from 1900 to 1970
     TYPE_IPV4 = 2
+    TYPE_L2 = 5
     TYPE_MPLS_IPV4 = 12
     TYPE_SRV6_L2 = 20
     TYPE_SRV6_IPV4 = 22
@@ -139,11 +140,12 @@ cdef class Plan:
         self.c.frame = frame
         self.c.is_options, self.c.record_type, self.c.family = traits["is_options"], traits["record_type"], traits["family"]
         self.c.first_is_ipv6, self.c.has_counters = traits["first_is_ipv6"], traits["has_counters"]
+        self.c.has_addresses = traits["has_addresses"]
         self.c.has_frame, self.c.is_v5, self.c.has_rate = traits["has_frame"], traits["is_v5"], traits["has_rate"]
         self.c.version_field, self.c.ipv4_field = traits["version_field"], traits["ipv4_field"]
         self.c.ipv6_field, self.c.vlan_field = traits["ipv6_field"], traits["vlan_field"]
         self.c.post_vlan_field, self.c.has_inner_ip = traits["post_vlan_field"], traits["has_inner_ip"]
-        self.c.outer_protocol_field = traits["outer_protocol_field"]
+        self.c.outer_protocol_field, self.c.rebase_port = traits["outer_protocol_field"], traits["rebase_port"]
 
     def __dealloc__(self):
         free(self.c.fields)
@@ -217,10 +219,12 @@ cdef size_t find_values(const plan *p, const uint8_t *at, size_t length, value_s
 # what a record is
 
 cdef inline int family_of(const record *r) noexcept nogil:
-    """The family of a record whose template has room for both."""
+    """The family of a record whose template has room for both, or for none and tells the version."""
     cdef uint8_t version = first_octet(r, r.plan.version_field)
     if version == 4 or version == 6:
         return version
+    if not r.plan.has_addresses:
+        return 0
     if r.plan.first_is_ipv6 and first_octet(r, r.plan.ipv6_field):
         return 6
     return 4 if first_octet(r, r.plan.ipv4_field) else 6
@@ -410,16 +414,20 @@ cdef void write_frame(const record *r, const step *s, const uint8_t *at, size_t 
     cdef packet p
     cdef const plan_places *places = &r.plan.places
     cdef value_span kind = value_of(r, s.aux)
+    cdef uint64_t *octets = <uint64_t *>(row + places.bytes)
+    cdef uint64_t *packets = <uint64_t *>(row + places.packets)
+    cdef uint64_t outside
     if kind.length and load_unsigned(kind.at, kind.length) != FRAME_IS_ETHERNET:
         return
-    decode_packet(&p, at, n, START_ETHERNET, VXLAN_PORT)
+    outside = decode_counted(&p, at, n, START_ETHERNET, r.plan.rebase_port)
     write_packet(&p, &r.plan.frame, row, texts)
     write_packet_values(&p, r.plan.packet_values, r.plan.packet_value_count, row, texts)
     if p.family:
         put_u8(row, places.family, p.family)
-    if (<uint64_t *>(row + places.bytes))[0] == 0 and (<uint64_t *>(row + places.packets))[0] == 0:
-        put_u64(row, places.packets, 1)
-        put_u64(row, places.bytes, p.ip_length if p.ip_length else n)
+    if not octets[0] and not packets[0]:
+        packets[0], octets[0] = 1, p.ip_length if p.ip_length else n - outside
+    else:
+        octets[0] -= min(octets[0], outside * packets[0])
 
 
 cdef uint32_t rate_of_sampler(const record_context *context, uint64_t sampler) noexcept nogil:
@@ -564,6 +572,8 @@ cdef void read_record(const record *r, uint8_t *row, Texts texts, const record_c
     if tunnel:
         family = 0 if tunnel == TYPE_SRV6_L2 else 4 if tunnel == TYPE_SRV6_IPV4 else 6
         record_type = tunnel
+    elif not family and record_type == TYPE_IPV4:
+        record_type = TYPE_L2
     elif record_type == TYPE_IPV4 or record_type == TYPE_MPLS_IPV4:
         record_type += family == 6
         if number_of(r, p.vlan_field) or number_of(r, p.post_vlan_field):

@@ -12,7 +12,7 @@ from flowcorr.columns._cells cimport (
     put_address, put_ipv4, put_octets, put_u8, put_u16, put_u32, put_u64,
 )
 from flowcorr.wire._packet cimport (
-    MOST_LABELS, START_ETHERNET, START_IP, START_MPLS, START_PPP, VXLAN_PORT, decode_packet, fill_packet_values, packet,
+    MOST_LABELS, START_ETHERNET, START_IP, START_MPLS, START_PPP, VXLAN_PORT, decode_counted, decode_packet, fill_packet_values, packet,
     packet_start, write_labels, write_packet, write_packet_values,
 )
 from flowcorr.wire._records cimport apply_rate
@@ -407,11 +407,7 @@ cdef void read_raw_header(sample *x, span *s, Texts texts) noexcept nogil:
     else:
         skip(s, (<size_t>length + 3) & ~<size_t>3)
         return
-    decode_packet(&p, s.at, length, start, x.plan.rebase_port if x.plan.rebase_port else VXLAN_PORT)
-    if x.plan.rebase_port and p.vxlan_header != NULL:
-        x.octets -= min(x.octets, <uint64_t>(p.inner - p.start))
-        decode_packet(&inner, p.inner, <size_t>(p.end - p.inner), START_ETHERNET, VXLAN_PORT)
-        p = inner
+    x.octets -= min(x.octets, <uint64_t>decode_counted(&p, s.at, length, start, x.plan.rebase_port))
     write_packet(&p, &x.plan.packet, x.row, texts)
     write_packet_values(&p, x.plan.packet_values, x.plan.packet_value_count, x.row, texts)
     if p.macs != NULL:

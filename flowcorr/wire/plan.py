@@ -121,6 +121,7 @@ class _Builder:
                 "record_type": record_type,
                 "family": self._family,
                 "first_is_ipv6": self._first_is_ipv6,
+                "has_addresses": self._has_addresses,
                 "has_counters": has_counters,
                 "has_frame": frame_field != NO_FIELD,
                 "has_rate": has_rate,
@@ -131,6 +132,7 @@ class _Builder:
                 "post_vlan_field": self._field((IE.POST_VLAN_ID,)),
                 "outer_protocol_field": self._outer,
                 "has_inner_ip": self._has_inner_ip,
+                "rebase_port": self._settings.rebase_port,
             },
             reverse,
         )
@@ -166,13 +168,15 @@ class _Builder:
             return RecordType.EVENT
         if frame_field != NO_FIELD:
             return RecordType.FRAME
-        if self._has(sources.IPV4_ADDRESSES) or self._has(sources.IPV6_ADDRESSES):
+        if self._has((IE.IP_VERSION, *sources.IPV4_ADDRESSES, *sources.IPV6_ADDRESSES)):
             return RecordType.IPV4 + (MPLS if self._has((IE.MPLS_TOP_LABEL_STACK_SECTION,)) else 0)
         return RecordType.L2
 
     def _families(self) -> None:
         has_ipv4, has_ipv6 = self._has(sources.IPV4_ADDRESSES), self._has(sources.IPV6_ADDRESSES)
-        self._family = _BY_RECORD if has_ipv4 and has_ipv6 else 4 if has_ipv4 else 6 if has_ipv6 else 0
+        self._has_addresses = has_ipv4 or has_ipv6
+        is_told = (has_ipv4 and has_ipv6) or (not self._has_addresses and self._has((IE.IP_VERSION,)))
+        self._family = _BY_RECORD if is_told else 4 if has_ipv4 else 6 if has_ipv6 else 0
         addresses = (
             IE.SOURCE_IPV4_ADDRESS,
             IE.SOURCE_IPV6_ADDRESS,

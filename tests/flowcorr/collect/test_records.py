@@ -264,6 +264,9 @@ def test_label_stacks(values: tuple[int, ...], stack: tuple[int, ...], bottom: i
         ([(27, a("::1"), 16), (58, 300, 2), (70, 0, 3), (1, 1, 4)], RecordType.VLAN_MPLS_IPV6),
         ([(56, bytes(6), 6), (1, 1, 4)], RecordType.L2),
         ([(10, 5, 4), (1, 1, 4)], RecordType.L2),
+        ([(60, 4, 1), (1, 1, 4)], RecordType.IPV4),
+        ([(60, 6, 1), (58, 300, 2), (1, 1, 4)], RecordType.VLAN_IPV6),
+        ([(60, 0, 1), (1, 1, 4)], RecordType.L2),
         ([(315, bytes(20), 20)], RecordType.FRAME),
     ],
 )
