@@ -84,8 +84,8 @@ class FlowDaemon(Collector):
 
     def has(self, link: Link, routes: Sequence[Route]) -> bool:
         """Tell whether a router has announced all that it is to announce."""
-        wanted = {_identity(route.row()) for route in routes}
-        return wanted <= {_identity(row) for row in self.routes(link.local, "update")}
+        wanted = {_identity(route.row(), link) for route in routes}
+        return wanted <= {_identity(row, link) for row in self.routes(link.local, "update")}
 
     def sums(self, plugin: str) -> Sums:
         """Return what a plugin has printed, summed by key."""
@@ -96,8 +96,8 @@ class FlowDaemon(Collector):
         return found
 
 
-def _identity(row: Row) -> tuple[object, ...]:
-    return row["safi"], row["ip_prefix"], row.get("rd")
+def _identity(row: Row, link: Link) -> tuple[object, ...]:
+    return row["safi"], row["ip_prefix"], row.get("rd"), row["bgp_nexthop"] if link.add_path else None
 
 
 def key_of(row: Row) -> str:

@@ -117,6 +117,7 @@ def mapped(home: Path) -> Scene:
             home,
             "peers",
             f"id=7001 ip={INSIDE.local} in=1",
+            f"id=7003 ip={INSIDE.local} filter='vlan and ip and dst port 443'",
             f"id=bgp ip={INSIDE.local} in=2",
             f"id=7002 ip={INSIDE.local} src_mac=02:00:00:00:00:02",
             f"id=7004 ip={OUTSIDE.local} peer_dst_as=65012 in=3",
@@ -125,12 +126,40 @@ def mapped(home: Path) -> Scene:
         ),
         "bgp_src_local_pref_type": "map",
         "bgp_src_local_pref_map": written(
-            home, "prefs", f"id=500 ip={INSIDE.local} in=1", f"id=600 ip={OUTSIDE.local}"
+            home,
+            "prefs",
+            f"id=500 ip={INSIDE.local} in=1",
+            f"id=550 ip={INSIDE.local} filter='vlan 300 and ip and src net 10.0.0.0/8'",
+            f"id=600 ip={OUTSIDE.local}",
         ),
         "bgp_src_med_type": "map",
         "bgp_src_med_map": written(home, "meds", f"id=5 ip={INSIDE.local} in=1", f"id=6 ip={OUTSIDE.local}"),
     }
     return Scene(settings, two_routers(world), world.flows(COUNT, *EXPORTERS))
+
+
+def several_paths(home: Path) -> Scene:
+    """Of several paths the one whose next hop the flow names, by way of the ends of tunnels too; less specific ones."""
+    world = World(SEED)
+    routes = world.routes(4)
+    paths = [
+        replace(route, next_hop=f"192.0.2.{first + 10 * number}", as_path=f"{route.as_path} {65100 + number}".strip())
+        for route in routes
+        for first in [world.chance.randint(2, 9)]
+        for number in range(world.chance.randint(1, 4))
+    ]
+    tails = written(home, "tails", *(f"id=198.51.100.{n} bgp_nexthop=192.0.2.{n}" for n in range(2, 50, 3)))
+    named = [path.next_hop for path in paths] + [f"198.51.100.{n}" for n in range(2, 50, 3)]
+    flows = [
+        replace(flow, values={**flow.values, "bgp_next_hop": world.chance.choice(named)})
+        for flow in world.flows(4 * COUNT, INSIDE.local, versions=(4,))
+    ]
+    settings = {
+        **BASE,
+        f"aggregate[{ALL}]": f"{ENDS}, dst_as, as_path, std_comm, local_pref, dst_net, dst_mask, peer_dst_ip, flows",
+        "bgp_peer_dst_ip_map": tails,
+    }
+    return Scene(settings, {replace(INSIDE, families=(IPV4_UNICAST,), add_path=True): (Bird, paths)}, flows)
 
 
 def vrfs(home: Path) -> Scene:
@@ -247,7 +276,7 @@ def packages() -> None:
 
 
 @pytest.mark.usefixtures("packages")
-@pytest.mark.parametrize("scene", [plain, longest, mapped, vrfs, tags])
+@pytest.mark.parametrize("scene", [plain, longest, mapped, several_paths, vrfs, tags])
 def test_the_same_rows_as_debian_s_nfacctd(tmp_path: Path, scene: Callable[[Path], Scene]) -> None:
     settings, routers, flows = scene(tmp_path)
     with ExitStack() as stack:
