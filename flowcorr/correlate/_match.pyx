@@ -8,6 +8,7 @@ may match a row, and the tests decide.
 from cpython.bytes cimport PyBytes_AS_STRING
 from flowcorr.columns._batch cimport Batch, row_of
 from flowcorr.columns._texts cimport Texts, hold_text, release_text
+from flowcorr.correlate._addresses cimport is_ipv4, is_none
 from flowcorr.correlate._packet_program cimport FRAME_ROOM, Frames, Program
 from flowcorr.correlate._rule_index cimport RuleIndex, hash_of, link, place_of
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -33,6 +34,7 @@ cdef enum:
     TEXT = 5
     MULTICAST = 6
     PACKET = 7
+    MAPPED_BITS = 96                 # in front of an IPv4 address
     TOGETHER = 8                     # tables whose memory is asked for before it is read
     REPLACE = 0
     SUM = 1
@@ -65,9 +67,9 @@ ctypedef struct rule_t:
 
 
 cdef bint has_prefix(const uint8_t *address, const uint8_t *prefix, unsigned int bits) noexcept nogil:
-    """Whether the first bits of an address are those of a prefix."""
+    """Whether a prefix holds an address; one of IPv6, such as ::/0, holds none of IPv4, and nothing holds no address."""
     cdef unsigned int whole = bits >> 3
-    if memcmp(address, prefix, whole):
+    if memcmp(address, prefix, whole) or (bits < MAPPED_BITS and (is_ipv4(address) or is_none(address))):
         return False
     return not bits & 7 or not (address[whole] ^ prefix[whole]) >> (8 - (bits & 7))
 

@@ -194,11 +194,13 @@ def _rd(text: str) -> list[Condition]:
 
 
 def _direction(text: str) -> list[Condition]:
-    """Read 0 (ingress, or not said) or 1 (egress); NetFlow v5, which has no direction, matches neither."""
+    """Read 0 (ingress, or not said) or 1 (egress); other directions and NetFlow v5, which has none, match neither."""
     if text not in {"0", "1"}:
         raise MapValueError(f"'{text}' is not one of 0, 1")
-    is_egress = Condition(Test.EQUAL, "sampling_direction", ord("e"), negated=text == "0")
-    return [is_egress, Condition(Test.EQUAL, "record_type", RecordType.IPV4_V5, negated=True)]
+    said = [Condition(Test.EQUAL, "sampling_direction", ord("e"))]
+    if text == "0":
+        said = [Condition(Test.EQUAL, "sampling_direction", ord(other), negated=True) for other in "eu"]
+    return [*said, Condition(Test.EQUAL, "record_type", RecordType.IPV4_V5, negated=True)]
 
 
 #: Names of `sample_type`; the first stands for all types that have counters.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from flowcorr.columns.column import IPV4_MAPPED
 from flowcorr.correlate._match import Rules, Tagger, Test
 from flowcorr.correlate._packet_program import COLUMNS
 from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, address_octets, number, prefix_octets
@@ -89,9 +90,10 @@ class AgentRow:
 
 
 def has_prefix(octets: bytes, prefix: bytes, bits: int) -> bool:
-    """Tell whether the first bits of an address are those of a prefix, both in sixteen octets."""
+    """Tell whether a prefix holds an address, both in sixteen octets; one of IPv6, such as ::/0, no address of IPv4."""
     difference = int.from_bytes(octets, "big") ^ int.from_bytes(prefix, "big")
-    return not difference >> (8 * len(octets) - bits)
+    is_of_other_family = bits < 8 * len(IPV4_MAPPED) and octets.startswith(IPV4_MAPPED)
+    return not difference >> (8 * len(octets) - bits) and not is_of_other_family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

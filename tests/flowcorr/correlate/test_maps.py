@@ -8,8 +8,9 @@ import pytest
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
+from flowcorr.columns.column import NO_ADDRESS
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate.map_keys import MATCH_KEYS
+from flowcorr.correlate.map_keys import MATCH_KEYS, prefix_octets
 from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
 from flowcorr.correlate.maps import (
     AGENT,
@@ -20,6 +21,7 @@ from flowcorr.correlate.maps import (
     SOURCE_SIDE,
     MapKind,
     compile_map,
+    has_prefix,
     tagger,
 )
 
@@ -66,6 +68,9 @@ ROUTER = {"exporter_address": octets("192.0.2.1")}
         ("src_net=10.0.0.0/9", {"src_host": octets("10.127.0.1")}, {"src_host": octets("10.128.0.1")}),
         ("dst_net=2001:db8::/33", {"dst_host": octets("2001:db8::1")}, {"dst_host": octets("2001:db8:8000::1")}),
         ("src_net=0.0.0.0/0", {"src_host": octets("10.0.0.1")}, {"src_host": octets("2001:db8::1")}),
+        ("src_net=::/0", {"src_host": octets("2001:db8::1")}, {"src_host": octets("10.0.0.1")}),
+        ("src_net=::/0", {"src_host": octets("::1")}, {"src_host": NO_ADDRESS}),
+        ("dst_net=-::/0", {"dst_host": octets("10.0.0.1")}, {"dst_host": octets("2001:db8::1")}),
         ("ip_proto=tcp", {"proto": 6}, {"proto": 17}),
         ("ip_proto=-17", {"proto": 6}, {"proto": 17}),
         ("tcp_flags=12", {"tcpflags": 0x12}, {"tcpflags": 0x13}),
@@ -75,7 +80,8 @@ ROUTER = {"exporter_address": octets("192.0.2.1")}
         ("fwd_status=66", {"fwd_status": 66}, {"fwd_status": 65}),
         ("src_mac=00:11:22:33:44:55", {"src_mac": bytes.fromhex("001122334455")}, {"src_mac": bytes(6)}),
         ("direction=1", {"sampling_direction": ord("e")}, {"sampling_direction": ord("u")}),
-        ("direction=0", {"sampling_direction": ord("u")}, {"sampling_direction": ord("u"), "record_type": 1}),
+        ("direction=0", {}, {"sampling_direction": ord("u")}),
+        ("direction=0", {"sampling_direction": ord("i")}, {"record_type": 1}),
         ("sample_type=flow", {"record_type": 2}, {"record_type": 100}),
         ("sample_type=flow-mpls-ipv6", {"record_type": 13}, {"record_type": 3}),
         ("sample_type=0:3", {"sample_type": 3}, {"sample_type": 1}),
@@ -105,6 +111,14 @@ def test_the_first_row_that_matches_decides_and_only_for_its_exporters() -> None
     rows = ("set_tag=1 ip=198.51.100.1", "set_tag=2 ip=192.0.2.0/24", "set_tag=3")
     assert tags_of(*rows, exporter_address=octets("192.0.2.1"))[0] == 2
     assert tags_of(*rows, exporter_address=octets("2001:db8::1"))[0] == 3
+    rows = ("set_tag=6 ip=::/0", "set_tag=4 ip=0.0.0.0/0")
+    assert [tags_of(*rows, exporter_address=octets(one))[0] for one in ("192.0.2.1", "2001:db8::1")] == [4, 6]
+
+
+def test_exporters_of_agent_and_sampling_maps_are_of_the_family_of_the_row() -> None:
+    found = [has_prefix(octets(one), *prefix_octets("::/0")) for one in ("192.0.2.1", "2001:db8::1", "::1")]
+    assert found == [False, True, True]
+    assert has_prefix(octets("192.0.2.1"), *prefix_octets("0.0.0.0/0"))
 
 
 def test_jumps_stacks_and_labels() -> None:
