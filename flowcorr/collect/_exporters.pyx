@@ -17,7 +17,7 @@ from routed.octets._hash cimport mix, word_at
 import secrets
 
 cdef enum:
-    UNKNOWN_DIRECTION = 117          # u
+    UNKNOWN_DIRECTION = 117          # u; of NetFlow, what says nothing counts as ingress for maps
     SFLOW = 100                      # added to versions of sFlow
 
 
@@ -98,7 +98,7 @@ cdef class Exporters:
         put_u16(stamp, self.offset("export_proto_version"), e.version % SFLOW)
         put_u32(stamp, self.offset("export_proto_sysid"), domain >> 8 if version == 5 else domain)
         put_u8(stamp, self.offset("engine_type"), domain & 0xFF if version == 5 else 0)
-        put_u8(stamp, self.offset("sampling_direction"), UNKNOWN_DIRECTION)
+        put_u8(stamp, self.offset("sampling_direction"), UNKNOWN_DIRECTION if version > SFLOW else 0)
         put_octets(stamp, self.offset("sender_address"), e.address, 16)
         at = self.home(e.address, e.version, e.domain)
         while self.slots[at] != NO_SLOT:

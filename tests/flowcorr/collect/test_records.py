@@ -62,7 +62,6 @@ def test_a_v5_record_has_all_its_fields() -> None:
         "record_type": RecordType.IPV4_V5,
         "flowset_id": 256,
         "sampling_rate": 100,
-        "sampling_direction": ord("u"),
         "export_proto_version": 5,
         "export_proto_seqno": 7,
         "export_proto_sysid": 2,
@@ -274,6 +273,12 @@ def test_record_types(fields: list[tuple[int, Any, int]], kind: RecordType) -> N
     row = row_of(fields)
     assert row["record_type"] == kind
     assert ("flows" in row) == (kind < RecordType.EVENT)
+
+
+@pytest.mark.parametrize(("said", "direction"), [(0, "i"), (1, "e"), (255, "u")])
+def test_directions(said: int, direction: str) -> None:
+    assert row_of([(8, a("10.0.0.1"), 4), (61, said, 1), (1, 1, 4)])["sampling_direction"] == ord(direction)
+    assert "sampling_direction" not in row_of([(8, a("10.0.0.1"), 4), (1, 1, 4)])
 
 
 def test_events_have_no_counters() -> None:
