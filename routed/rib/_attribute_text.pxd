@@ -70,7 +70,6 @@ cdef char *put_extended_communities(
     char *to, const attribute *a, list_form form, unsigned int style, uint8_t *room,
 ) noexcept nogil
 cdef char *put_large_communities(char *to, const attribute *a, list_form form, uint8_t *room) noexcept nogil
-cdef char *put_key(char *to, const char *key) noexcept nogil
 cdef char *put_columns(
     char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,
 ) noexcept nogil

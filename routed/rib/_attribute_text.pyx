@@ -7,9 +7,10 @@ needs more than `WORST * n` characters, whatever its octets are: that is how the
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
-from libc.string cimport memcmp, memcpy, strlen
+from libc.string cimport memcmp, memcpy
+from routed.rib._prefix_sid cimport put_prefix_sid
 from routed.rib._text cimport (
-    put, put_char, put_hex, put_ipv4, put_ipv6, put_u32, put_u64, u16_at, u32_at, u64_at,
+    put, put_char, put_hex, put_ipv4, put_ipv6, put_key, put_u32, put_u64, u16_at, u32_at, u64_at,
 )
 
 cdef const char *HEX = b"0123456789abcdef"
@@ -367,41 +368,6 @@ cdef char *put_columns(
 # -- the attributes that pmacct leaves out ------------------------------------------------------------------------------
 
 
-cdef char *put_key(char *to, const char *key) noexcept nogil:
-    cdef size_t n = strlen(key)
-    to = put(to, b', "', 3)
-    to = put(to, key, n)
-    return put(to, b'": ', 3)
-
-
-cdef char *put_srv6_sids(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """The SIDs of the SRv6 service TLVs of a Prefix-SID attribute (RFC 9252 sections 2 and 3.1)."""
-    cdef const uint8_t *sub
-    cdef const uint8_t *sub_end
-    cdef size_t n, m
-    cdef bint first = True
-    while end - at >= 3:
-        n = u16_at(at + 1)
-        if n + 3 > <size_t>(end - at):
-            break
-        if (at[0] == 5 or at[0] == 6) and n >= 1:
-            sub = at + 4
-            sub_end = at + 3 + n
-            while sub_end - sub >= 3:
-                m = u16_at(sub + 1)
-                if m + 3 > <size_t>(sub_end - sub):
-                    break
-                if sub[0] == 1 and m >= 21:
-                    to = put_key(to, b"srv6_sids") if first else put(to, b", ", 2)
-                    if first:
-                        to = put_char(to, c"[")
-                    first = False
-                    to = put_char(put_ipv6(put_char(to, c'"'), sub + 4), c'"')
-                sub += 3 + m
-        at += 3 + n
-    return to if first else put_char(to, c"]")
-
-
 cdef char *put_addresses(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
     to = put_char(to, c"[")
     while at < end:
@@ -448,7 +414,7 @@ cdef char *put_other(char *to, uint8_t code, const uint8_t *at, size_t n, uint8_
     if code == IPV6_EXTENDED_COMMUNITIES:
         return put_ipv6_extended(put_key(to, b"ipv6_ecomms"), at, n // 20, room)
     if code == PREFIX_SID:
-        return put_srv6_sids(to, at, at + n)
+        return put_prefix_sid(to, at, at + n)
     to = put(to, b', "attribute_', 13)
     to = put(put_u32(to, code), b'": "', 4)
     return put_char(put_hex(to, at, n), c'"')

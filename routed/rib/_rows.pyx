@@ -14,14 +14,16 @@ from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from routed.rib._attribute_text cimport (
     ALL_ATTRIBUTES, AS_PATH_ARRAY, COMMUNITIES, COMMUNITIES_ARRAY, COMMUNITIES_NUMERIC, ORIGIN_INTEGER, WORST, attribute,
-    put_columns, put_key, put_others, step,
+    put_columns, put_others, step,
 )
 from routed.rib._paths cimport (
     IS_LABELLED, attributes_of, base_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, origin_of,
     path_set, path_view, set_of,
 )
 from routed.rib._prefixes cimport length_of, prefix_view, words_of
-from routed.rib._text cimport put, put_char, put_ipv4, put_ipv6, put_prefix, put_rd, put_u32, put_u64, u32_at
+from routed.rib._text cimport (
+    put, put_char, put_ipv4, put_ipv6, put_key, put_prefix, put_rd, put_u32, put_u64, u32_at,
+)
 from routed.rib._vrps cimport Vrps, status_of
 
 cdef enum:

@@ -29,6 +29,7 @@ cdef inline uint64_t u64_at(const uint8_t *at) noexcept nogil:
 
 cdef char *put_u32(char *to, uint32_t value) noexcept nogil
 cdef char *put_u64(char *to, uint64_t value) noexcept nogil
+cdef char *put_key(char *to, const char *key) noexcept nogil
 cdef char *put_hex(char *to, const uint8_t *at, size_t n) noexcept nogil
 cdef char *put_ipv4(char *to, uint32_t address) noexcept nogil
 cdef char *put_ipv6(char *to, const uint8_t *address) noexcept nogil

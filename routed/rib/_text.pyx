@@ -5,7 +5,7 @@ Every `put` writes without checks into room that the caller made, and returns wh
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strlen
 from routed.rib._prefixes cimport length_of, prefix_view, words_of
 
 cdef const char *DIGIT_PAIRS = (
@@ -59,6 +59,13 @@ cdef char *put_u64(char *to, uint64_t value) noexcept nogil:
             break
     memcpy(to, digits + at, 20 - at)
     return to + 20 - at
+
+
+cdef char *put_key(char *to, const char *key) noexcept nogil:
+    """The name of a member that is not the first of its object."""
+    to = put(to, b', "', 3)
+    to = put(to, key, strlen(key))
+    return put(to, b'": ', 3)
 
 
 cdef char *put_hex(char *to, const uint8_t *at, size_t n) noexcept nogil:

@@ -1,5 +1,6 @@
-"""Label stacks of more than one label, which pmacct cannot read (RFC 8277 section 2.3)."""
+"""Label stacks of more than one label, which pmacct cannot read (RFC 8277 section 2.3), and prefix SIDs."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -39,3 +40,39 @@ def test_whole_stack_is_read(recruit: Recruit, collect: Collect, kind: type[Spea
     expected = described(map(whole, ROUTES), ids_are_picked=False)
     assert described(updates, ids_are_picked=False) == expected
     assert described(withdraws, ids_are_picked=False) == expected
+
+
+class Segments(ExaBgp):
+    """One that announces prefix SIDs."""
+
+    def _facts(self, route: Route) -> Iterator[str]:
+        yield from super()._facts(route)
+        yield SEGMENTS[route.prefix][0]
+
+
+#: What ExaBGP is told of a prefix, and what a row has for it. Its SID is that of a draft of RFC 9252, without sub-TLVs.
+SEGMENTS: Final[dict[str, tuple[str, Row]]] = {
+    "10.16.3.0/24": (
+        "bgp-prefix-sid [ 7, [ ( 16000,8000 ) , ( 400000,1 ) ] ]",
+        {"psid_li": 7, "srgb": [{"base": 16_000, "size": 8_000}, {"base": 400_000, "size": 1}]},
+    ),
+    "10.16.4.0/24": (
+        "bgp-prefix-sid-srv6 ( l3vpn 2001:db8:1:1:: )",
+        {"prefix_sid_tlvs": [{"type": 5, "value": "0020010db800010001000000000000000000ffff00"}]},
+    ),
+}
+
+
+def test_prefix_sids_are_shown_in_full(recruit: Recruit, collect: Collect) -> None:
+    """SRGB of a segment-routing router (RFC 8669); what cannot be read as it is."""
+    routes = [
+        Route(family=IPV4_LABELED, prefix=network, next_hop="192.0.2.16", local_pref=100, labels=(16,))
+        for network in SEGMENTS
+    ]
+    speaker = recruit(Segments, Link(local=PEER, families=(IPV4_LABELED,)))
+    speaker.announce(*routes)
+    with collect(bgp_daemon_extra_attributes="true") as daemon:
+        speaker.start()
+        updates = daemon.wait_for(PEER, count=len(routes), log_type="update")
+    expected = [{**route.row(), **SEGMENTS[route.prefix][1]} for route in routes]
+    assert described(updates, ids_are_picked=False) == described(expected, ids_are_picked=False)
