@@ -48,6 +48,8 @@ CONDITIONS: Final[Mapping[str, str]] = {
     "local-pref": "local_pref",
     "med": "med",
     "attribute": "attribute",
+    "aspa-upstream": "aspa_upstream",
+    "aspa-downstream": "aspa_downstream",
 }
 #: Other members of a question of ours, likewise.
 MEMBERS: Final[Mapping[str, str]] = {
@@ -103,6 +105,8 @@ GROUPS: Final[Mapping[str, tuple[Switch, ...]]] = {
         Switch("local-pref", "NUMBER", "as in 100, '<100' or 100-200"),
         Switch("med", "NUMBER", "likewise"),
         Switch("attribute", "CODE", "the path has an attribute of this type"),
+        Switch("aspa-upstream", "VERDICT", "valid, invalid or unknown, as if from a customer or lateral peer"),
+        Switch("aspa-downstream", "VERDICT", "likewise, as if from a provider"),
         Switch("where", "JSON", "a condition as the protocol has it, with and, or, not"),
         Switch("roa", "v|i|u", "origins that are valid, invalid or unknown; several as in i,u"),
         Switch("peer-id", "ADDRESS", "Router-ID of the peer"),

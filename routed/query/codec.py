@@ -12,6 +12,7 @@ import orjson
 from routed.query.condition import (
     AllOf,
     AnyOf,
+    AspaIs,
     Compares,
     Condition,
     HasAttribute,
@@ -64,6 +65,8 @@ WELL_KNOWN: Final = {
 #: Statuses of origins (RFC 6811), as records write them where a route is judged alone.
 STATUSES: Final = ("v", "i", "u")
 ORIGINS: Final = {"i": 0, "e": 1, "u": 2}
+#: What the providers of its ASes may make of a path (draft-ietf-sidrops-aspa-verification).
+VERDICTS: Final = ("valid", "invalid", "unknown")
 
 T = TypeVar("T")
 
@@ -294,6 +297,15 @@ def _origin(value: Any) -> Condition:
     return OriginIs(ORIGINS[value])
 
 
+def _aspa(*, is_upstream: bool) -> Callable[[Any], Condition]:
+    def parse(value: Any) -> Condition:
+        if value not in VERDICTS:
+            raise QueryError(f"one of {', '.join(VERDICTS)}")
+        return AspaIs(is_upstream, value)
+
+    return parse
+
+
 def _between(least: int, most: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -322,6 +334,8 @@ TESTS: Final[Mapping[str, Callable[[Any], Condition]]] = {
     "large_community": _large_community,
     "origin": _origin,
     "attribute": lambda value: HasAttribute(_between(0, 255)(value)),
+    "aspa_upstream": _aspa(is_upstream=True),
+    "aspa_downstream": _aspa(is_upstream=False),
     **{field: _compares(field) for field in NUMBERS},
 }
 

@@ -88,6 +88,14 @@ class HasAttribute:
 
 
 @dataclass(frozen=True, slots=True)
+class AspaIs:
+    """What the providers of its ASes make of the path, from a customer or lateral peer (upstream), or a provider."""
+
+    is_upstream: bool
+    verdict: str  # valid, invalid, unknown
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every one holds."""
 
@@ -120,6 +128,7 @@ Condition: TypeAlias = (
     | OriginIs
     | Compares
     | HasAttribute
+    | AspaIs
     | AllOf
     | AnyOf
     | Not

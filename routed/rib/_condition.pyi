@@ -1,5 +1,7 @@
 from typing import Protocol
 
+from routed.rib._aspa import Attestations
+
 class Automaton(Protocol):
     """What `routed.query.path_expression` compiles an expression to."""
 
@@ -26,6 +28,8 @@ class Condition:
     def any_as(number: int) -> Condition: ...
     @staticmethod
     def path(automaton: Automaton) -> Condition: ...
+    @staticmethod
+    def aspa(attestations: Attestations, verdict: str, *, is_upstream: bool) -> Condition: ...
     @staticmethod
     def path_length(comparison: str, value: int) -> Condition: ...
     @staticmethod

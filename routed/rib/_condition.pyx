@@ -12,6 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+from routed.rib._aspa cimport VERDICT_BITS, VERDICT_MASK, Attestations, attestation_view, verdicts_of
 from routed.rib._attribute_text cimport attribute, sorted_u32, step
 from routed.rib._paths cimport (
     HAS_LOCAL_PREF, attributes_of, entry_of, next_hop_of, path_entry, path_set, path_view, set_of,
@@ -36,7 +37,8 @@ cdef enum:                           # tests, of which the first read the entry 
     TEST_EXTENDED_COMMUNITY = 9
     TEST_LARGE_COMMUNITY = 10
     TEST_ANY_AS = 11
-    TEST_PATH = 12
+    TEST_ASPA = 12
+    TEST_PATH = 13
 
 cdef enum:                           # comparisons
     LESS = 1
@@ -72,6 +74,7 @@ cdef enum:                           # symbols of a path's text, behind the digi
     DEAD = 0                         # states in which the rest of the text makes no difference
     MATCHED = SYMBOLS
 
+VERDICTS = {"valid": 0, "invalid": 1, "unknown": 2}
 COMPARISONS = {"<": LESS, "<=": LESS | EQUAL, "=": EQUAL, "!=": LESS | MORE, ">=": MORE | EQUAL, ">": MORE}
 MAPPED = bytes(10) + b"\xff\xff"
 
@@ -94,7 +97,7 @@ cdef class Condition:
         return joined(self, other, False)
 
     def __invert__(self):
-        cdef Condition inverse = empty(self.count, list(self.automata))
+        cdef Condition inverse = empty(self.count, list(self.automata), self.attestations)
         cdef size_t i
         memcpy(inverse.tests, self.tests, self.count * sizeof(test))
         for i in range(self.count):
@@ -123,6 +126,16 @@ cdef class Condition:
     def path(automaton):
         """An expression that the text of the path matches, compiled by `routed.query.path_expression`."""
         return single(TEST_PATH, 0, "=", [checked(automaton)])
+
+    @staticmethod
+    def aspa(Attestations attestations not None, verdict, *, bint is_upstream):
+        """A path of which the providers of its ASes make this, seen from a customer or lateral peer, or a provider."""
+        cdef Condition condition
+        if verdict not in VERDICTS:
+            raise ValueError(f"no verdict {verdict!r}")
+        condition = single(TEST_ASPA, VERDICTS[verdict], "=", (), attestations)
+        condition.tests[0].width = 0 if is_upstream else VERDICT_BITS
+        return condition
 
     @staticmethod
     def path_length(comparison, uint32_t value):
@@ -214,14 +227,14 @@ cdef class Condition:
                 continue
             if s == NULL:
                 s = set_of(paths, path)
-            at = t.yes if set_passes(t, s, self.machines) else t.no
+            at = t.yes if set_passes(t, s, self.machines, self.providers) else t.no
         return at == ACCEPT
 
 
 # -- lists of tests ----------------------------------------------------------------------------------------------------
 
 
-cdef Condition empty(size_t count, list automata):
+cdef Condition empty(size_t count, list automata, Attestations attestations):
     """A condition with room for so many tests."""
     cdef Condition condition
     cdef size_t i
@@ -229,6 +242,8 @@ cdef Condition empty(size_t count, list automata):
         raise ValueError(f"condition of {count} tests, more than {MAX_TESTS}")
     condition = Condition.__new__(Condition)
     condition.automata = automata
+    condition.attestations = attestations
+    condition.providers = NULL if attestations is None else &attestations.view
     condition.count = count
     condition.tests = <test *>malloc(count * sizeof(test))
     condition.machines = <automaton *>malloc((len(automata) + 1) * sizeof(automaton))
@@ -242,9 +257,9 @@ cdef Condition empty(size_t count, list automata):
     return condition
 
 
-cdef Condition single(uint8_t kind, uint32_t value, comparison="=", automata=()):
+cdef Condition single(uint8_t kind, uint32_t value, comparison="=", automata=(), Attestations attestations=None):
     """A condition of one test."""
-    cdef Condition condition = empty(1, list(automata))
+    cdef Condition condition = empty(1, list(automata), attestations)
     if comparison not in COMPARISONS:
         raise ValueError(f"no comparison {comparison!r}")
     condition.tests[0].kind = kind
@@ -264,7 +279,10 @@ cdef Condition joined(Condition first, Condition second, bint both):
     cdef uint16_t undecided = ACCEPT if both else REJECT
     if second.cost < first.cost:
         first, second = second, first
-    condition = empty(first.count + second.count, first.automata + second.automata)
+    cdef Attestations attestations = second.attestations if first.attestations is None else first.attestations
+    if second.attestations not in (None, attestations):
+        raise ValueError("verdicts by different attestations")
+    condition = empty(first.count + second.count, first.automata + second.automata, attestations)
     condition.cost = second.cost
     condition.reads_sets = first.reads_sets or second.reads_sets
     memcpy(condition.tests, first.tests, first.count * sizeof(test))
@@ -338,7 +356,9 @@ cdef inline bint entry_passes(const test *t, const path_entry *entry) noexcept n
     return compares(t, entry.path_length)
 
 
-cdef bint set_passes(const test *t, const path_set *s, const automaton *machines) noexcept nogil:
+cdef bint set_passes(
+    const test *t, const path_set *s, const automaton *machines, const attestation_view *providers
+) noexcept nogil:
     """A test of the attributes."""
     cdef attribute a
     if t.kind == TEST_NEXT_HOP:
@@ -356,6 +376,8 @@ cdef bint set_passes(const test *t, const path_set *s, const automaton *machines
     find(s, AS_PATH, &a)
     if t.kind == TEST_ANY_AS:
         return path_has(a.at, a.at + a.length, t.value[0])
+    if t.kind == TEST_ASPA:
+        return (verdicts_of(providers, a.at, a.at + a.length) >> t.width & VERDICT_MASK) == t.value[0]
     return path_matches(&machines[t.value[0]], a.at, a.at + a.length)
 
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from routed.plumbing.sink import InThread
+    from routed.query.condition import Condition
     from routed.query.request import Lookup, Question
     from routed.rib._condition import Condition as Test
     from routed.rib._found import Found
@@ -174,11 +175,15 @@ class Answerer:
         finally:
             self._waiting -= 1
         try:
-            where = question.where
-            condition = None if where is None else await self._in_thread(partial(compile_condition, where))
+            condition = None if question.where is None else await self._compile(question.where)
             return await self._scan(question, condition) if is_scan else self._find(question, condition)
         finally:
             self._turns.release()
+
+    async def _compile(self, where: Condition) -> Test:
+        """Compile a condition in a thread, for expressions take a while."""
+        attestations = None if self._validation is None else self._validation.attestations
+        return await self._in_thread(partial(compile_condition, where, attestations))
 
     async def _list(self, question: Question) -> Answer:
         """Describe who is connected, in the order of addresses, a page of them."""

@@ -1,7 +1,7 @@
 """Conditions of questions as compiled tests, and the texts in them as octets."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -9,6 +9,7 @@ from routed.query.codec import QueryError
 from routed.query.condition import (
     AllOf,
     AnyOf,
+    AspaIs,
     Compares,
     Condition,
     HasAttribute,
@@ -24,6 +25,7 @@ from routed.query.condition import (
     PathMatches,
 )
 from routed.query.path_expression import PathExpressionError, compile_path_expression
+from routed.rib._aspa import Attestations
 from routed.rib._condition import Condition as Test
 
 #: Comparisons as compiled tests name them.
@@ -38,20 +40,21 @@ SUBTYPES: Final = {"RT": 2, "SoO": 3}
 AS2, IPV4, AS4 = 0, 1, 2
 
 
-def compile_condition(condition: Condition) -> Test:
-    """Compile a condition, which may take a while.
+def compile_condition(condition: Condition, attestations: Attestations | None = None) -> Test:
+    """Compile a condition, which may take a while; paths are verified by the attestations, or where None not at all.
 
-    Raises: QueryError for an expression or a community that is not one, or a condition of too many tests.
+    Raises: QueryError for an expression or a community that is not one, for verdicts where there are none, or a
+    condition of too many tests.
     """
     try:
-        return _compile(condition)
+        return _compile(attestations, condition)
     except QueryError:
         raise
     except ValueError as error:
         raise QueryError(f"where: {error}") from None
 
 
-def _compile(condition: Condition) -> Test:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
+def _compile(attestations: Attestations | None, condition: Condition) -> Test:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
     match condition:
         case OriginAs(asn=asn):
             return Test.origin_as(asn)
@@ -75,12 +78,16 @@ def _compile(condition: Condition) -> Test:  # noqa: C901, PLR0911, PLR0912 (a c
             return NUMBERS[field](COMPARISONS[operator], value)
         case HasAttribute(code=code):
             return Test.has_attribute(code)
+        case AspaIs(is_upstream=is_upstream, verdict=verdict):
+            if attestations is None:
+                raise QueryError("where: paths are not verified here")
+            return Test.aspa(attestations, verdict, is_upstream=is_upstream)
         case AllOf(conditions=conditions):
-            return reduce(lambda one, other: one & other, map(_compile, conditions))
+            return reduce(lambda one, other: one & other, map(partial(_compile, attestations), conditions))
         case AnyOf(conditions=conditions):
-            return reduce(lambda one, other: one | other, map(_compile, conditions))
+            return reduce(lambda one, other: one | other, map(partial(_compile, attestations), conditions))
         case Not(condition=inner):
-            return ~_compile(inner)
+            return ~_compile(attestations, inner)
 
 
 def extended_community(text: str) -> bytes:

@@ -19,7 +19,7 @@ from routed.service.validation import PayloadSet, origins_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from routed.rib.aspa import Aspas
+    from routed.rib._aspa import Aspas
 
 T = TypeVar("T")
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import DeferredLock
 
+from routed.rib._aspa import Attestations
 from routed.rib._vrps import Payloads, Vrps, difference
-from routed.rib.aspa import ases_of, verify_downstream, verify_upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from routed.plumbing.sink import InThread
+    from routed.rib._aspa import Aspas
     from routed.rib._rows import Rows
-    from routed.rib.aspa import Aspas
     from routed.service.slurm import Slurm
 
 
@@ -30,18 +30,6 @@ class PayloadSet:
 
     vrps: Vrps = field(default_factory=Vrps)
     aspas: Aspas = field(default_factory=dict)
-
-    def verdicts(self, as_path: bytes) -> Mapping[str, str]:
-        """Return what providers make of an AS_PATH, by the key of each judgement."""
-        ases = ases_of(as_path)
-        return {
-            "aspa_upstream": verify_upstream(self.aspas, ases).value,
-            "aspa_downstream": verify_downstream(self.aspas, ases).value,
-        }
-
-    def keys(self, as_path: bytes) -> bytes:
-        """Return the same as keys of a record."""
-        return "".join(f', "{key}": "{value}"' for key, value in self.verdicts(as_path).items()).encode()
 
 
 class Follower(Protocol):
@@ -77,6 +65,7 @@ class Validation:
         adds_aspa: bool = False,
     ) -> None:
         self.current = PayloadSet()
+        self.attestations = Attestations(self.current.aspas)
         self.counters = ValidationCounters()
         self.followers: list[Follower] = []
         self._in_thread, self._exceptions, self._adds_aspa = in_thread, exceptions, adds_aspa
@@ -90,9 +79,10 @@ class Validation:
             exceptions = self._exceptions()
             before = self.current
             has_followers = bool(self.followers)
-            after, changed = await self._in_thread(partial(derive, before, received, exceptions, has_followers))
+            derived = await self._in_thread(partial(derive, before, received, exceptions, has_followers))
+            after, attestations, changed = derived
             self._received = received
-            self._exchange(after)
+            self._exchange(after, attestations)
         finally:
             self._turn.release()
         if changed is not None and len(changed):
@@ -102,7 +92,8 @@ class Validation:
     def load(self, received: PayloadSet) -> None:
         """Do the same at once, before the reactor runs."""
         self._received = received
-        self._exchange(derive(self.current, received, self._exceptions(), has_followers=False)[0])
+        after, attestations, _ = derive(self.current, received, self._exceptions(), has_followers=False)
+        self._exchange(after, attestations)
 
     async def renew(self) -> None:
         """Apply the local exceptions as they are now to what was received last."""
@@ -110,12 +101,12 @@ class Validation:
 
     def prepare(self, rows: Rows, *, verifies: bool = False) -> None:
         """Let rows that follow say how routes are validated; with `verifies`, what providers make of paths as well."""
-        current = self.current
-        rows.origins = current.vrps
-        rows.verifier = current.keys if (verifies or self._adds_aspa) and current.aspas else None
+        rows.origins = self.current.vrps
+        attestations = self.attestations
+        rows.verifier = attestations.keys if (verifies or self._adds_aspa) and len(attestations) else None
 
-    def _exchange(self, after: PayloadSet) -> None:
-        self.current = after
+    def _exchange(self, after: PayloadSet, attestations: Attestations) -> None:
+        self.current, self.attestations = after, attestations
         counters = self.counters
         counters.payloads_ipv4, counters.payloads_ipv6 = after.vrps.counts
         counters.aspas = len(after.aspas)
@@ -124,10 +115,11 @@ class Validation:
 
 def derive(
     before: PayloadSet, received: PayloadSet, exceptions: Slurm | None, has_followers: bool
-) -> tuple[PayloadSet, Vrps | None]:
+) -> tuple[PayloadSet, Attestations, Vrps | None]:
     """Return what counts after an exchange, and, for who wants to know, what differs; in a thread."""
     after = received if exceptions is None else exceptions.applied_to(received)
-    return after, difference(before.vrps, after.vrps) if has_followers else None
+    changed = difference(before.vrps, after.vrps) if has_followers else None
+    return after, Attestations(after.aspas), changed
 
 
 def origins_of(payloads: Payloads, base: Vrps | None = None) -> Vrps:

@@ -157,6 +157,8 @@ EXAMPLES = {
     "local-pref": (">=100", {"ge": 100}),
     "med": ("5", 5),
     "attribute": ("128", 128),
+    "aspa-upstream": ("invalid", "invalid"),
+    "aspa-downstream": ("unknown", "unknown"),
     "prefix": ("192.0.2.0/24", "192.0.2.0/24"),
     "peer": ("192.0.2.1", "192.0.2.1"),
     "peer-port": ("179", 179),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from routed.query.path_expression import compile_path_expression
+from routed.rib._aspa import Attestations
 from routed.rib._condition import Condition
 from routed.rib._found import Found
 from routed.rib._lookup import Lookups
@@ -17,8 +18,10 @@ from routed.rib._rib import PeerRib, Rib, sweep_all
 from routed.rib._rows import Rows
 from routed.rib._search import Search
 from routed.rib._update import apply
+from tests.oracles import aspa
 from tests.oracles.as_path import AS_SEQUENCE, AS_SET, Path, path_length, path_text
 from tests.oracles.attributes import Context
+from tests.oracles.build import segments
 from tests.oracles.compiled import FAMILIES
 from tests.oracles.nlri import VPN_SAFI, Nlri
 from tests.oracles.rib import PeerTable, Route
@@ -106,6 +109,24 @@ def path_tests() -> SearchStrategy[Asked]:
         return Asked(Condition.path(compiled), lambda s: bool(pattern.search(path_text(s.as_path))))
 
     return st.sampled_from(sorted(EXPRESSIONS)).map(asked)
+
+
+#: What some ASes say of their providers.
+ASPAS = {1: frozenset({65536}), 65536: frozenset({1, 4200000000}), 4294967295: frozenset({0})}
+ATTESTATIONS = Attestations(ASPAS)
+
+
+def aspa_tests() -> SearchStrategy[Asked]:
+    def asked(verdict: aspa.Verdict, is_upstream: bool) -> Asked:
+        verify = aspa.verify_upstream if is_upstream else aspa.verify_downstream
+
+        def holds(attributes: AttributeSet) -> bool:
+            octets = segments(*((kind, list(asns)) for kind, asns in attributes.as_path))
+            return verify(ASPAS, aspa.ases_of(octets)) is verdict
+
+        return Asked(Condition.aspa(ATTESTATIONS, verdict.value, is_upstream=is_upstream), holds)
+
+    return st.builds(asked, st.sampled_from(aspa.Verdict), st.booleans())
 
 
 def comparisons() -> SearchStrategy[Asked]:
@@ -197,7 +218,15 @@ def joined(inner: SearchStrategy[Asked]) -> SearchStrategy[Asked]:
 
 
 conditions = st.recursive(
-    st.one_of(as_tests(), path_tests(), comparisons(), next_hop_tests(), community_tests(), attribute_tests()),
+    st.one_of(
+        as_tests(),
+        path_tests(),
+        aspa_tests(),
+        comparisons(),
+        next_hop_tests(),
+        community_tests(),
+        attribute_tests(),
+    ),
     joined,
     max_leaves=6,
 )

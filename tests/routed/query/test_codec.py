@@ -30,6 +30,7 @@ from routed.query.codec import (
 from routed.query.condition import (
     AllOf,
     AnyOf,
+    AspaIs,
     Compares,
     Condition,
     HasAttribute,
@@ -287,6 +288,8 @@ def test_as_many_routes_as_one_message_may_ask_for() -> None:
         ({"med": {"ge": 10, "lt": 20}}, AllOf((Compares("med", "ge", 10), Compares("med", "lt", 20)))),
         ({"as_path_length": {"gt": 5}}, Compares("as_path_length", "gt", 5)),
         ({"attribute": 32}, HasAttribute(32)),
+        ({"aspa_upstream": "invalid"}, AspaIs(is_upstream=True, verdict="invalid")),
+        ({"aspa_downstream": "valid"}, AspaIs(is_upstream=False, verdict="valid")),
         ({"as": 1, "origin": "i"}, AllOf((PathHasAs(1), OriginIs(0)))),
         ({"and": [{"as": 1}, {"as": 2}]}, AllOf((PathHasAs(1), PathHasAs(2)))),
         ({"or": [{"as": 1}, {"not": {"as": 2}}]}, AnyOf((PathHasAs(1), Not(PathHasAs(2))))),
@@ -311,6 +314,7 @@ def test_conditions(condition: object, expected: Condition) -> None:
         *(({"ext_community": bad}, "where: ext_community: ") for bad in (1, ["RT:1:1"])),
         *(({"origin": bad}, "where: origin: ") for bad in ("x", 0, [], None)),
         *(({"attribute": bad}, "where: attribute: ") for bad in (-1, 256, "32")),
+        *(({"aspa_upstream": bad}, "where: aspa_upstream: one of valid, ") for bad in ("i", 1, ["valid"], None)),
         *(
             ({name: bad}, f"where: {name}: ")
             for name in NUMBERS

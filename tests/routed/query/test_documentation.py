@@ -13,6 +13,7 @@ from routed.query.codec import (
     OPERATORS,
     ORIGINS,
     TESTS,
+    VERDICTS,
     QueryError,
     decode_question,
     decode_request,
@@ -52,6 +53,8 @@ def test_the_schema_has_the_values_and_limits_that_there_are() -> None:
     assert members["select"]["enum"] == [*(one.value for one in Wanted), None]
     assert members["match"]["enum"] == [*(one.value for one in Match), None]
     assert SCHEMA["$defs"]["condition"]["properties"]["origin"]["enum"] == list(ORIGINS)
+    for name in ("aspa_upstream", "aspa_downstream"):
+        assert SCHEMA["$defs"]["condition"]["properties"][name]["enum"] == list(VERDICTS)
     assert (members["limit"]["maximum"], members["limit"]["default"]) == (MAX_LIMIT, DEFAULT_LIMIT)
     assert (members["fields"]["maxItems"], SCHEMA["$defs"]["text"]["maxLength"]) == (MAX_FIELDS, MAX_TEXT)
 

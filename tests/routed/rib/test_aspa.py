@@ -1,12 +1,17 @@
-"""Verification of paths by providers, on the examples of the draft and on hand-made paths."""
+"""Verification of paths by providers, on the examples of the draft, on hand-made paths, and beside the slow way."""
 
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from routed.rib.aspa import Verdict, ases_of, verify_downstream, verify_upstream
+from routed.rib._aspa import Attestations
+from tests.oracles import aspa as oracle
+from tests.oracles.build import segments
 
-VALID, INVALID, UNKNOWN = Verdict.VALID, Verdict.INVALID, Verdict.UNKNOWN
+VALID, INVALID, UNKNOWN = "valid", "invalid", "unknown"
+SET, SEQUENCE, CONFED_SEQUENCE = 1, 2, 3
 #: 1 and 2 are customers of 10 and 20, which are customers of 100; 100 and 200 have no providers.
 ASPAS = {
     1: frozenset({10}),
@@ -16,27 +21,7 @@ ASPAS = {
     100: frozenset({0}),
     200: frozenset({0}),
 }
-
-
-def segment(kind: int, *ases: int) -> bytes:
-    """Write one segment of an AS_PATH."""
-    return bytes((kind, len(ases))) + b"".join(asn.to_bytes(4, "big") for asn in ases)
-
-
-@pytest.mark.parametrize(
-    ("path", "ases"),
-    [
-        (segment(2, 100, 10, 1), (1, 10, 100)),
-        (segment(2, 100, 100, 10, 1, 1, 1), (1, 10, 100)),
-        (segment(3, 65001) + segment(2, 10, 1), (1, 10)),
-        (segment(2, 10) + segment(2, 10, 1), (1, 10)),
-        (segment(2, 10) + segment(1, 1, 2), None),
-        (b"", ()),
-    ],
-)
-def test_paths_are_read_from_their_origin(path: bytes, ases: Sequence[int] | None) -> None:
-    """Repetitions and confederations do not count; a set makes a path unfit."""
-    assert ases_of(path) == ases
+ATTESTATIONS = Attestations(ASPAS)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +42,56 @@ def test_paths_are_read_from_their_origin(path: bytes, ases: Sequence[int] | Non
         ((77, 10, 100, 20, 78), INVALID, UNKNOWN),
         ((100, 20, 1, 10, 200), INVALID, INVALID),
         ((), INVALID, INVALID),
-        (None, INVALID, INVALID),
     ],
 )
-def test_paths_are_judged_both_ways(path: Sequence[int] | None, upstream: Verdict, downstream: Verdict) -> None:
-    """Upstream a path may only go up; downstream it may go up, then across, then down."""
-    assert verify_upstream(ASPAS, path) is upstream
-    assert verify_downstream(ASPAS, path) is downstream
+def test_paths_are_judged_both_ways(path: Sequence[int], upstream: str, downstream: str) -> None:
+    """Upstream a path may only go up; downstream it may go up, then across, then down. Origins are in front here."""
+    octets = segments((SEQUENCE, [*path[::-1]])) if path else b""
+    assert ATTESTATIONS.verdicts(octets) == (upstream, downstream)
+    assert ATTESTATIONS.keys(octets) == (
+        b', "aspa_upstream": "%s", "aspa_downstream": "%s"' % (upstream.encode(), downstream.encode())
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "same"),
+    [
+        (segments((SEQUENCE, [100, 100, 10, 1, 1, 1])), (VALID, VALID)),
+        (segments((CONFED_SEQUENCE, [65001]), (SEQUENCE, [10, 1])), (VALID, VALID)),
+        (segments((SEQUENCE, [10]), (SEQUENCE, [10, 1])), (VALID, VALID)),
+        (segments((SEQUENCE, [10]), (SET, [1, 2])), (INVALID, INVALID)),
+        (segments((SEQUENCE, [100, 10]))[:-1], (INVALID, INVALID)),
+    ],
+)
+def test_what_does_not_count_in_a_path(path: bytes, same: tuple[str, str]) -> None:
+    """Repetitions and confederations; a set makes a path unfit, and so do octets that are no path."""
+    assert ATTESTATIONS.verdicts(path) == same
+
+
+def test_nobody_has_to_say_anything() -> None:
+    nobody = Attestations({})
+    assert (len(nobody), nobody.verdicts(segments((SEQUENCE, [1, 2])))) == (0, (UNKNOWN, VALID))
+
+
+#: Few ASes, so that they meet; some that fall into one place of the hash or are the largest there are.
+ASES = st.sampled_from([1, 2, 3, 4, 5, 6, 65_536, 131_072, 4_294_967_295])
+MANY = st.dictionaries(ASES, st.frozensets(ASES | st.just(0), min_size=1, max_size=4))
+PATHS = st.lists(
+    st.tuples(st.sampled_from([SEQUENCE] * 6 + [CONFED_SEQUENCE, SET, 4]), st.lists(ASES, min_size=1, max_size=5)),
+    max_size=3,
+)
+
+
+@given(aspas=MANY, path=PATHS)
+def test_verdicts_are_those_of_the_draft(aspas: dict[int, frozenset[int]], path: list[tuple[int, list[int]]]) -> None:
+    octets = segments(*path)
+    ases = oracle.ases_of(octets)
+    expected = (oracle.verify_upstream(aspas, ases).value, oracle.verify_downstream(aspas, ases).value)
+    assert Attestations(aspas).verdicts(octets) == expected
+
+
+def test_as_many_customers_as_a_cache_may_have_are_found() -> None:
+    attestations = Attestations({number: frozenset({number + 1}) for number in range(1, 20_000, 2)})
+    for customer in range(1, 20_000, 2):
+        assert attestations.verdicts(segments((SEQUENCE, [customer + 1, customer])))[0] == VALID
+        assert attestations.verdicts(segments((SEQUENCE, [customer + 2, customer])))[0] == INVALID

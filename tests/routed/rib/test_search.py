@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from routed.query.path_expression import compile_path_expression
+from routed.rib._aspa import Attestations
 from routed.rib._condition import Condition
 from routed.rib._found import Found
 from routed.rib._lookup import Lookups
@@ -305,6 +306,9 @@ def test_conditions_that_make_no_sense_are_refused() -> None:
         def __init__(self, table: bytes) -> None:
             self.table = table
 
+    def verdict() -> Condition:
+        return Condition.aspa(Attestations({}), "valid", is_upstream=True)
+
     refused: list[tuple[str, Callable[[], object]]] = [
         ("no half", lambda: Condition.community(65536, 0)),
         ("no half", lambda: Condition.community(0, -1)),
@@ -314,6 +318,8 @@ def test_conditions_that_make_no_sense_are_refused() -> None:
         ("extended community of 7 octets", lambda: Condition.extended_community(bytes(7))),
         ("mask of 9", lambda: Condition.extended_community(bytes(8), bytes(9))),
         ("attribute 14 is not kept", lambda: Condition.has_attribute(14)),
+        ("no verdict 'i'", lambda: Condition.aspa(Attestations({}), "i", is_upstream=True)),
+        ("different attestations", lambda: verdict() & ~verdict()),
         ("automaton of", lambda: Condition.path(Broken(compiled.table[2:]))),
         ("state 17 of", lambda: Condition.path(Broken(compiled.table[:-2] + b"\x11\0"))),
         ("state 65502 of", lambda: Condition.path(Broken(compiled.table[:-2] + (18 * 3639).to_bytes(2, "little")))),

@@ -1,4 +1,6 @@
-"""Verification of AS paths by what ASes say of their providers (draft-ietf-sidrops-aspa-verification).
+"""Verification of AS paths by what ASes say of their providers, step by step as the draft has it.
+
+Source: draft-ietf-sidrops-aspa-verification.
 
 A path is judged twice, because who collects routes does not know what the speaker is to whom: as if it had come from a
 customer or a lateral peer, where it may only have gone up (upstream), and as if it had come from a provider, where it
