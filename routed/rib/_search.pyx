@@ -21,9 +21,10 @@ from routed.rib._condition cimport Condition
 from routed.rib._found cimport Found, found_in
 from routed.rib._ids cimport prefetch
 from routed.rib._net cimport fits, net, take_net
-from routed.rib._paths cimport IS_LABELLED, entry_of, origin_of, path_entry, path_view, set_of
+from routed.rib._origin_filter cimport OriginFilter, route
+from routed.rib._paths cimport IS_LABELLED, entry_of, path_entry, path_view, set_of
 from routed.rib._pinned cimport Pinned
-from routed.rib._prefixes cimport PrefixIndex, length_of, prefix_view, words_of
+from routed.rib._prefixes cimport PrefixIndex, prefix_view
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport MAX_PATHS
 from routed.rib._rows cimport FAMILIES
@@ -31,7 +32,6 @@ from routed.rib._table cimport (
     CELL_PAGE, CELL_PAGE_BITS, CELL_PAGE_MASK, PATH_ID, Table, TableSnapshot, cell_of, node_of, table_view,
 )
 from routed.rib._text cimport u32_at
-from routed.rib._vrps cimport INVALID, UNKNOWN as UNKNOWN_ORIGIN, VALID, Vrps, status_of
 
 import array
 
@@ -67,11 +67,6 @@ ctypedef struct column:              # one table
     uint32_t own_as                  # of the speaker: the origin of paths that did not leave its AS
     const table_view *table
 
-ctypedef struct route:
-    uint32_t prefix
-    uint32_t path
-    uint32_t path_identifier
-
 
 cdef class Search:
     """Routes of some peers, opened in the writer's thread; afterwards one thread at a time may run it.
@@ -90,8 +85,7 @@ cdef class Search:
 
     cdef Pinned stores
     cdef Condition condition
-    cdef Vrps payloads
-    cdef bint is_wanted[256]                 # by status
+    cdef OriginFilter origins
     cdef list tables                         # TableSnapshot
     cdef column *columns                     # in the order of the search
     cdef size_t column_count
@@ -120,8 +114,7 @@ cdef class Search:
         self.condition = condition
         families &= self.narrow(within, around, rd)
         if origins is not None:
-            self.payloads, statuses = origins
-            self.want(statuses)
+            self.origins = OriginFilter(origins, BLOCK_ROOM)
         ribs = list(ribs)
         self.columns = <column *>malloc((len(ribs) * FAMILIES + 1) * sizeof(column))
         self.block = <route *>malloc(BLOCK_ROOM * sizeof(route))
@@ -156,14 +149,6 @@ cdef class Search:
         free(self.asked)
         for family in range(FAMILIES):
             free(self.fitting[family])
-
-    cdef int want(self, bytes statuses) except -1:
-        """Take over which statuses of origins are looked for."""
-        for status in statuses:
-            if status not in (UNKNOWN_ORIGIN, INVALID, VALID):
-                raise ValueError(f"no origin alone is {status:c}")
-            self.is_wanted[<uint8_t>status] = True
-        return 0
 
     cdef int open_table(self, size_t rib, int family, PeerRib peer) except -1:
         cdef Table table = peer.family_table(family)
@@ -319,6 +304,9 @@ cdef class Search:
                 if not n:
                     prefix[0] = NO_END
                     break
+                n = self.keep(c, n)
+                if n < 0:
+                    return -1
                 n = self.select(c, n, found, most, prefix)
                 if n or load(&self.cancelled):
                     return -1 if n < 0 else 0
@@ -327,7 +315,7 @@ cdef class Search:
     cdef int count_column(self, const column *c, size_t *window, size_t *count) noexcept nogil:
         """Count the routes of a table; 0, or -1 without memory."""
         cdef uint32_t start = 0, end = 0
-        cdef int n, i
+        cdef int n
         while True:
             n = self.ask(c, &end, window)
             if n <= 0:
@@ -336,8 +324,10 @@ cdef class Search:
                 n = self.fill(c, &start)
                 if n <= 0:
                     break
-                for i in range(n):
-                    count[0] += self.passes(c, &self.block[i])
+                n = self.keep(c, n)
+                if n < 0:
+                    return -1
+                count[0] += n
 
     # -- blocks of routes ----------------------------------------------------------------------------------------------
 
@@ -402,14 +392,27 @@ cdef class Search:
             n += 1
         return n
 
+    cdef int keep(self, const column *c, int n) noexcept nogil:
+        """Move those of the routes in the block that are looked for to its front; how many, or -1 without memory."""
+        cdef int i, kept = 0
+        if self.condition is not None:
+            for i in range(n):
+                if self.knows(self.block[i].path) == PASSES:
+                    self.block[kept] = self.block[i]
+                    kept += 1
+            n = kept
+        if self.origins is None or not n:
+            return n
+        return self.origins.keep(
+            c.family, self.limits[c.family], &self.stores.prefixes[c.family], &self.stores.paths, c.own_as, self.block, n
+        )
+
     cdef int select(
         self, const column *c, int n, Found found, size_t most, uint32_t *stopped
     ) noexcept nogil:
-        """Take from the block what is found; 1 when there is one too many, -1 without memory."""
+        """Find the routes in the block; 1 when there is one too many, -1 without memory."""
         cdef int i
         for i in range(n):
-            if not self.passes(c, &self.block[i]):
-                continue
             if found.count >= most and not self.is_alone(found, c, self.block[i].prefix):
                 stopped[0] = self.block[i].prefix
                 if is_last(found, c):
@@ -435,19 +438,6 @@ cdef class Search:
         self.known[path >> 4] |= what << 2 * (path & 15)
         if what == FAILS:
             self.known[path >> 4] &= ~(<uint32_t>ASKED << 2 * (path & 15))
-
-    cdef inline bint passes(self, const column *c, const route *r) noexcept nogil:
-        if self.condition is not None and self.knows(r.path) != PASSES:
-            return False
-        return self.payloads is None or self.is_wanted[<uint8_t>self.status(c, r)]
-
-    cdef char status(self, const column *c, const route *r) noexcept nogil:
-        """How the origin of a route alone is validated."""
-        cdef const prefix_view *prefixes = &self.stores.prefixes[c.family]
-        return status_of(
-            self.payloads.of_words(prefixes.address_words), words_of(prefixes, r.prefix), length_of(prefixes, r.prefix),
-            origin_of(&self.stores.paths, r.path, c.own_as),
-        )
 
     cdef int ask(self, const column *c, uint32_t *end, size_t *window) noexcept nogil:
         """Learn about the paths of the next window of a table, which moves its end and doubles.

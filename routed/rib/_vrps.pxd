@@ -2,6 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef enum:
+    LANES = 32                       # look-ups in lockstep, so that their misses overlap
+
 cdef enum:                           # origin validation, as records write it
     UNKNOWN = 117                    # u
     INVALID = 105                    # i
@@ -46,3 +49,7 @@ cdef uint32_t last_before(const tree *t, uint64_t high, uint64_t low) noexcept n
 cdef bint covers(const tree *t, uint32_t at, uint64_t high, uint64_t low, uint8_t length) noexcept nogil
 cdef char judge(const tree *t, uint32_t at, uint64_t high, uint64_t low, uint8_t length, uint32_t origin_as) noexcept nogil
 cdef char status_of(const tree *t, const uint32_t *words, uint8_t length, uint32_t origin_as) noexcept nogil
+cdef void judge_lanes(
+    const tree *t, const uint64_t *high, const uint64_t *low, const uint8_t *lengths, const uint32_t *origins, char *to,
+    size_t lanes,
+) noexcept nogil

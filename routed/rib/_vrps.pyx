@@ -26,7 +26,6 @@ cdef enum:
     IPV4_BUCKETS = 65536         # by the first 16 bits
     IPV6_BUCKETS = 262144        # by the 18 bits behind the first three, which are 001 (RFC 4291 section 2.4)
     DEEPEST = 129                # prefixes around each other
-    LANES = 32                   # look-ups in lockstep, so that their misses overlap
     DIGIT_BITS = 11
     DIGITS = 2048
     IPV4_PREFIX = 4
@@ -395,23 +394,32 @@ cdef void judge_all(
     """Judge routes in groups, in steps: what a step will read is asked for in the one before."""
     cdef uint64_t high[LANES]
     cdef uint64_t low[LANES]
-    cdef uint32_t at[LANES]
     cdef size_t start = 0, i, lanes
     while start < n:
         lanes = min(<size_t>LANES, n - start)
         for i in range(lanes):
             load_address(addresses + (start + i) * width, width, &high[i], &low[i])
             clear_host(&high[i], &low[i], lengths[start + i])
-        find_lanes(t, high, low, at, lanes)
-        for i in range(lanes):
-            if at[i]:
-                __builtin_prefetch(&t.nodes[at[i] - 1])
-        for i in range(lanes):
-            if at[i]:
-                __builtin_prefetch(&t.origins[t.nodes[at[i] - 1].first])
-        for i in range(lanes):
-            to[start + i] = judge(t, at[i], high[i], low[i], lengths[start + i], origins[start + i])
+        judge_lanes(t, high, low, lengths + start, origins + start, to + start, lanes)
         start += lanes
+
+
+cdef void judge_lanes(
+    const tree *t, const uint64_t *high, const uint64_t *low, const uint8_t *lengths, const uint32_t *origins, char *to,
+    size_t lanes,
+) noexcept nogil:
+    """Judge a group, of `LANES` routes at most, by prefixes without host bits."""
+    cdef uint32_t at[LANES]
+    cdef size_t i
+    find_lanes(t, high, low, at, lanes)
+    for i in range(lanes):
+        if at[i]:
+            __builtin_prefetch(&t.nodes[at[i] - 1])
+    for i in range(lanes):
+        if at[i]:
+            __builtin_prefetch(&t.origins[t.nodes[at[i] - 1].first])
+    for i in range(lanes):
+        to[i] = judge(t, at[i], high[i], low[i], lengths[i], origins[i])
 
 
 cdef void find_lanes(

@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from routed.query.path_expression import compile_path_expression
+from routed.rib._aspa import Attestations
 from routed.rib._condition import Condition
 from routed.rib._lookup import Lookups
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._rows import Rows
 from routed.rib._search import Search
 from routed.rib._update import apply
+from routed.rib._vrps import Payloads, Vrps
+from routed.service.explaining import as_path_of
 from tests.bench.daemons import BIRD, Running
 from tests.bench.make_table import Shape, updates
 from tests.bench.measure import CpuMeter, wait_until_idle
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 5
 PAGE: Final = 100
+#: Routes that are looked at together.
+PIECE: Final = 100_000
 #: Messages that are applied together.
 RUN: Final = 5_000
 PORT: Final = 17_900
@@ -159,6 +164,49 @@ def narrow(ribs: list[PeerRib], length: int) -> int:
     return routes
 
 
+def validated(ribs: list[PeerRib]) -> None:
+    """Ask for routes by what payloads for half of the prefixes, an eighth of them of another AS, make of them."""
+    payloads, aspas = Payloads(), dict[int, frozenset[int]]()
+    draw = random.Random(1)
+    every = Search(ribs[:1])
+    after: tuple[int, int, int] | None = None
+    while True:
+        found = every.run(PIECE, after)
+        for _, _, address, length, *_, attributes in found.routes():
+            path = as_path_of(attributes)
+            origin, upstream = int.from_bytes(path[-4:], "big"), int.from_bytes(path[-8:-4], "big")
+            if draw.random() < 0.5:
+                payloads.add(address, length, length, origin + (draw.random() < 0.125))
+            if draw.random() < 0.1:
+                aspas[origin] = frozenset({upstream, upstream + 1})
+        after = found.after
+        if after is None:
+            break
+    every.close()
+    vrps = payloads.applied_to(Vrps(), strict=False)
+    started = time.process_time()
+    attestations = Attestations(aspas)
+    took = 1e3 * (time.process_time() - started)
+    report(f"{len(vrps)} payloads, {len(aspas)} ASPAs (made in {took:.0f} ms): to count, milliseconds")
+    for status in (b"v", b"i", b"u"):
+        count_all(f"roa {status.decode()}", lambda status=status: Search(ribs, origins=(vrps, status)))  # type: ignore[misc]
+    for verdict in ("valid", "invalid"):
+        condition = Condition.aspa(attestations, verdict, is_upstream=True)
+        count_all(f"aspa_upstream {verdict}", lambda condition=condition: Search(ribs, condition=condition))  # type: ignore[misc]
+
+
+def count_all(name: str, make: Callable[[], Search]) -> None:
+    """Count what a search finds, each time with a new one."""
+    count, best = 0, 1e9
+    for _ in range(ROUNDS):
+        search = make()
+        started = time.process_time()
+        count = sum(search.count())
+        best = min(best, 1e3 * (time.process_time() - started))
+        search.close()
+    report(f"{name:28}{count:9}{best:17.1f}")
+
+
 def measure(rib: Rib, ribs: list[PeerRib], bird: Bird | None) -> None:
     total = sum(map(len, ribs))
     report(f"{total} routes, {len(rib.paths)} attribute sets, {rib.memory['paths'] >> 20} MiB of paths; milliseconds:")
@@ -181,6 +229,7 @@ def measure(rib: Rib, ribs: list[PeerRib], bird: Bird | None) -> None:
                 lookups.less_specific_routes(ribs, family, address, 8 * len(address))
 
         report(f"less specific than a host, {name}: {milliseconds(around):.1f} us")
+    validated(ribs)
 
 
 class Bird:
