@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flowcorr.correlate.networks import NetworksUse
-from flowcorr.correlate.value_lists import KINDS, ValueList, ValueStage
+from flowcorr.correlate.value_lists import KINDS, FixedStage, ValueList, ValueStage
 from flowcorr.daemon.correlation_settings import own_columns
 from routed.plumbing.statements import Kind, Problem
 
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 
 #: Words of `*_as` and `*_net`, with the key that they need.
 NEEDS: Final = {"file": "networks_file", "mask": "networks_mask"}
+#: Keys that tag all that a plugin takes, whatever maps say, with the column.
+POST_TAGS: Final = {"post_tag": "tag", "post_tag2": "tag2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSettings:
-    """What one plugin makes of flows. `lists` are files by their keys."""
+    """What one plugin makes of flows. `lists` are files by their keys, `fixed` values by their columns."""
 
     networks: Path | None = None
     use: NetworksUse = field(default_factory=NetworksUse)
     lists: Mapping[str, Path] = field(default_factory=dict)
+    fixed: Mapping[str, int] = field(default_factory=dict)
     dscp: bool = False
 
 
@@ -47,6 +50,7 @@ def change_settings(c: Configuration, daemon: str, plugin: str) -> ChangeSetting
             own={name: column.name for name, column in own_columns(c, daemon, plugin).items()},
         ),
         lists={key: path for key in KINDS if (path := _path(of_plugin, key)) is not None},
+        fixed={column: of_plugin.of(key, int) for key, column in POST_TAGS.items() if of_plugin.is_set(key)},
         dscp=of_plugin.of("tos_encode_as_dscp", bool),
     )
 
@@ -81,7 +85,7 @@ class Changes:
         return [] if self._shared is not None else self._networks_stages(_unfiltered(self.settings[name]), layout)
 
     def hiding(self, name: str, layout: Layout) -> list[Any]:
-        """Return the stages that make a plugin see less."""
+        """Return the stages that make a plugin see something else, behind its filters."""
         of = self.settings[name]
         found: list[Any] = []
         if of.use.filters and of.networks is not None:
@@ -90,18 +94,18 @@ class Changes:
         found += [
             ValueStage(KINDS[key], self.lists[key, path].values, layout, dscp=of.dscp) for key, path in of.lists.items()
         ]
-        return found
+        return [*found, FixedStage(of.fixed, layout)] if of.fixed else found
 
     def writes(self, name: str, layout: Layout) -> frozenset[str]:
         """Return the columns that stages of a plugin alone write."""
         networks = self.of_plugin(name, layout) or self.settings[name].use.filters
         of_lists = {column for key in self.settings[name].lists for column in KINDS[key].columns}
-        return frozenset(of_lists | (self.settings[name].use.columns if networks else set()))
+        return frozenset(of_lists | self.settings[name].fixed.keys() | (self.settings[name].use.columns if networks else set()))
 
     @property
     def _shared(self) -> ChangeSettings | None:
         """Return what all plugins have in common; None when each has its own."""
-        each = [replace(_unfiltered(one), lists={}, dscp=False) for one in self.settings.values()]
+        each = [replace(_unfiltered(one), lists={}, fixed={}, dscp=False) for one in self.settings.values()]
         return each[0] if each and all(one == each[0] for one in each) else None
 
     def _networks_stages(self, of: ChangeSettings, layout: Layout) -> list[Any]:

@@ -409,8 +409,8 @@ def _output(  # noqa: PLR0917 (what is known of an instance)
         zone=aggregation.zone,
         refresh=aggregation.refresh,
         history=0 if aggregation.history is None else aggregation.history.nominal,
-        post_tag=_number(c, "post_tag"),
-        post_tag2=_number(c, "post_tag2"),
+        post_tag=c.maybe("post_tag", int) or 0,
+        post_tag2=c.maybe("post_tag2", int) or 0,
     )
 
 
@@ -426,11 +426,6 @@ def _name(c: Configuration, key: str, aggregate: Aggregate, *, dated: bool) -> N
     if not dated and Variable.TIME_ZONE in name.variables:
         raise _KeyError(key, "$tzone belongs to a name with a time")
     return name
-
-
-def _number(c: Configuration, key: str) -> int:
-    value = c.maybe(key, object)
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else 0
 
 
 def _warnings(c: Configuration, settings: PluginSettings) -> Iterator[str]:

@@ -5,7 +5,7 @@ import pytest
 from flowcorr.columns._batch import Batch
 from flowcorr.columns.builtin import ALWAYS, BUILTIN
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate.value_lists import KINDS, ValueStage
+from flowcorr.correlate.value_lists import KINDS, FixedStage, ValueStage
 from flowcorr.daemon.listed_files import parse_value_list
 
 
@@ -41,3 +41,12 @@ def test_a_bad_row_is_named_and_left_out(key: str, row: str, said: str) -> None:
     read = parse_value_list(KINDS[key], f"1\n{row}\n", "f")
     assert [(line.text, line.is_bad) for line in read.lines] == [(f"[f:2] {said}. Line ignored.", True)]
     assert read.content.values == {1}
+
+
+def test_a_plugin_may_tag_all_that_it_takes() -> None:
+    layout = Layout([*ALWAYS, BUILTIN["tag"]])
+    batch = Batch(layout, 2)
+    for tag in (0, 7):
+        batch.append(tag=tag)
+    FixedStage({"tag": 2**64 - 1, "tag2": 5}, layout)(batch)
+    assert batch.rows["tag"].tolist() == [2**64 - 1] * 2

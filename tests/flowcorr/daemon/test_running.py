@@ -54,6 +54,7 @@ class Daemon:
             "plugins: print[all], print[few]\naggregate[all]: tag, dst_host, dst_as\naggregate[few]: tag\n"
             f"print_output: json\nprint_output_file[all]: {self.rows_file}\nprint_output_file_append: true\n"
             f"print_output_file[few]: {home / 'few.json'}\nprint_refresh_time: 1\npre_tag_filter[few]: 2\n"
+            "post_tag[few]: 9\n"
         )
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flowcorr.daemon.nfacctd", "-f", str(home / "conf")], cwd=ROOT
@@ -127,5 +128,5 @@ def test_a_life(daemon: Daemon) -> None:
     assert daemon.process.wait(PATIENCE) == 0
     assert "ERROR" not in daemon.log.read_text().replace("[", "\n[").partition("nothing has changed")[2]
     few = daemon.rows(daemon.home / "few.json")
-    assert [(row["tag"], row["packets"]) for row in few] == [(2, 3)]
+    assert [(row["tag"], row["packets"]) for row in few] == [(9, 3)]
     assert sum(row["packets"] for row in daemon.rows(daemon.rows_file)) >= 3 * 6 + 5
