@@ -1,4 +1,7 @@
-"""What Debian's nfacctd prints of a capture, and what we print of it: the same rows, in every text format."""
+"""What Debian's nfacctd prints of a capture, and what we print of it: the same rows, in every text format.
+
+Of NetFlow v5 come one field after the other; of NetFlow v9 and IPFIX templates by chance, of any order and lengths.
+"""
 
 import json
 import subprocess
@@ -28,6 +31,7 @@ from routed.plumbing.statements import parse_statements
 from tests.flowcorr.exports import NOW, v5, v5_record
 from tests.flowcorr.service.test_replay_input import udp
 from tests.peers.install import require
+from tests.peers.random_records import PRINTED, random_datagrams
 from tests.peers.waiting import eventually
 from tests.routed.plumbing.captures import ethernet, ipv4, pcap
 
@@ -40,6 +44,9 @@ AGGREGATE = """
     export_proto_version, flows
 """
 OUTPUTS = ("csv", "formatted", "event_csv", "json")
+#: The instance that prints flows of all protocols, in more primitives.
+RECORDS = "records"
+SEED = 5
 #: Seconds that nfacctd has for the capture.
 PATIENCE = 120
 #: Looks at files in which they must not have grown.
@@ -51,7 +58,9 @@ def at_once(work: Callable[[], T]) -> Deferred[T]:
 
 
 def capture(path: Path) -> None:
-    """Write datagrams with records that are equal but for one field, and some that are summed.
+    """Write datagrams of NetFlow v5 with records that are equal but for one field, and some that are summed.
+
+    Behind them come those of templates by chance.
 
     Protocol 255 is left out: later releases than Debian's call it `others`.
     """
@@ -59,14 +68,19 @@ def capture(path: Path) -> None:
     flags = [v5_record(src="192.0.2.255", flags=number, octets=2**31 + number) for number in (0, 1, 2, 16, 24, 63)]
     ports = [v5_record(src="198.51.100.7", src_port=number % 5, dst_port=0, packets=number + 1) for number in range(25)]
     payloads = [v5(*records, sequence=n) for n, records in enumerate((protocols, flags, ports))]
+    payloads += random_datagrams(SEED)
     path.write_bytes(pcap([(NOW + n, ethernet(ipv4(udp(octets), protocol=17))) for n, octets in enumerate(payloads)]))
 
 
 def configuration(folder: Path, *outputs: str) -> str:
     """Configure an instance of the plugin for each format, called after it."""
-    names = (f"print_output[{name}]: {name}\nprint_output_file[{name}]: {folder / name}\n" for name in outputs)
+    names = (
+        f"aggregate[{name}]: {' '.join((PRINTED if name == RECORDS else AGGREGATE).split())}\n"
+        f"print_output[{name}]: {'json' if name == RECORDS else name}\nprint_output_file[{name}]: {folder / name}\n"
+        for name in outputs
+    )
     return (
-        f"plugins: {', '.join(f'print[{name}]' for name in outputs)}\naggregate: {' '.join(AGGREGATE.split())}\n"
+        f"plugins: {', '.join(f'print[{name}]' for name in outputs)}\n"
         f"print_refresh_time: 3600\ntimestamps_utc: true\n{''.join(names)}"
     )
 
@@ -77,7 +91,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     require("pmacct")
     folder = tmp_path_factory.mktemp("theirs")
     capture(folder / "flows.pcap")
-    text = configuration(folder, *OUTPUTS) + f"pcap_savefile: {folder / 'flows.pcap'}\nlogfile: {folder}/log\n"
+    text = configuration(folder, *OUTPUTS, RECORDS) + f"pcap_savefile: {folder / 'flows.pcap'}\nlogfile: {folder}/log\n"
     (folder / "nfacctd.conf").write_text(text)
     command = ["/usr/sbin/nfacctd", "-f", str(folder / "nfacctd.conf")]
     subprocess.run(command, check=False, timeout=PATIENCE, capture_output=True)
@@ -90,7 +104,7 @@ def still_files(folder: Path) -> Callable[[], bool]:
     seen: list[list[int]] = []
 
     def still() -> bool:
-        files = [folder / name for name in OUTPUTS]
+        files = [folder / name for name in (*OUTPUTS, RECORDS)]
         seen.append([path.stat().st_size if path.exists() else 0 for path in files])
         return len(seen) >= LOOKS and all(seen[-1]) and seen[-LOOKS:] == [seen[-1]] * LOOKS
 
@@ -143,10 +157,10 @@ def parsed(lines: list[str]) -> list[str]:
     return sorted(json.dumps({**row, "tcp_flags": int(row["tcp_flags"])}) for row in rows)
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", [*OUTPUTS, RECORDS])
 def test_the_same_rows_are_printed(theirs: Path, tmp_path: Path, output: str) -> None:
     ours, expected = print_ours(tmp_path, output, theirs / "flows.pcap"), (theirs / output).read_text().splitlines()
-    if output == "json":
+    if output in {"json", RECORDS}:
         assert parsed(ours) == parsed(expected)
         return
     assert ours[0] == expected[0]
