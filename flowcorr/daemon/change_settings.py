@@ -98,9 +98,10 @@ class Changes:
 
     def writes(self, name: str, layout: Layout) -> frozenset[str]:
         """Return the columns that stages of a plugin alone write."""
-        networks = self.of_plugin(name, layout) or self.settings[name].use.filters
-        of_lists = {column for key in self.settings[name].lists for column in KINDS[key].columns}
-        return frozenset(of_lists | self.settings[name].fixed.keys() | (self.settings[name].use.columns if networks else set()))
+        of = self.settings[name]
+        of_networks = of.use.columns if self.of_plugin(name, layout) or of.use.filters else set()
+        of_lists = {column for key in of.lists for column in KINDS[key].columns}
+        return frozenset({*of_lists, *of.fixed, *of_networks})
 
     @property
     def _shared(self) -> ChangeSettings | None:
