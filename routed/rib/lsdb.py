@@ -23,8 +23,9 @@ from routed.wire.isis.tlv import LspEntry
 ZERO_AGE_LIFETIME: Final = 60.0
 #: LSPs that are held: more than six for each system of the largest networks that are known to run one level.
 MAX_LSPS: Final = 65_536
-#: Neighbours and prefixes of all LSPs together, which is what takes memory: some 200 octets each.
+#: What all LSPs say together, in neighbours, prefixes and other values of 200 to 300 octets each: up to 300 MB.
 MAX_CONTENTS: Final = 1_000_000
+_VALUE_OCTETS: Final = 200
 
 
 class Taken(Enum):
@@ -73,7 +74,7 @@ class Lsdb:
 
     def __init__(self) -> None:
         self.version = 0
-        self.contents = 0  # neighbours and prefixes of all LSPs
+        self.contents = 0  # what all LSPs say together
         self._held: dict[bytes, Held] = {}
         self._doubted: set[bytes] = set()
         self._next_age: float | None = None
@@ -226,7 +227,11 @@ def node_of(lsp_id: bytes) -> bytes:
 
 
 def _contents(lsp: Lsp) -> int:
-    return len(lsp.neighbors) + len(lsp.prefixes)
+    """Return how much memory an LSP takes, in values; nothing in it is so many or so long that it does not count."""
+    reached, said = (lsp.neighbors, lsp.prefixes), (lsp.addresses, lsp.topologies, lsp.areas, lsp.protocols)
+    unread = (lsp.unknown, lsp.malformed)
+    octets = len(lsp.octets) + len(lsp.hostname)
+    return sum(map(len, (*reached, *said, *unread))) + octets // _VALUE_OCTETS
 
 
 def _compare(held: Held, sequence: int, lifetime: int, checksum: int) -> Age:

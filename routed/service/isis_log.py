@@ -17,6 +17,7 @@ from routed.service.isis_records import (
     describe_system,
 )
 from routed.service.records import Counter
+from routed.wire.isis.codepoints import SYSTEM_ID_OCTETS
 from routed.wire.isis.names import format_lsp_id, format_system_id
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Lines of one kind a minute, of what a neighbour can have said again and again.
 AT_MOST: Final = 6
+#: Newer LSPs of ours that are none of another system: what was left of an earlier life, and a neighbour's copy of it.
+FROM_EARLIER_LIFE: Final = 2
 
 
 class LogFollower:
@@ -39,6 +42,7 @@ class LogFollower:
 
     def __init__(self, isis: Isis, log: Log, *, tells_all: bool) -> None:
         self.tells_all = tells_all
+        self._superseded = 0
         self._isis, self._log = isis, log
 
     def circuit_changed(self, circuit: Circuit, event: AdjacencyUp | AdjacencyDown) -> None:
@@ -60,6 +64,10 @@ class LogFollower:
 
     def lsp_taken(self, lsp: Lsp, what: str) -> None:
         """Say what became of an LSP."""
+        if what == "originated" and self._isis.own.superseded > max(self._superseded, FROM_EARLIER_LIFE):
+            self._superseded = self._isis.own.superseded
+            line = f"somebody else had a newer IS-IS LSP of ours, {self._superseded} times: another system has our id"
+            self._log.write_limited("isis superseded", AT_MOST, Level.WARN, f"{line} {self._name(lsp.node)}")
         if what == "refused":
             line = f"no room for LSP {format_lsp_id(lsp.lsp_id)}: the IS-IS database is full"
             self._log.write_limited("isis database full", AT_MOST, Level.WARN, line)
@@ -73,8 +81,8 @@ class LogFollower:
                 self._log.info(f"IS-IS route {change.prefix} {kind_of(change)}, metric {change.route.metric}")
 
     def _name(self, system_id: bytes) -> str:
-        name = self._isis.lsdb.hostnames().get(system_id)
-        text = format_system_id(system_id)
+        name = self._isis.lsdb.hostnames().get(system_id[:SYSTEM_ID_OCTETS])
+        text = format_system_id(system_id[:SYSTEM_ID_OCTETS])
         return text if name is None else f"{name} ({text})"
 
 

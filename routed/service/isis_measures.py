@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 UP: Final = Metric("routed_isis_adjacency_up", Kind.GAUGE, "Whether the IS-IS adjacency of a circuit is up")
 UPTIME: Final = Metric("routed_isis_adjacency_uptime_seconds", Kind.GAUGE, "How long an IS-IS adjacency has been up")
+SUPERSEDED: Final = Metric(
+    "routed_isis_own_lsp_superseded_total", Kind.COUNTER, "Times that somebody else had a newer LSP of our own"
+)
 LSPS: Final = Metric("routed_isis_lsps", Kind.GAUGE, "LSPs of the IS-IS database, those included that are over")
 NODES: Final = Metric("routed_isis_nodes", Kind.GAUGE, "Systems and pseudonodes of the IS-IS database")
 ROUTES: Final = Metric("routed_isis_routes", Kind.GAUGE, "IS-IS routes by address family")
@@ -45,6 +48,7 @@ def measure_isis(metrics: Registry, isis: Isis, seconds: Callable[[], float]) ->
             name = "ipv4" if FAMILIES[family].afi == Afi.IPV4 else "ipv6"
             yield Reading((("family", name),), 0 if table is None else len(table))
 
+    metrics.measure(SUPERSEDED, lambda: [Reading((), isis.own.superseded)])
     metrics.measure(UP, up)
     metrics.measure(UPTIME, uptime)
     metrics.measure(LSPS, lambda: [Reading((), len(isis.lsdb))])

@@ -1,12 +1,15 @@
 """The link-state database: what is newer, what ages, what there is room for."""
 
-from dataclasses import replace
+import sys
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
 from routed.rib import lsdb as module
 from routed.rib.lsdb import ZERO_AGE_LIFETIME, Age, Lsdb, Taken
-from routed.wire.isis.lsp import Lsp
+from routed.wire.isis.codepoints import PduType, TlvType
+from routed.wire.isis.header import with_length
+from routed.wire.isis.lsp import Lsp, decode_lsp, encode_lsp
 from routed.wire.isis.reachability import Neighbor
 from routed.wire.isis.tlv import LspEntry
 
@@ -135,6 +138,44 @@ def test_there_is_room_for_so_much(lsdb: Lsdb, monkeypatch: pytest.MonkeyPatch) 
     assert lsdb.contents == 0
     assert not lsdb.live()
     assert lsdb.take(replace(lsp(neighbors=LINK), lsp_id=OTHER), 0.0) is Taken.NEW
+
+
+def deep_size(value: object) -> int:
+    """Return the memory of a value with all that is in it, small integers and what is shared aside."""
+    if isinstance(value, tuple):
+        return sys.getsizeof(value) + sum(map(deep_size, value))
+    if is_dataclass(value):
+        return sys.getsizeof(value) + sum(deep_size(getattr(value, each.name)) for each in fields(value))
+    return sys.getsizeof(value) if isinstance(value, bytes | str) and value else 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (TlvType.AREA_ADDRESSES, b"\1\x49" * 127),
+        (TlvType.PROTOCOLS_SUPPORTED, b"\xcc" * 255),
+        (TlvType.HOSTNAME, b"\0" * 255),
+        (TlvType.IPV4_ADDRESSES, bytes(252)),
+        (TlvType.IPV6_ADDRESSES, bytes(240)),
+        (TlvType.MULTI_TOPOLOGY, bytes(254)),
+        (TlvType.IS_NEIGHBORS, bytes(1 + 11 * 23)),
+        (TlvType.EXTENDED_IS_REACHABILITY, bytes(11 * 23)),
+        (TlvType.IPV4_INTERNAL_REACHABILITY, bytes(12 * 21)),
+        (TlvType.EXTENDED_IPV4_REACHABILITY, bytes(255)),
+        (TlvType.IPV6_REACHABILITY, bytes(252)),
+        (TlvType.IPV4_ADDRESSES, b"\0"),
+        (TlvType.THREE_WAY_ADJACENCY, b""),
+        (TlvType.THREE_WAY_ADJACENCY, b"x" * 255),
+    ],
+)
+@pytest.mark.parametrize("octets", [1492, 9000])
+def test_whatever_fills_an_lsp_is_counted(kind: TlvType, value: bytes, octets: int) -> None:
+    """The ceiling is one of memory: values of at most 300 octets, whatever a neighbour makes them of."""
+    tlv = bytes((kind, len(value))) + value
+    filled = with_length(PduType.LSP_2, encode_lsp(lsp()) + tlv * ((octets - 27) // len(tlv)))
+    made, lsdb = decode_lsp(filled), Lsdb()
+    lsdb.take(made, 0.0)
+    assert deep_size(made) - sys.getsizeof(made) < 300 * lsdb.contents + 1_000
 
 
 def test_names_are_those_of_the_lowest_fragment_that_has_one(lsdb: Lsdb) -> None:

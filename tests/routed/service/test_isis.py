@@ -252,6 +252,15 @@ def test_a_lost_interface_is_told_once(rig: Rig) -> None:
     assert (circuit["state"], circuit["mtu"], circuit["reason"]) == ("down", 0, "No such device")
 
 
+def test_another_system_with_our_id_is_told(rig: Rig) -> None:
+    """What is left of an earlier life is not: that is one newer LSP of ours, or two."""
+    rig.begin()
+    for sequence in (50, 100, 150):
+        assert not any("another system has our id" in line for line in rig.log.lines)
+        rig.hear(says(1, lsp_id=US + b"\0\0", sequence=sequence))
+    assert any(line.startswith("WARN somebody else had a newer IS-IS LSP of ours, 3 times") for line in rig.log.lines)
+
+
 def test_a_full_database_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.begin()
     monkeypatch.setattr(lsdb_module, "MAX_LSPS", len(rig.isis.lsdb))
