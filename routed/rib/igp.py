@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from routed.octets import Writer
 from routed.rib._rib import PeerRib, Rib
+from routed.rib._untrack import untrack
 from routed.rib._update import apply
 from routed.rib.spf import Paths, shortest_paths
 from routed.wire.bgp.codepoints import MessageType
@@ -132,9 +133,10 @@ def _compare(paths: Paths, before: Mapping[Prefix, IgpRoute]) -> tuple[dict[Pref
         else:
             new = routes[prefix] = IgpRoute(next_hop, metric)
             changes.append(Change(prefix, old, new))
-    gone = (
-        () if known == len(before) else (Change(each, old, None) for each, old in before.items() if each not in routes)
-    )
+    untrack(routes.values())
+    gone: list[Change] = []
+    if known < len(before):
+        gone = [Change(prefix, old, None) for prefix, old in before.items() if prefix not in routes]
     return routes, (*gone, *changes)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from routed.rib._untrack import untrack
 from routed.wire.isis.codepoints import NODE_OCTETS, SYSTEM_ID_OCTETS
 from routed.wire.isis.lsp import Lsp
 from routed.wire.isis.tlv import LspEntry
@@ -173,6 +174,7 @@ class Lsdb:
     def _add(self, lsp: Lsp, now: float) -> Taken:
         if len(self._held) >= MAX_LSPS or self.contents + _contents(lsp) > MAX_CONTENTS:
             return Taken.REFUSED
+        untrack(_parts(lsp))
         self._held[lsp.lsp_id] = Held(lsp, self._due(now + lsp.lifetime))
         self.contents += _contents(lsp)
         self.version += 1
@@ -186,6 +188,7 @@ class Lsdb:
             self._end(held, lsp, now)  # what was held is not so any more
             return Taken.REFUSED
         self.contents = contents
+        untrack(_parts(lsp))
         held.lsp, held.expires_at, held.gone_at = lsp, self._due(now + lsp.lifetime), None
         if says_the_same:
             return Taken.REFRESHED
@@ -224,6 +227,17 @@ def says(lsp: Lsp) -> tuple[object, ...]:
 def node_of(lsp_id: bytes) -> bytes:
     """Return whose LSP it is: system id and number of the pseudonode."""
     return lsp_id[:NODE_OCTETS]
+
+
+def _parts(lsp: Lsp) -> Iterator[object]:
+    """Go through the values that an LSP is made of."""
+    yield from (lsp, lsp.flags, lsp.neighbors, lsp.prefixes)
+    yield from lsp.neighbors
+    yield from lsp.prefixes
+    for reach in lsp.prefixes:
+        yield reach.prefix
+    yield from lsp.topologies
+    yield from lsp.unknown
 
 
 def _contents(lsp: Lsp) -> int:

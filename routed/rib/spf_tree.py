@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from routed.rib._untrack import untrack
 from routed.wire.isis.codepoints import NODE_OCTETS, SYSTEM_ID_OCTETS, TopologyId
 from routed.wire.isis.lsp import Lsp
 
@@ -68,6 +69,8 @@ def nodes_of(lsps: Iterable[Lsp]) -> dict[bytes, Node]:
         first = parts[0]
         if not first.lsp_id[NODE_OCTETS]:
             nodes[node] = _node(parts, is_system=not node[SYSTEM_ID_OCTETS])
+    untrack(fragments.values())
+    untrack(nodes.values())
     return nodes
 
 

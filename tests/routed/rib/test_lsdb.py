@@ -1,5 +1,6 @@
 """The link-state database: what is newer, what ages, what there is room for."""
 
+import gc
 import sys
 from dataclasses import fields, is_dataclass, replace
 
@@ -138,6 +139,19 @@ def test_there_is_room_for_so_much(lsdb: Lsdb, monkeypatch: pytest.MonkeyPatch) 
     assert lsdb.contents == 0
     assert not lsdb.live()
     assert lsdb.take(replace(lsp(neighbors=LINK), lsp_id=OTHER), 0.0) is Taken.NEW
+
+
+def test_what_is_held_costs_no_search_for_cycles() -> None:
+    """Of all values of an LSP, the entry of the database alone is on the collector's list; tuples leave it later."""
+    said = bytes.fromhex("160b0000000000020000000a00 870800000005180a0001 e50200020206abcdefabcdef".replace(" ", ""))
+    octets = with_length(PduType.LSP_2, encode_lsp(lsp()) + said)
+    lsdb = Lsdb()
+    for sequence in (5, 6):
+        made = decode_lsp(octets[:20] + sequence.to_bytes(4, "big") + octets[24:])
+        lsdb.take(made, 0.0)
+        parts = (made, made.flags, *made.neighbors, *made.prefixes, made.prefixes[0].prefix, *made.topologies)
+        assert len(parts) == 6
+        assert not any(map(gc.is_tracked, (*parts, *made.unknown)))
 
 
 def deep_size(value: object) -> int:
