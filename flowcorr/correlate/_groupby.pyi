@@ -3,6 +3,9 @@ from typing import Final
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.layout import Layout
+from flowcorr.correlate._bin import Bin
+from flowcorr.correlate._keys import Keys
+from flowcorr.correlate.aggregate import KeyPlan
 from numpy import uint8
 from numpy.typing import NDArray
 
@@ -12,39 +15,13 @@ NO_BIN: Final[int]
 NO_MEMORY: Final[int]
 ALL_TIME: Final[tuple[int, int]]
 
-class Bin:
-    """The entries of one time bin, in the order of their first records. Units: microseconds since 1970."""
-
-    start: int
-    end: int  # behind it
-    has_times: bool  # false for the one bin of all time
-    texts: Texts
-    @property
-    def octets(self) -> int:
-        """Return the memory that it takes, without its texts."""
-    def __len__(self) -> int: ...
-    def release(self, most: int) -> bool:
-        """Let go of the next entries and their texts, in the thread of the texts; tell whether none is left.
-
-        Nobody may read it any more.
-        """
-    def entries(self) -> list[tuple[bytes, int, int, int, int, int, int, int]]:
-        """Return all entries as Python values, for tests.
-
-        Each: key, packets, bytes, flows, TCP flags, those of the tunnel, first start, last end.
-        """
-
 class GroupBy:
     """Sums of records by key, a table for each open bin.
 
     Args:
         layout: of the batches that come; it has `record_type`.
         texts: where the texts of their columns are.
-        keys: for each piece of the key its octets (1, 2, 4, 8 or 16; 0: a time of which whole seconds remain; 3: an
-            octet of which DSCP remains), its place in the key and its places in a row, one for each key that a record counts for.
-        texts_at: places in the key that hold ids of texts.
-        flag_at: place in the key that is 1 for a record without counters.
-        key_octets: of the key, a multiple of 8.
+        plan: what a key consists of.
         most_entries: of all open bins; when a record would need one more, `add` stops.
         stitching: keep the first start and the last end.
         pro_rating: spread a record over the bins that it lasts.
@@ -52,6 +29,7 @@ class GroupBy:
 
     layout: Layout
     texts: Texts
+    keys: Keys
     entries: int  # that are not released
     open_entries: int  # ... of open bins
     most_entries: int
@@ -62,10 +40,7 @@ class GroupBy:
         self,
         layout: Layout,
         texts: Texts,
-        keys: tuple[tuple[int, int, tuple[int, ...]], ...],
-        texts_at: tuple[int, ...],
-        flag_at: int,
-        key_octets: int,
+        plan: KeyPlan,
         most_entries: int,
         *,
         stitching: bool = ...,

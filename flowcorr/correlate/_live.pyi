@@ -1,11 +1,9 @@
 from collections.abc import Sequence
-from typing import Final
 
-from flowcorr.correlate._groupby import Bin, GroupBy
+from flowcorr.correlate._bin import Bin
+from flowcorr.correlate._groupby import GroupBy
 from numpy import uint32, uint64
 from numpy.typing import NDArray
-
-MOST_SHAPES: Final[int]
 
 class LiveGroupBy(GroupBy):
     """The sums of one plugin in one table, which is never finished but for being erased.

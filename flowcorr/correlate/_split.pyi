@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from flowcorr.correlate._groupby import Bin
+from flowcorr.correlate._bin import Bin
 from numpy import uint32
 from numpy.typing import NDArray
 

@@ -5,7 +5,8 @@ Two walks over the bin: one gives each entry the number of its value, one puts t
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from flowcorr.correlate._groupby cimport Bin, entry_of, table
+from flowcorr.correlate._bin cimport Bin
+from flowcorr.correlate._table cimport key_of, table
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
@@ -25,7 +26,7 @@ ctypedef struct place:
 
 
 cdef inline void read_value(const table *t, size_t entry, const place *places, int n, uint8_t *to) noexcept nogil:
-    cdef const uint8_t *key = entry_of(t, entry) + t.key_at
+    cdef const uint8_t *key = key_of(t, entry)
     cdef int i
     for i in range(n):
         memcpy(to, key + places[i].at, places[i].octets)

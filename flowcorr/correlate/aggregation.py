@@ -17,7 +17,8 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import Column
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._groupby import ALL_TIME, DONE, FULL, NO_MEMORY, Bin, GroupBy
+from flowcorr.correlate._bin import Bin
+from flowcorr.correlate._groupby import ALL_TIME, DONE, FULL, NO_MEMORY, GroupBy
 from flowcorr.correlate.aggregate import Aggregate, plan_key
 from flowcorr.correlate.bins import Bins, Deadlines, Length, round_off
 
@@ -81,10 +82,7 @@ class Aggregation:
         self._groups = GroupBy(
             layout,
             texts,
-            self.plan.steps,
-            self.plan.texts,
-            self.plan.flag,
-            self.plan.octets,
+            self.plan,
             settings.most_entries,
             stitching=settings.stitching,
             pro_rating=settings.pro_rating,

@@ -4,7 +4,7 @@ There are no time bins. The table has room for so many entries; what belongs to 
 with its packets and bytes, while the entries that are there go on.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from numpy import uint8
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._groupby import NO_MEMORY, Bin
+from flowcorr.correlate._groupby import NO_MEMORY
 from flowcorr.correlate._live import LiveGroupBy, Snapshot
 from flowcorr.correlate.aggregate import Aggregate, plan_key
+
+if TYPE_CHECKING:
+    from flowcorr.correlate._bin import Bin
 
 #: Microseconds of a second.
 SECOND: Final = 1_000_000
@@ -43,10 +46,9 @@ class LiveTable:
     ) -> None:
         self.plan = plan_key(aggregate, layout, whole_seconds=whole_seconds, dscp=dscp)
         self.texts = texts
-        plan = self.plan
         if most_octets is not None:
-            most_entries = max(1, min(most_entries, most_octets // (ENTRY_OCTETS + plan.octets)))
-        self.sums = LiveGroupBy(layout, texts, plan.steps, plan.texts, plan.flag, plan.octets, most_entries)
+            most_entries = max(1, min(most_entries, most_octets // (ENTRY_OCTETS + self.plan.octets)))
+        self.sums = LiveGroupBy(layout, texts, self.plan, most_entries)
         self._erased: list[Bin] = []
 
     def __len__(self) -> int:

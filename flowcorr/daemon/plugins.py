@@ -14,8 +14,8 @@ from flowcorr.correlate.aggregation import MOST_ENTRIES, Aggregation, Aggregatio
 from flowcorr.correlate.bins import Length, parse_length
 from flowcorr.correlate.live_table import LiveTable
 from flowcorr.daemon.correlation_settings import own_columns
-from flowcorr.service import _render as r
-from flowcorr.service._render import Check
+from flowcorr.service import _pieces as r
+from flowcorr.service._checks import BYTES, BYTES_A_PACKET, FLOWS, PACKETS, PACKETS_A_FLOW, Check
 from flowcorr.service.memory_answer import Table
 from flowcorr.service.memory_plugin import MemoryPlugin, MemorySettings
 from flowcorr.service.plugins import FlowPlugin, Surroundings
@@ -57,16 +57,16 @@ _WRITER_ID: Final = parse_name("$proc_name/$writer_pid", WRITER_VARIABLES)
 _SEPARATORS: Final = {"\\t": "\t", "\\s": " "}
 #: Bounds of `*_preprocess`.
 _CHECKS: Final[Mapping[str, tuple[int, bool]]] = {
-    "minp": (r.PACKETS, False),
-    "minb": (r.BYTES, False),
-    "minf": (r.FLOWS, False),
-    "minbpp": (r.BYTES_A_PACKET, False),
-    "minppf": (r.PACKETS_A_FLOW, False),
-    "maxp": (r.PACKETS, True),
-    "maxb": (r.BYTES, True),
-    "maxf": (r.FLOWS, True),
-    "maxbpp": (r.BYTES_A_PACKET, True),
-    "maxppf": (r.PACKETS_A_FLOW, True),
+    "minp": (PACKETS, False),
+    "minb": (BYTES, False),
+    "minf": (FLOWS, False),
+    "minbpp": (BYTES_A_PACKET, False),
+    "minppf": (PACKETS_A_FLOW, False),
+    "maxp": (PACKETS, True),
+    "maxb": (BYTES, True),
+    "maxf": (FLOWS, True),
+    "maxbpp": (BYTES_A_PACKET, True),
+    "maxppf": (PACKETS_A_FLOW, True),
 }
 
 

@@ -1,7 +1,7 @@
 """Renderers of all output formats, and what stands above their rows."""
 
 from flowcorr.correlate.aggregate import Aggregate, KeyPlan
-from flowcorr.service import _render as r
+from flowcorr.service import _pieces as r
 from flowcorr.service._render import Renderer
 from flowcorr.service.render import Output, RowPieces, RowSettings
 from flowcorr.service.render_avro import avro_json_pieces, avro_pieces, avro_schema

@@ -14,8 +14,9 @@ import numpy as np
 
 from flowcorr.correlate.key_match import KeyQueries, key_queries
 from flowcorr.correlate.primitives import MEMORY_ORDER, Form, fields_by_primitive
-from flowcorr.service import _render as r
-from flowcorr.service._render import Piece, Renderer
+from flowcorr.service import _pieces as r
+from flowcorr.service._pieces import Piece
+from flowcorr.service._render import Renderer
 from flowcorr.service.memory_question import ALL, COUNTERS, Do, Question, QuestionError
 from flowcorr.service.render import Output, RowPieces, RowSettings
 

@@ -10,7 +10,7 @@ from numpy import uint32
 from numpy.typing import NDArray
 
 from flowcorr.columns.column import NO_ADDRESS
-from flowcorr.correlate._groupby import Bin
+from flowcorr.correlate._bin import Bin
 from flowcorr.correlate._split import split
 from flowcorr.correlate.aggregate import KeyPlan
 from flowcorr.service.print_settings import PrintSettings

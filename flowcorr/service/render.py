@@ -9,8 +9,9 @@ from typing import Final
 from flowcorr.correlate.aggregate import Aggregate, KeyPlan
 from flowcorr.correlate.primitives import CSV_ORDER, FIRST_BEHIND_CUSTOM, JSON_ORDER, SUMMED, Field, Form
 from flowcorr.correlate.protocols import NAMES as PROTOCOL_NAMES
-from flowcorr.service import _render as r
-from flowcorr.service._render import Check, Piece
+from flowcorr.service import _pieces as r
+from flowcorr.service._checks import Check
+from flowcorr.service._pieces import Piece
 
 
 class Output(Enum):
@@ -58,7 +59,7 @@ _STYLES: Final[Mapping[Output, int]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSettings:
-    """How rows are written. `time_layout` is one of `_render`; arrays and maps are for JSON and Avro alone."""
+    """How rows are written. `time_layout` is one of `_pieces`; arrays and maps are for JSON and Avro alone."""
 
     output: Output = Output.FORMATTED
     separator: str = ","

@@ -10,8 +10,8 @@ from typing import Final
 
 from flowcorr.correlate.primitives import AVRO_ORDER
 from flowcorr.correlate.primitives import Field as PrimitiveField
-from flowcorr.service import _render as r
-from flowcorr.service._render import Piece
+from flowcorr.service import _pieces as r
+from flowcorr.service._pieces import Piece
 from flowcorr.service.render import NUMBERS, RowPieces
 from routed.plumbing.avro import Field, Schema, Type, encode_long
 

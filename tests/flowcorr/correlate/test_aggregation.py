@@ -15,7 +15,7 @@ from flowcorr.columns.builtin import ALWAYS
 from flowcorr.columns.layout import Layout
 from flowcorr.columns.record_type import FIRST_WITHOUT_COUNTERS, RecordType
 from flowcorr.correlate._groupby import ALL_TIME, GroupBy
-from flowcorr.correlate.aggregate import parse_aggregate
+from flowcorr.correlate.aggregate import KeyPlan, parse_aggregate
 from flowcorr.correlate.aggregation import MOST_BINS, SECOND, Aggregation, AggregationSettings, Finished
 from flowcorr.correlate.bins import Length
 
@@ -294,23 +294,23 @@ def test_many_keys_take_little_memory_each() -> None:
 
 
 def group_by(**changes: Any) -> GroupBy:
-    layout = Layout(ALWAYS)
-    arguments = {"keys": (), "texts_at": (), "flag_at": 0, "key_octets": 8, "most_entries": 10, **changes}
-    return GroupBy(layout, Texts(), **arguments)
+    most_entries = changes.pop("most_entries", 10)
+    plan = KeyPlan(**{"steps": (), "places": {}, "texts": (), "flag": 0, "octets": 8, **changes})
+    return GroupBy(Layout(ALWAYS), Texts(), plan, most_entries)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"key_octets": 12},
-        {"flag_at": 8},
+        {"octets": 12},
+        {"flag": 8},
         {"most_entries": 0},
         {"most_entries": 2**31},
-        {"texts_at": (5,)},
-        {"keys": ((5, 0, (0,)),)},
-        {"keys": ((8, 1, (0,)),)},
-        {"keys": ((4, 0, (10_000,)),)},
-        {"keys": ((4, 0, (-1,)),)},
+        {"texts": (5,)},
+        {"steps": ((5, 0, (0,)),)},
+        {"steps": ((8, 1, (0,)),)},
+        {"steps": ((4, 0, (10_000,)),)},
+        {"steps": ((4, 0, (-1,)),)},
     ],
 )
 def test_a_key_that_does_not_fit_is_refused(changes: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import ALWAYS
 from flowcorr.columns.layout import Layout
 from flowcorr.columns.record_type import RecordType
-from flowcorr.correlate._live import MOST_SHAPES, Snapshot
+from flowcorr.correlate._key_search import MOST_SHAPES
+from flowcorr.correlate._live import Snapshot
 from flowcorr.correlate.aggregate import parse_aggregate
 from flowcorr.correlate.live_table import LiveTable
 

@@ -15,8 +15,8 @@ from flowcorr.columns.layout import Layout
 from flowcorr.correlate.aggregation import MOST_ENTRIES
 from flowcorr.correlate.bins import Length
 from flowcorr.daemon.plugins import Declared, PluginSettings, make_plugin, plugin_settings
-from flowcorr.service import _render as r
-from flowcorr.service._render import Check
+from flowcorr.service import _pieces as r
+from flowcorr.service._checks import BYTES_A_PACKET, PACKETS, Check
 from flowcorr.service.memory_plugin import MemorySettings
 from flowcorr.service.render import Output
 from flowcorr.service.trigger import Trigger
@@ -130,7 +130,7 @@ def test_switches_reach_the_rows() -> None:
     rows, aggregation = plugin.rows, plugin.aggregation
     assert (rows.separator, rows.time_layout, rows.utc, rows.status_as_text) == ("\t", r.RFC9557, True, True)
     assert (rows.has_history, rows.has_spell, rows.whole_seconds, rows.all_checks) == (True, True, True, True)
-    assert rows.checks == (Check(r.PACKETS, 2), Check(r.BYTES_A_PACKET, 9, is_maximum=True))
+    assert rows.checks == (Check(PACKETS, 2), Check(BYTES_A_PACKET, 9, is_maximum=True))
     assert (aggregation.dscp, aggregation.stitching, aggregation.most_entries) == (True, True, 1_000)
     assert {column.name for column in plugin.columns} == {"tos", "label", "time_end"}
     assert one("").aggregation.most_entries == MOST_ENTRIES

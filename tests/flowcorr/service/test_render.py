@@ -1,97 +1,18 @@
-"""Rows of all formats, beside slow oracles and with hostile texts."""
+"""Rows as JSON, and which entries become rows."""
 
-import csv
-import io
-import json
-import os
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import fastavro
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from flowcorr.columns._batch import Batch
-from flowcorr.columns._texts import Texts
-from flowcorr.columns.builtin import ALWAYS
-from flowcorr.columns.column import IPV4_MAPPED, Kind
-from flowcorr.columns.layout import Layout
-from flowcorr.columns.record_type import RecordType
-from flowcorr.correlate.aggregate import parse_aggregate
-from flowcorr.correlate.aggregation import Aggregation, AggregationSettings
-from flowcorr.correlate.bins import Length
-from flowcorr.correlate.primitives import FIELDS, JSON_ORDER, Form
-from flowcorr.service import _render as r
-from flowcorr.service._render import Check
-from flowcorr.service.formats import header, make_renderer, schema_of
+from flowcorr.columns.column import IPV4_MAPPED
+from flowcorr.correlate.primitives import FIELDS, Form
+from flowcorr.service._checks import BYTES, BYTES_A_PACKET, PACKETS, PACKETS_A_FLOW, Check
+from flowcorr.service.formats import make_renderer
 from flowcorr.service.render import STATUS_NAMES, Output, RowSettings
 from flowcorr.wire.custom_primitive import CustomPrimitive, ElementField, Semantics
-
-NOW = 1_790_000_000
-SECOND = 1_000_000
-EVERYTHING = ", ".join(JSON_ORDER) + ", flows"
-FIRST_OF_TEXTS = ("label", "class", "as_path", "std_comm", "vrf_name")
-
-
-class Rows:
-    """Records that are aggregated and written at once."""
-
-    def __init__(self, primitives: str, custom: dict[str, CustomPrimitive] | None = None, **settings: Any) -> None:
-        self.aggregate = parse_aggregate(primitives, "nfacctd", custom)
-        options = AggregationSettings(history=Length(seconds=60), roundoff="m", zone=UTC, **settings)
-        layout = Layout([*ALWAYS, *self.aggregate.columns, *options.columns])
-        self.texts = Texts()
-        self.aggregation = Aggregation(layout, self.aggregate, self.texts, options, NOW)
-        self.batch = Batch(layout, 1024)
-
-    def add(self, **values: Any) -> None:
-        columns = self.batch.layout.columns
-        for name, value in values.items():
-            if columns[name].kind is Kind.TEXT:
-                values[name] = self.texts.id_of(value)
-        self.batch.append(**values)
-
-    def write(self, **settings: Any) -> bytes:
-        self.aggregation.add(self.batch, None, NOW)
-        self.batch.clear()
-        [flush] = self.aggregation.take_all()
-        self.settings = RowSettings(**{"utc": True, **settings})
-        renderer = make_renderer(self.aggregate, self.aggregation.plan, self.settings)
-        rows = b""
-        for bin_ in flush.bins:
-            at = 0
-            while at < len(bin_):
-                at = renderer.render(bin_, at, NOW, full_at=1)
-                ends = np.frombuffer(renderer.ends(), np.uint32).tolist()
-                assert len(ends) == renderer.rows
-                assert not ends or ends[-1] == len(renderer)
-                rows += renderer.take()
-        self.left_out = renderer.left_out
-        return rows
-
-    def json(self, **settings: Any) -> list[dict[str, Any]]:
-        lines = self.write(output=Output.JSON, **settings).splitlines(keepends=True)
-        assert all(line.endswith(b"}\n") for line in lines)
-        return [json.loads(line) for line in lines]
-
-    def csv(self, **settings: Any) -> list[dict[str, str]]:
-        text = self.write(output=Output.CSV, **settings)
-        head = header(self.aggregate, self.aggregation.plan, self.settings)
-        stream = io.StringIO((head + text).decode(), newline="")
-        return list(csv.DictReader(stream, delimiter=settings.get("separator", ","), strict=True))
-
-
-def one_json(primitives: str, values: dict[str, Any], **settings: Any) -> dict[str, Any]:
-    rows = Rows(primitives)
-    rows.add(**values)
-    [row] = rows.json(**settings)
-    return row
+from tests.flowcorr.service.rows import EVERYTHING, NOW, Rows, one_json
 
 
 def test_an_empty_record_has_every_field_in_order() -> None:
@@ -191,13 +112,6 @@ def test_encodings_that_can_be_asked_for(switch: str, primitive: str, value: Any
     assert row[key] == shown
 
 
-def test_a_switch_of_arrays_changes_no_column() -> None:
-    rows = Rows("as_path, tcpflags, label")
-    rows.add(as_path=b"1_2", tcpflags=2, label=b"a%b")
-    [row] = rows.csv(as_path_as_array=True, flags_as_array=True, label_as_map=True)
-    assert (row["AS_PATH"], row["TCP_FLAGS"], row["LABEL"]) == ("1_2", "2", "a%b")
-
-
 def test_the_first_key_of_many_equal_labels() -> None:
     labels = b",".join(b"k%d%%v" % number for number in range(100))
     row = one_json("label", {"label": labels}, label_as_map=True)
@@ -241,189 +155,16 @@ def test_custom_primitives_are_strings() -> None:
     assert {name: row[name] for name in defined} == shown
 
 
-TEXTS = st.one_of(
-    st.binary(max_size=40),
-    st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    st.lists(st.sampled_from([b",", b"%", b"_", b'"', b"\\", b"\n", b"\0", b"x", b"\xff", b"\xed\xa0\x80"])).map(
-        b"".join
-    ),
-)
-
-
-def cleaned(text: bytes) -> str:
-    """Return a text as a reader has to see it: each octet that is no UTF-8 replaced."""
-    shown = []
-    at = 0
-    while at < len(text):
-        for octets in (1, 2, 3, 4):
-            try:
-                shown.append(text[at : at + octets].decode())
-            except UnicodeDecodeError:
-                continue
-            at += octets
-            break
-        else:
-            shown.append("\N{REPLACEMENT CHARACTER}")
-            at += 1
-    return "".join(shown)
-
-
-@given(st.fixed_dictionaries(dict.fromkeys(FIRST_OF_TEXTS, TEXTS)))
-def test_whatever_a_text_holds_json_and_csv_are_read_back(values: dict[str, bytes]) -> None:
-    expected = {name: cleaned(text) for name, text in values.items()}
-    expected["class"] = expected["class"] or "unknown"
-    shown = {"std_comm": "comms"}
-    rows = Rows(", ".join(FIRST_OF_TEXTS))
-    rows.add(**values)
-    [row] = rows.json()
-    assert {name: row[shown.get(name, name)] for name in values} == expected
-    for separator in ",;\t ":
-        rows.add(**values)
-        [columns] = rows.csv(separator=separator)
-        headers = {"std_comm": "COMMS"}
-        assert {name: columns[headers.get(name, name.upper())] for name in values} == expected
-
-
-@given(TEXTS)
-def test_lists_and_maps_of_hostile_texts_are_read_back(text: bytes) -> None:
-    rows = Rows("as_path, label, mpls_label_stack, srv6_seg_ipv6_list")
-    rows.add(as_path=text, label=text, mpls_label_stack=text, srv6_seg_ipv6_list=text)
-    [row] = rows.json(as_path_as_array=True, label_as_map=True, stack_as_array=True)
-    assert row["as_path"] == [cleaned(part) for part in text.split(b"_") if part]
-    labels = [label.partition(b"%") for label in text.split(b",") if label]
-    assert row["label"] == {cleaned(key): cleaned(value) for key, _, value in labels}
-    words = [int.from_bytes(text[at : at + 4]) for at in range(0, len(text) // 4 * 4, 4)]
-    assert row["mpls_label_stack"] == [f"{number}-{word}" for number, word in enumerate(words)]
-    assert len(row["srv6_seg_ipv6_list"]) == len(text) // 16
-
-
-@given(TEXTS)
-def test_no_control_character_reaches_a_formatted_column(text: bytes) -> None:
-    rows = Rows("label, tos")
-    rows.add(label=text)
-    line = rows.write(output=Output.FORMATTED).decode()
-    assert line.endswith("\n")
-    assert all(character >= " " and character != "\x7f" for character in line[:-1])
-
-
-def test_long_texts_find_room() -> None:
-    text = b'"\x01\xff' * 60_000
-    row = one_json("as_path, label", {"as_path": text, "label": text}, as_path_as_array=True, label_as_map=True)
-    assert row["as_path"] == [cleaned(text)]
-
-
-def test_formatted_columns_have_the_widths_of_pmacct() -> None:
-    rows = Rows("tag, src_host, dst_host, src_port, dst_port, proto, tos, flows")
-    rows.add(
-        src_host=IPV4_MAPPED + bytes([10, 0, 0, 3]), src_port=1003, dst_port=80, proto=6, packets=3, bytes=3000, flows=1
-    )
-    line = rows.write(output=Output.FORMATTED).decode()
-    head = header(rows.aggregate, rows.aggregation.plan, rows.settings).decode()
-    assert head == (
-        "TAG         SRC_IP                                         DST_IP                                         "
-        "SRC_PORT  DST_PORT  PROTOCOL    TOS    PACKETS               FLOWS                 BYTES\n"
-    )
-    assert line == (
-        "0           10.0.0.3                                       ::                                             "
-        "1003      80        tcp         0      3                     1                     3000\n"
-    )
-
-
-def test_a_value_wider_than_its_column_stays_apart() -> None:
-    rows = Rows("vlan, label")
-    rows.add(vlan=65535, label=b"x" * 30)
-    line = rows.write(output=Output.EVENT_FORMATTED).decode()
-    assert line == "x" * 30 + " 65535\n"
-
-
-@pytest.mark.parametrize("output", [Output.EVENT_CSV, Output.EVENT_FORMATTED])
-def test_event_forms_have_no_counters(output: Output) -> None:
-    rows = Rows("proto, flows")
-    rows.add(proto=6, packets=5)
-    assert rows.write(output=output) == b"tcp\n"
-    assert header(rows.aggregate, rows.aggregation.plan, rows.settings).split() == [b"PROTOCOL"]
-
-
-def test_events_have_no_counters_and_keep_the_columns() -> None:
-    rows = Rows("nat_event, flows")
-    rows.add(nat_event=1, record_type=RecordType.EVENT, packets=9)
-    [row] = rows.json()
-    assert row == {"event_type": "purge", "nat_event": 1}
-    rows.add(nat_event=1, record_type=RecordType.EVENT, packets=9)
-    assert rows.write(output=Output.CSV) == b"1,,,\n"
-
-
-def test_without_any_primitive_there_are_counters() -> None:
-    rows = Rows("none")
-    rows.add(packets=2, bytes=3)
-    assert rows.json() == [{"event_type": "purge", "packets": 2, "bytes": 3}]
-    rows.add(packets=2, bytes=3)
-    assert rows.write(output=Output.CSV) == b"2,3\n"
-
-
-@pytest.mark.parametrize(
-    ("layout", "exact", "stamp", "none"),
-    [
-        (r.PLAIN, "2026-09-21 14:13:20.000007", "2026-09-21 14:13:00", "0000-00-00 00:00:00.000000"),
-        (
-            r.RFC9557,
-            "2026-09-21T14:13:20.000007+00:00",
-            "2026-09-21T14:13:00+00:00",
-            "0000-00-00T00:00:00.000000+00:00",
-        ),
-        (r.SINCE_EPOCH, f"{NOW}.000007", str(NOW // 60 * 60), "0.000000"),
-    ],
-)
-def test_layouts_of_times(layout: int, exact: str, stamp: str, none: str) -> None:
-    values = {"timestamp_start": NOW * SECOND + 7}
-    row = one_json("timestamp_start, timestamp_end", values, time_layout=layout, has_history=True)
-    assert (row["timestamp_start"], row["stamp_inserted"], row["timestamp_end"]) == (exact, stamp, none)
-
-
-def test_whole_seconds_keep_the_layout() -> None:
-    row = one_json("timestamp_start", {"timestamp_start": NOW * SECOND + 7}, whole_seconds=True)
-    assert row["timestamp_start"] == "2026-09-21 14:13:20.000000"
-
-
-@pytest.fixture(params=["Europe/Zurich", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu"])
-def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneInfo]:
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield ZoneInfo(request.param)
-    monkeypatch.undo()
-    time.tzset()
-
-
-def test_times_are_those_of_the_zone(zone: ZoneInfo) -> None:
-    assert os.environ["TZ"] == zone.key
-    moments = [1, NOW, *range(1_774_000_000, 1_806_000_000, 86_399), 4_102_444_799, 7_258_118_399]
-    rows = Rows("timestamp_end, timestamp_start")
-    for moment in moments:
-        rows.add(timestamp_start=moment * SECOND, timestamp_end=(moment + 900) * SECOND)
-    shown = rows.json(utc=False, time_layout=r.RFC9557)
-    for moment, row in zip(moments, shown, strict=True):
-        expected = datetime.fromtimestamp(moment, zone).isoformat(timespec="microseconds")
-        assert row["timestamp_start"] == expected[:32]
-
-
-def test_stitched_records_show_their_spell() -> None:
-    rows = Rows("timestamp_arrival, proto", stitching=True)
-    rows.add(bin_time=NOW * SECOND, time_end=(NOW + 3) * SECOND + 1)
-    [row] = rows.json(has_spell=True)
-    assert list(row)[2:] == ["timestamp_arrival", "timestamp_min", "timestamp_max", "packets", "bytes"]
-    assert (row["timestamp_min"], row["timestamp_max"]) == ("2026-09-21 14:13:20.000000", "2026-09-21 14:13:23.000001")
-
-
 @pytest.mark.parametrize(
     ("checks", "all_checks", "kept"),
     [
         ((), False, {1, 2, 3}),
-        ((Check(r.PACKETS, 10),), False, {2, 3}),
-        ((Check(r.PACKETS, 10, is_maximum=True),), False, {1}),
-        ((Check(r.BYTES_A_PACKET, 100),), True, {2}),
-        ((Check(r.PACKETS, 100), Check(r.BYTES, 50)), False, {2, 3}),
-        ((Check(r.PACKETS, 100), Check(r.BYTES, 50)), True, {3}),
-        ((Check(r.PACKETS_A_FLOW, 1),), True, {2}),
+        ((Check(PACKETS, 10),), False, {2, 3}),
+        ((Check(PACKETS, 10, is_maximum=True),), False, {1}),
+        ((Check(BYTES_A_PACKET, 100),), True, {2}),
+        ((Check(PACKETS, 100), Check(BYTES, 50)), False, {2, 3}),
+        ((Check(PACKETS, 100), Check(BYTES, 50)), True, {3}),
+        ((Check(PACKETS_A_FLOW, 1),), True, {2}),
     ],
 )
 def test_rows_that_fail_their_checks_are_left_out(checks: tuple[Check, ...], all_checks: bool, kept: set[int]) -> None:
@@ -450,117 +191,3 @@ def test_entries_are_written_in_an_order_that_is_given() -> None:
     assert flush.release(1) is False
     with pytest.raises(ValueError, match="released"):
         renderer.render(flush.bins[0], 0, NOW)
-
-
-def avro_rows(rows: Rows, **settings: Any) -> list[dict[str, Any]]:
-    """Write records as Avro, and read them with another reader."""
-    octets = rows.write(output=Output.AVRO, writer_id="p/1", **settings)
-    schema = schema_of(rows.aggregate, rows.aggregation.plan, rows.settings)
-    stream = io.BytesIO(octets)
-    parsed = fastavro.parse_schema(json.loads(schema.text))
-    found = []
-    while stream.tell() < len(octets):
-        found.append(fastavro.schemaless_reader(stream, parsed, None))
-    return found
-
-
-SWITCHES = {
-    "flags_as_array": True,
-    "status_as_text": True,
-    "stack_as_array": True,
-    "communities_as_array": True,
-    "as_path_as_array": True,
-    "label_as_map": True,
-}
-
-
-@pytest.mark.parametrize("switches", [{}, SWITCHES])
-def test_avro_says_what_json_says(switches: dict[str, bool]) -> None:
-    values = {
-        "label": b"a%b,c%d",
-        "as_path": b"1_2_{3,4}",
-        "std_comm": b"64500:1_no-export",
-        "mpls_label_stack": bytes.fromhex("0000004500005ef1"),
-        "srv6_seg_ipv6_list": bytes(15) + b"\1",
-        "src_host": IPV4_MAPPED + bytes([10, 0, 0, 1]),
-        "vrf_name": b"\xffx" * 100,
-        "tcpflags": 0x12,
-        "fwd_status": 195,
-        "tag": 2**63 - 1,
-        "packets": 3,
-        "bytes": 2**40,
-        "flows": 1,
-    }
-    options: dict[str, Any] = {**switches, "has_history": True, "has_spell": True}
-    rows = Rows(EVERYTHING, stitching=True)
-    rows.add(**values)
-    rows.add(record_type=RecordType.EVENT)
-    as_json = rows.json(**options)
-    for row in as_json:
-        row["class_legacy"] = row.pop("class")
-        row["writer_id"] = "p/1"
-        del row["event_type"]
-        for name in ("packets", "bytes", "flows"):
-            row.setdefault(name, None)
-    rows.add(**values)
-    rows.add(record_type=RecordType.EVENT)
-    assert avro_rows(rows, **options) == as_json
-
-
-def test_avro_without_history_and_flows() -> None:
-    custom = {
-        name: CustomPrimitive(
-            name=name, field=ElementField(1), pointers=(), length=4, semantics=Semantics.U_INT, where="[x:1]"
-        )
-        for name in ("first", "second")
-    }
-    rows = Rows("first, tos, second", custom)
-    rows.add(**{"custom:first": 7, "custom:second": 2**32 - 1, "tos": 4, "packets": 5})
-    expected = {
-        "tos": 4,
-        "custom_primitives": {"first": "7", "second": "4294967295"},
-        "packets": 5,
-        "flows": None,
-        "bytes": 0,
-        "writer_id": "p/1",
-    }
-    [row] = avro_rows(rows)
-    assert (row, list(row)) == (expected, list(expected))
-
-
-def test_numbers_beyond_those_of_avro_are_the_largest_one() -> None:
-    rows = Rows("tag")
-    rows.add(tag=2**64 - 1)
-    assert avro_rows(rows)[0]["tag"] == 2**63 - 1
-
-
-@given(st.fixed_dictionaries(dict.fromkeys(FIRST_OF_TEXTS, TEXTS)))
-@example(dict.fromkeys(FIRST_OF_TEXTS, b"_,_"))
-def test_whatever_a_text_holds_avro_is_read_back(values: dict[str, bytes]) -> None:
-    rows = Rows(", ".join(FIRST_OF_TEXTS))
-    rows.add(**values)
-    [row] = avro_rows(rows, **SWITCHES)
-    assert row["vrf_name"] == cleaned(values["vrf_name"])
-    assert row["as_path"] == [cleaned(part) for part in values["as_path"].split(b"_") if part]
-    labels = [label.partition(b"%") for label in values["label"].split(b",") if label]
-    assert row["label"] == {cleaned(key): cleaned(value) for key, _, value in labels}
-
-
-def test_the_json_of_avro_names_the_types_of_unions() -> None:
-    rows = Rows("tos, label, as_path")
-    rows.add(tos=1, label=b"a%b", packets=2)
-    rows.add(tos=2, record_type=RecordType.EVENT)
-    lines = rows.write(output=Output.AVRO_JSON, writer_id="p/1", label_as_map=True, has_history=True).splitlines()
-    first, second = (json.loads(line) for line in lines)
-    assert first == {
-        "label": {"a": "b"},
-        "as_path": "",
-        "tos": 1,
-        "stamp_inserted": {"string": "2026-09-21 14:13:00"},
-        "stamp_updated": {"string": "2026-09-21 14:13:20"},
-        "packets": {"long": 2},
-        "flows": None,
-        "bytes": {"long": 0},
-        "writer_id": "p/1",
-    }
-    assert (second["packets"], second["bytes"]) == (None, None)

@@ -1,0 +1,3 @@
+from typing import Final
+
+MOST_SHAPES: Final[int]
