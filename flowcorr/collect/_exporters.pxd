@@ -1,8 +1,9 @@
 """Exporters, as compiled code knows them.  See `_exporters.pyx`."""
 
 from flowcorr.wire._facts cimport facts
-from flowcorr.wire._records cimport interface_rate, plan
-from flowcorr.wire._samples cimport source_rates
+from flowcorr.wire._plan cimport plan
+from flowcorr.wire._record cimport interface_rate
+from flowcorr.wire._source_rates cimport source_rates
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from flowcorr.collect.settings import InterfaceRate
 from flowcorr.columns.layout import Layout
 from flowcorr.wire._facts import Facts
-from flowcorr.wire._records import Plan
+from flowcorr.wire._plan import Plan
 
 class Exporters:
     """Exporters by slot, and by sender address, version and domain."""

@@ -8,8 +8,8 @@ belongs to Python (plans, facts) there are only pointers here: `exporter.py` kee
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from flowcorr.columns._cells cimport put_octets, put_u8, put_u16, put_u32
 from flowcorr.wire._facts cimport Facts
-from flowcorr.wire._records cimport Plan
-from flowcorr.wire._samples cimport free_sources
+from flowcorr.wire._plan cimport Plan
+from flowcorr.wire._source_rates cimport free_sources
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from routed.octets._hash cimport mix, word_at

@@ -6,8 +6,6 @@ from flowcorr.collect._exporters import Exporters
 from flowcorr.collect.settings import IntakeSettings
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
-from flowcorr.wire._records import Plan
-from flowcorr.wire._samples import SamplePlan
 
 Event: TypeAlias = Literal[
     "done", "full", "unknown exporter", "templates", "options", "unknown template", "sequence", "counters"
@@ -17,7 +15,7 @@ EVENTS: Mapping[Event, int]
 REASONS: tuple[str, ...]
 
 class Walk:
-    """Reads the records of datagrams into rows; what needs Python is an event."""
+    """Reads the records of datagrams into rows; what needs Python is an event. Each protocol has one of its own."""
 
     exporters: Exporters
     set_id: int
@@ -30,7 +28,7 @@ class Walk:
     rows: int
     unknown_sets: int
     samples_skipped: int
-    def __init__(self, exporters: Exporters, texts: Texts, settings: IntakeSettings, v5_plan: Plan, sample_plan: SamplePlan) -> None: ...
+    def __init__(self, exporters: Exporters, texts: Texts, settings: IntakeSettings) -> None: ...
     def start(self, datagrams: Datagrams) -> None:
         """Begin with a vector of datagrams, which must stay as it is up to the event "done"."""
     def walk(self, batch: Batch) -> int:

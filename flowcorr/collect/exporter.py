@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from flowcorr.columns._texts import Texts
 from flowcorr.wire._facts import Facts
-from flowcorr.wire._records import Plan
+from flowcorr.wire._plan import Plan
 from flowcorr.wire.template import Template
 
 

@@ -10,6 +10,8 @@ from typing import Final
 from flowcorr.collect import limits, told
 from flowcorr.collect._datagrams import Datagrams
 from flowcorr.collect._exporters import Exporters
+from flowcorr.collect._netflow_walk import NetflowWalk
+from flowcorr.collect._sflow_walk import SflowWalk
 from flowcorr.collect._walk import EVENTS, Walk
 from flowcorr.collect.exporter import Exporter, Sender
 from flowcorr.collect.parking import ParkedMessage, Parking
@@ -72,8 +74,11 @@ class Intake:
         maker = PlanMaker(layout, self._settings.decode)
         self._v5_plan = maker.plan(netflow5.TEMPLATE, is_v5=True)
         self._table = Exporters(layout, self._settings.most_exporters)
-        samples = sample_plan(layout, self._settings.decode)
-        self._walk = Walk(self._table, texts, self._settings, self._v5_plan, samples)
+        if self._settings.is_sflow:
+            samples = sample_plan(layout, self._settings.decode)
+            self._walk: Walk = SflowWalk(self._table, texts, self._settings, samples)
+        else:
+            self._walk = NetflowWalk(self._table, texts, self._settings, self._v5_plan)
         self._senders: dict[bytes, Sender] = {}
         self._waiting: list[ParkedMessage] = []
         self._walking: Datagrams | None = None

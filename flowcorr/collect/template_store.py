@@ -18,7 +18,7 @@ from flowcorr.wire.plan import PlanMaker
 from flowcorr.wire.template import Template
 
 if TYPE_CHECKING:
-    from flowcorr.wire._records import Plan
+    from flowcorr.wire._plan import Plan
 
 #: Sets of templates that are remembered as they came, so that their repetition costs nothing.
 _MOST_SEEN_SETS = 64

@@ -13,7 +13,7 @@ from flowcorr.columns.column import Kind
 from flowcorr.columns.layout import Layout
 from flowcorr.columns.record_type import MPLS, RecordType
 from flowcorr.wire import sources
-from flowcorr.wire._records import Plan
+from flowcorr.wire._plan import Plan
 from flowcorr.wire.custom_primitive import CustomPrimitive, Semantics
 from flowcorr.wire.decode_settings import DecodeSettings
 from flowcorr.wire.elements import DELAY_MEAN, DELAY_SUM, IE, Key
@@ -123,7 +123,6 @@ class _Builder:
                 "first_is_ipv6": self._first_is_ipv6,
                 "has_addresses": self._has_addresses,
                 "has_counters": has_counters,
-                "has_frame": frame_field != NO_FIELD,
                 "has_rate": has_rate,
                 "version_field": self._field((IE.IP_VERSION,)),
                 "ipv4_field": self._field((IE.SOURCE_IPV4_ADDRESS,)),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from flowcorr.columns.layout import Layout
-from flowcorr.wire._samples import SamplePlan
+from flowcorr.wire._sample_plan import SamplePlan
 from flowcorr.wire.decode_settings import DecodeSettings
 from flowcorr.wire.packet_columns import PLACES, packet_columns, packet_values, tunnel_columns
 

@@ -97,6 +97,14 @@ def v5(
     return header + b"".join(records)
 
 
+#: A template of an address and octets, of which `flow` makes records.
+SIMPLE = template(300, (8, 4), (1, 4))
+
+
+def flow(number: int, octets: int = 100) -> bytes:
+    return struct.pack("!II", 0x0A000000 + number, octets)
+
+
 class Input:
     """An intake whose rows are dictionaries of what they say; columns that are blank are left out."""
 
@@ -155,3 +163,8 @@ class Input:
 def only(rows: list[Mapping[str, Any]], *names: str) -> list[tuple[Any, ...]]:
     """Some columns of rows."""
     return [tuple(row.get(name) for name in names) for row in rows]
+
+
+def reasons(input_: Input) -> dict[str, int]:
+    """What was refused, by reason."""
+    return {reason: count for reason, count in input_.intake.refused.items() if count}
