@@ -10,6 +10,7 @@ Everything that happens is told to followers: the log, the message log.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from functools import partial
 from random import random
@@ -153,7 +154,8 @@ class Isis:
         try:
             carrier.open()
         except OSError as error:
-            raise StartError(f"IS-IS on {carrier}: {error.strerror}") from error
+            hint = ": it takes CAP_NET_RAW" if error.errno == errno.EPERM else ""
+            raise StartError(f"IS-IS on {carrier}: {error.strerror}{hint}") from error
         flooding = Flooding(self.lsdb, self.own, number, self._settings.domain_key)
         settings = self._circuit_settings(number)
         link = IsisLink(self._reactor, settings, carrier, flooding=flooding, own=self.own, owner=self, jitter=random)

@@ -32,13 +32,20 @@ def has_our_lsp(router: FrrIsis, name: str = "listener") -> bool:
     return any(line.startswith(f"{name}.00-00") and line.split()[-1].endswith("/1") for line in lines)
 
 
-def prefixes_of(listener: Listener, lsp_id: str = ROUTER) -> set[str]:
-    return {prefix for lsp in listener.said("lsp", id=lsp_id) for prefix in lsp["prefixes"]}
+def prefixes_of(listener: Listener) -> set[str]:
+    return {prefix for lsp in listener.said("lsp") for prefix in lsp["prefixes"]}
 
 
 def test_both_sides_are_up_and_hold_each_others_lsp(net: Network, far: Network, tmp_path: Path) -> None:
-    """Three-way handshake, padding, names, an area of its own; and nothing that is sent besides costs the adjacency."""
-    router = FrrIsis(far, tmp_path, "router", net=ROUTER_NET, interfaces={CABLE: ()})
+    """Three-way handshake, padding, names, an area of its own; and nothing that is sent besides costs the adjacency.
+
+    What the router says does not fit into one LSP; it is of both levels, as routers are by default.
+    """
+    many = [f"10.9.3.{last}/32" for last in range(40)]
+    for prefix in many:
+        far.run("ip", "address", "add", prefix, "dev", "lo")
+    extra = ("is-type level-1-2", "lsp-mtu 256")
+    router = FrrIsis(far, tmp_path, "router", net=ROUTER_NET, interfaces={CABLE: ()}, extra=extra)
     listener = Listener(net, tmp_path)
     try:
         router.start()
@@ -48,7 +55,9 @@ def test_both_sides_are_up_and_hold_each_others_lsp(net: Network, far: Network, 
         eventually(lambda: is_up(router), PATIENCE, "the adjacency in FRR")
         eventually(lambda: has_our_lsp(router), PATIENCE, "our LSP in FRR")
         assert listener.wait("lsp", id=ROUTER, name="router")["taken"]
-        eventually(lambda: {"10.9.0.0/24", "10.9.1.1/32"} <= prefixes_of(listener), PATIENCE, "prefixes of FRR")
+        every = {"10.9.0.0/24", "10.9.1.1/32", *many}
+        eventually(lambda: every <= prefixes_of(listener), PATIENCE, "prefixes of FRR")
+        assert listener.said("lsp", id=ROUTER.replace("-00", "-01"))
         far.run(sys.executable, "-m", "tests.peers.isis_siege", CABLE)
         listener.wait("PduRefused", times=10)
         assert listener.program.running

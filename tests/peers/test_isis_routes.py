@@ -10,6 +10,8 @@ Both ways from r1 to r4 cost the same, in numbers of more than 16 bits. IPv6 has
 """
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -99,6 +101,7 @@ class Pmbgpd(Collector):
                 "isis_daemon_net": "49.0001.0000.0000.00aa.00",
                 "isis_daemon_iface": "isis0",
                 "isis_daemon_hello_interval": 1,
+                "isis_daemon_hello_multiplier": 60,
                 "isis_daemon_hostname": "listener",
                 "isis_daemon_msglog_file": self.records,
                 "isis_dump_file": home / "isis-dump.json",
@@ -106,6 +109,13 @@ class Pmbgpd(Collector):
                 **settings,
             },
         )
+
+    def reload(self, **settings: object) -> None:
+        """Have it take other values."""
+        file = self.home / f"{self.name}.conf"
+        kept = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in settings]
+        file.write_text("\n".join([*kept, *(f"{key}: {value}" for key, value in settings.items())]) + "\n")
+        os.kill(self.pid, signal.SIGUSR2)
 
     def ask(self, *switches: str) -> list[dict[str, Any]]:
         """Ask the looking glass."""
@@ -179,6 +189,12 @@ def test_routes_are_those_that_frr_computes(net: Network, routers: dict[int, Frr
         metric = after["10.9.100.4/32"][0]
         (found,) = collector.ask("--isis-routes", "--prefix", "10.9.100.4", "--fields", "ip_prefix,metric,next_hop")
         assert found == {"ip_prefix": "10.9.100.4/32", "metric": metric, "next_hop": "10.9.100.4"}
+
+        # another secret and another name, at both ends, while the adjacency is up
+        first.control("configure terminal", "interface isis0", "isis password md5 new")
+        collector.reload(isis_daemon_hello_password="new", isis_daemon_hostname="renamed")
+        eventually(lambda: first.neighbors().get("renamed") == "Up", PATIENCE, "our other name in FRR")
+        assert not any("IS-IS adjacency with" in line and " down" in line for line in collector.text.splitlines())
 
         (neighbor,) = collector.ask("--isis-neighbors")
         assert (neighbor["state"], neighbor["hostname"], neighbor["three_way"]) == ("up", "r1", True)

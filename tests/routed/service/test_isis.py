@@ -434,5 +434,5 @@ def test_a_socket_that_cannot_be_had_ends_the_start() -> None:
         def open(self) -> None:
             raise PermissionError(1, "Operation not permitted")
 
-    with pytest.raises(StartError, match="IS-IS on cable: Operation not permitted"):
+    with pytest.raises(StartError, match="IS-IS on cable: Operation not permitted: it takes CAP_NET_RAW"):
         Isis(cast("Any", MemoryReactorClock()), SETTINGS, now_in_thread, seed=1, make_carrier=lambda _: Refused())
