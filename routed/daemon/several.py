@@ -113,7 +113,11 @@ def run_several(command: Command[Any], command_line: CommandLine, configuration:
         if process.pidfile is not None and configuration.maybe("dry_run", str) is None:
             pid_file = PidFile(process.pidfile, process.owner)
             pid_file.write()
-    except (StartError, OSError) as error:
+    except StartError as error:
+        for problem in error.args:
+            log.error(str(problem))
+        return FAILED
+    except OSError as error:
         log.error(str(error))
         return FAILED
 

@@ -13,7 +13,7 @@ import argparse
 import random
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
@@ -28,6 +28,9 @@ from routed.rib._resolve import Resolver, Step, View
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._update import apply
 from tests.bench.make_table import Shape, updates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Rows that are looked up together.
 BATCH: Final = 4_096
@@ -68,6 +71,17 @@ def batches(rib: Rib, layout: Layout, flows: int) -> list[Batch]:
     return made
 
 
+def looking_up(rib: Rib, peer: PeerRib, names: Sequence[str]) -> tuple[Layout, Enricher, Facts, Texts]:
+    """Return what looks columns of flows up in the table of a peer."""
+    layout, texts = Layout(BUILTIN[name] for name in names), Texts()
+    correlation = Correlation(as_source=("bgp",), net_source=("bgp",))
+    resolver = Resolver(rib)
+    view = resolver.add(View([Step(0, b"", [[peer]])]))
+    facts = Facts(resolver, texts, correlation.texts(names))
+    source = Source(resolver, facts, lambda *_: view, lambda *_: b"bgp")
+    return layout, Enricher(layout, texts, [source], correlation.groups(["bgp"])), facts, texts
+
+
 def say(line: str) -> None:
     """Write a line of the result."""
     sys.stdout.write(line + "\n")
@@ -83,13 +97,7 @@ def main() -> int:
     options = parser.parse_args()
     rib, peer = load(options.prefixes, options.v6)
     names = [*COLUMNS, *(BOTH if options.both else ())]
-    layout, texts = Layout(BUILTIN[name] for name in names), Texts()
-    correlation = Correlation(as_source=("bgp",), net_source=("bgp",))
-    resolver = Resolver(rib)
-    view = resolver.add(View([Step(0, b"", [[peer]])]))
-    facts = Facts(resolver, texts, correlation.texts(names))
-    source = Source(resolver, facts, lambda *_: view, lambda *_: b"bgp")
-    enricher = Enricher(layout, texts, [source], correlation.groups(["bgp"]))
+    layout, enricher, facts, texts = looking_up(rib, peer, names)
     made = batches(rib, layout, options.flows)
     flows = sum(map(len, made))
     for name in ("paths read for the first time", "paths known"):

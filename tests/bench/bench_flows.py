@@ -3,7 +3,11 @@
 Flows a CPU second count what a daemon accounted, that is the packets in the rows that it wrote at its end, and its CPU
 seconds from the first datagram until it has been idle for a second. What was sent and is not in the rows is lost.
 
-    python -m tests.bench.bench_flows [--case bgp ...] [--flows 2000000] [--rate 200000] [--without nfacctd]
+    python -m tests.bench.bench_flows [--case bgp ...] [--flows 2000000] [--rate 200000] [--without debian]
+    python -m tests.bench.bench_flows --case bgp --routers 2 --processes 2 --without debian
+
+With several routers each announces the table and exports a part of the flows; with several processes ours is measured
+as one process and as so many, between which the routers are divided.
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +32,7 @@ from tests.bench.play import Player, read_updates
 from tests.bench.report import per_second, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PEER_AS: Final = 65001
 PATIENCE: Final = 60.0
@@ -80,6 +85,14 @@ class Offer:
     traffic: Traffic
     flows: int
     rate: int
+    routers: int = 1
+    processes: int = 1
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """Return the addresses of the routers."""
+        return [str(IPv4Address(SOURCE) + number) for number in range(self.routers)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +107,7 @@ class Figures:
     kernel: float
     loaded: int
     after: int
+    start: float  # CPU seconds until it waited for flows, a table and all files read
 
     @property
     def speed(self) -> float:
@@ -101,7 +115,7 @@ class Figures:
         return self.accounted / self.cpu
 
 
-def _configuration(case: Case, folder: Path, port: int) -> str:
+def _configuration(case: Case, offer: Offer, folder: Path, port: int) -> str:
     keys = {
         "daemonize": "false",
         "logfile": folder / "log",
@@ -111,7 +125,7 @@ def _configuration(case: Case, folder: Path, port: int) -> str:
         "plugins": "print[rows]",
         "aggregate[rows]": case.aggregate,
         "print_output[rows]": "json",
-        "print_output_file[rows]": folder / "rows.json",
+        "print_output_file[rows]": folder / f"rows{'-$proc_number' * (offer.processes > 1)}.json",
         "print_refresh_time[rows]": 86_400,
         # what Debian's needs to lose nothing between its processes; ours has one
         "plugin_pipe_zmq": "true",
@@ -129,25 +143,27 @@ def _configuration(case: Case, folder: Path, port: int) -> str:
             f"{case.daemon}_as": "bgp",
             f"{case.daemon}_net": "bgp",
         }
-    return "".join(f"{key}: {value}\n" for key, value in keys.items())
+    if offer.processes > 1:
+        keys["proc_count"] = offer.processes
+    return "".join(f"{key}: {value}\n" for key, value in {**keys, **offer.extra}.items())
 
 
 def _kernel(pid: int) -> float:
     return sum(kernel_seconds(process) for process in process_tree(pid))
 
 
-def _wait_for_log(process: subprocess.Popen[bytes], log: Path, text: str) -> None:
+def _wait_for_log(process: subprocess.Popen[bytes], log: Path, text: str, times: int) -> None:
     due = time.monotonic() + PATIENCE
-    while not (log.exists() and text in log.read_text(errors="replace")):
+    while not (log.exists() and log.read_text(errors="replace").count(text) >= times):
         if process.poll() is not None or time.monotonic() > due:
             raise RuntimeError(f"{process.args!r} does not start")
         time.sleep(0.05)
 
 
-def _count(path: Path) -> tuple[int, int]:
-    """Return the packets in all rows of a file, and the rows."""
+def _count(folder: Path) -> tuple[int, int]:
+    """Return the packets in all rows of the files of a daemon, and the rows."""
     packets = rows = 0
-    if path.exists():
+    for path in folder.glob("rows*.json"):
         with path.open() as lines:
             for line in lines:
                 packets += json.loads(line)["packets"]
@@ -159,20 +175,22 @@ def measure(command: Sequence[str], case: Case, offer: Offer, folder: Path, port
     """Start a daemon, give it the table if there is one, send the traffic, end it and count its rows."""
     traffic = offer.traffic
     folder.mkdir(parents=True)
-    (folder / "conf").write_text(_configuration(case, folder, port))
+    (folder / "conf").write_text(_configuration(case, offer, folder, port))
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen([*command, "-f", str(folder / "conf")], stdout=output, stderr=output)
     player = None
     try:
-        _wait_for_log(process, folder / "log", "waiting for")
+        lines = offer.processes * (1 + case.has_routes) if offer.processes > 1 else 1
+        _wait_for_log(process, folder / "log", "waiting for", lines)
         if case.has_routes:
-            player = Player((SOURCE, port), 1, PEER_AS)
+            player = Player((SOURCE, port), offer.routers, PEER_AS)
             player.play([offer.stream])
         wait_until_idle(CpuMeter(process.pid), 2.0)
-        announce(traffic, port)
+        announce(traffic, port, offer.sources)
         wait_until_idle(CpuMeter(process.pid))
         loaded, kernel, meter = memory(process.pid), _kernel(process.pid), CpuMeter(process.pid)
-        sent, reached = send(traffic, port, offer.flows, offer.rate)
+        start = meter.since_start
+        sent, reached = send(traffic, port, offer.flows, offer.rate, offer.sources)
         cpu, _ = wait_until_idle(meter)
         kernel, after = _kernel(process.pid) - kernel, memory(process.pid)
         process.send_signal(signal.SIGINT)
@@ -182,11 +200,19 @@ def measure(command: Sequence[str], case: Case, offer: Offer, folder: Path, port
         process.wait()
         if player is not None:
             player.close()
-    accounted, rows = _count(folder / "rows.json")
+    accounted, rows = _count(folder)
     if traffic.opening in traffic.datagrams:
-        accounted -= traffic.records
+        accounted -= traffic.records * offer.routers
     return Figures(
-        rate=reached, sent=sent, accounted=accounted, rows=rows, cpu=cpu, kernel=kernel, loaded=loaded, after=after
+        rate=reached,
+        sent=sent,
+        accounted=accounted,
+        rows=rows,
+        cpu=cpu,
+        kernel=kernel,
+        loaded=loaded,
+        after=after,
+        start=start,
     )
 
 
@@ -230,6 +256,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stream", type=Path, help="a table as a stream of UPDATE messages, instead of our own")
     parser.add_argument("--scale", type=float, default=1.0, help="size of our own table, 1 for 1.2 M routes")
     parser.add_argument("--without", action="append", default=[], choices=("ours", "debian"))
+    parser.add_argument("--routers", type=int, default=1, help="that announce the table and export flows")
+    parser.add_argument("--processes", type=int, default=1, help="measure ours as so many processes too")
     parser.add_argument("--port", type=int, default=21_900)
     return parser.parse_args()
 
@@ -248,8 +276,11 @@ def compare(name: str, stream: bytes, options: argparse.Namespace, folder: Path)
     figures = {}
     for kind, command in commands.items():
         rate = options.rate if kind == "ours" else options.slow
-        offer = Offer(stream=stream, traffic=traffic, flows=options.flows, rate=rate)
+        offer = Offer(stream=stream, traffic=traffic, flows=options.flows, rate=rate, routers=options.routers)
         figures[kind] = measure(command, case, offer, folder / name / kind, options.port)
+        if kind == "ours" and options.processes > 1:
+            offer, several = replace(offer, processes=options.processes), f"ours, {options.processes} processes"
+            figures[several] = measure(command, case, offer, folder / name / several, options.port)
     ours = next(iter(figures.values()))
     return f"#### {case.title}\n\n{table(HEAD, [_row(kind, one, ours) for kind, one in figures.items()])}"
 

@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final
@@ -119,14 +120,13 @@ def sflow(addresses: Sequence[bytes], datagrams: int) -> Traffic:
     return Traffic(opening=made[0], datagrams=made, records=SAMPLES)
 
 
-def send(traffic: Traffic, port: int, flows: int, rate: int) -> tuple[int, float]:
-    """Send so many flows and more, so many a second; return how many, and how many a second they were in the end."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind((SOURCE, 0))
-        udp.connect((SOURCE, port))
+def send(traffic: Traffic, port: int, flows: int, rate: int, sources: Sequence[str] = (SOURCE,)) -> tuple[int, float]:
+    """Send so many flows and more, so many a second, from all sources in turn; return how many, and their rate."""
+    with ExitStack() as stack:
+        exporters = [stack.enter_context(_exporter(source, port)) for source in sources]
         begin, sent = time.monotonic(), 0
         for sent in range(flows // traffic.records):
-            udp.send(traffic.datagrams[sent % len(traffic.datagrams)])
+            exporters[sent % len(exporters)].send(traffic.datagrams[sent % len(traffic.datagrams)])
             if not sent % BURST:
                 early = begin + sent * traffic.records / rate - time.monotonic()
                 if early > 0:
@@ -135,8 +135,15 @@ def send(traffic: Traffic, port: int, flows: int, rate: int) -> tuple[int, float
         return count, count / (time.monotonic() - begin)
 
 
-def announce(traffic: Traffic, port: int) -> None:
+def announce(traffic: Traffic, port: int, sources: Sequence[str] = (SOURCE,)) -> None:
     """Send what opens the traffic."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind((SOURCE, 0))
-        udp.sendto(traffic.opening, (SOURCE, port))
+    for source in sources:
+        with _exporter(source, port) as udp:
+            udp.send(traffic.opening)
+
+
+def _exporter(source: str, port: int) -> socket.socket:
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind((source, 0))
+    udp.connect((SOURCE, port))
+    return udp

@@ -17,6 +17,10 @@ from typing import Final
 CPU_CLOCK_OF_SCHEDULER: Final = 2
 
 
+#: What an idle process tree uses of a processor at most.
+IDLE: Final = 0.03
+
+
 def _cpu_seconds(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | CPU_CLOCK_OF_SCHEDULER)
 
@@ -45,6 +49,11 @@ class CpuMeter:
                 self._seen[process] = _cpu_seconds(process)
         return sum(self._seen.values())
 
+    @property
+    def since_start(self) -> float:
+        """Return what the processes had used when the meter was made."""
+        return self._before
+
     def seconds(self) -> float:
         """Read the meter."""
         return self._total() - self._before
@@ -72,10 +81,12 @@ def wait_until_idle(meter: CpuMeter, quiet: float = 1.0) -> tuple[float, float]:
 
     Returns: the meter's reading, and the monotonic moment of the last work seen.
     """
-    working_until, last = time.monotonic(), meter.seconds()
+    working_until = looked = time.monotonic()
+    last = meter.seconds()
     while time.monotonic() - working_until < quiet:
         time.sleep(0.02)
-        reading = meter.seconds()
-        if reading - last > 0.002:
-            working_until, last = time.monotonic(), reading
+        reading, before, looked = meter.seconds(), looked, time.monotonic()
+        if reading - last > max(0.002, IDLE * (looked - before)):  # a busy machine may let us look but rarely
+            working_until = looked
+        last = reading
     return meter.seconds(), working_until
