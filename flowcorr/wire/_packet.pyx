@@ -153,6 +153,7 @@ cdef void read_labels(packet *p, span *s) noexcept nogil:
 
 
 cdef void read_ip(packet *p, span *s) noexcept nogil:
+    """A header that was not sampled whole still tells its version."""
     if not has(s, 1):
         return
     if s.at[0] >> 4 == 4:
@@ -164,12 +165,12 @@ cdef void read_ip(packet *p, span *s) noexcept nogil:
 cdef void read_ipv4(packet *p, span *s) noexcept nogil:
     cdef size_t header
     cdef uint16_t fragment
-    if not has(s, 20):
-        return
     header = (s.at[0] & 15) * 4
     if header < 20:
         return
     p.family, p.l3, p.l3_type = 4, s.at, ETYPE_IPV4
+    if not has(s, 20):
+        return
     p.tos, p.ip_length, p.proto = s.at[1], load16(s.at + 2), s.at[9]
     p.src_host, p.dst_host = s.at + 12, s.at + 16
     fragment = load16(s.at + 6) & 0x1FFF
@@ -193,10 +194,10 @@ cdef void read_ipv6(packet *p, span *s) noexcept nogil:
     cdef size_t octets
     cdef int i
     cdef bint later_fragment = False
+    p.family, p.l3, p.l3_type = 6, s.at, ETYPE_IPV6
     if not has(s, 40):
         return
     word = load32(s.at)
-    p.family, p.l3, p.l3_type = 6, s.at, ETYPE_IPV6
     p.tos, p.flow_label, p.ip_length = <uint8_t>(word >> 20), word & 0xFFFFF, 40 + <uint32_t>load16(s.at + 4)
     next_header = s.at[6]
     p.src_host, p.dst_host = s.at + 8, s.at + 24
@@ -263,7 +264,7 @@ cdef void write_packet(const packet *p, const packet_targets *t, uint8_t *row, T
     if p.macs != NULL:
         put_octets(row, t.dst_mac, p.macs, 6)
         put_octets(row, t.src_mac, p.macs + 6, 6)
-        put_u16(row, t.etype, p.etype)
+        put_u16(row, t.etype, p.l3_type if p.label_count and p.l3_type else p.etype)
     if p.vlan_at != NULL:
         put_u16(row, t.vlan, p.vlan)
         put_u16(row, t.in_vlan, p.vlan)
@@ -273,7 +274,7 @@ cdef void write_packet(const packet *p, const packet_targets *t, uint8_t *row, T
         put_u32(row, t.mpls_label_top, p.labels[0])
         put_u32(row, t.mpls_label_bottom, p.bottom_label)
         write_labels(p.labels, p.label_count, row, t.mpls_label_stack, texts)
-    if not p.family:
+    if p.src_host == NULL:
         return
     put_address(row, t.src_host, p.src_host, p.family)
     put_address(row, t.dst_host, p.dst_host, p.family)

@@ -27,12 +27,14 @@ cdef inline uint16_t take_vlan(span *s) noexcept nogil:
 
 cdef void read_switch_data(sample *x, span *s, Texts texts) noexcept nogil:
     cdef uint16_t in_vlan, out_vlan
+    cdef uint8_t in_priority, out_priority
     if not has(s, 16):
         return
     in_vlan = take_vlan(s)
-    put_u8(x.row, x.plan.to.cos, <uint8_t>take32(s))
+    in_priority = <uint8_t>take32(s)
     out_vlan = take_vlan(s)
-    take32(s)
+    out_priority = <uint8_t>take32(s)
+    put_u8(x.row, x.plan.to.cos, in_priority if in_priority else out_priority)
     put_u16(x.row, x.plan.to.in_vlan, in_vlan)
     put_u16(x.row, x.plan.to.out_vlan, out_vlan)
     put_u16(x.row, x.plan.to.vlan, in_vlan if in_vlan else out_vlan)

@@ -13,10 +13,12 @@ from flowcorr.wire._sample cimport V5
 from flowcorr.wire._sample_plan cimport sample_targets
 from flowcorr.wire._xdr cimport skip_opaque, take32
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from routed.octets._cursor cimport has
+from routed.octets._cursor cimport has, load32
 
 cdef enum:
     HEADER_PROTOCOLS = 5
+    PROTOCOL_TCP = 6
+    PROTOCOL_UDP = 17
 
 ctypedef struct header_protocol:
     uint32_t number
@@ -87,19 +89,23 @@ cdef void read_ipv6_data(sample *x, span *s, Texts texts) noexcept nogil:
 
 cdef void read_ip_data(sample *x, span *s, int family) noexcept nogil:
     cdef size_t octets = 4 if family == 4 else 16
-    cdef uint32_t length
+    cdef uint32_t length, proto
     cdef const sample_targets *to = &x.plan.to
     if not has(s, 24 + 2 * octets):
         return
     length = take32(s)
+    proto = take32(s)
     if not x.octets:
         x.octets = length
     x.family = family
-    put_u8(x.row, to.proto, <uint8_t>take32(s))
+    put_u8(x.row, to.proto, <uint8_t>proto)
     put_address(x.row, to.src_host, s.at, family)
     put_address(x.row, to.dst_host, s.at + octets, family)
     s.at += 2 * octets
-    put_u16(x.row, to.src_port, <uint16_t>take32(s))
-    put_u16(x.row, to.dst_port, <uint16_t>take32(s))
-    put_u8(x.row, to.tcpflags, <uint8_t>take32(s))
-    put_u8(x.row, to.tos, <uint8_t>take32(s))
+    if proto == PROTOCOL_TCP or proto == PROTOCOL_UDP:
+        put_u16(x.row, to.src_port, <uint16_t>load32(s.at))
+        put_u16(x.row, to.dst_port, <uint16_t>load32(s.at + 4))
+    if proto == PROTOCOL_TCP:
+        put_u8(x.row, to.tcpflags, <uint8_t>load32(s.at + 8))
+    put_u8(x.row, to.tos, <uint8_t>load32(s.at + 12))
+    s.at += 16

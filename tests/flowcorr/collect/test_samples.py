@@ -172,6 +172,33 @@ def test_what_is_not_ip_counts_only_where_that_is_asked_for() -> None:
     assert only(rows, "record_type", "etype") == [(RecordType.L2, 0x0806), (RecordType.IPV4, 0x0800)]
 
 
+@pytest.mark.parametrize(("kind", "octets"), [(0x0800, 19), (0x86DD, 39)])
+def test_a_header_that_is_cut_counts_without_addresses(kind: int, octets: int) -> None:
+    packet = {0x0800: IPV4, 0x86DD: b"\x60" + bytes(60)}[kind]
+    (row,) = source().take(v5(flow(raw(frame(packet[:octets], kind)))))
+    assert (row["etype"], row["bytes"], row["family"]) == (kind, 1000, 4 if kind == 0x0800 else 6)
+    assert not {"src_host", "proto"} & row.keys()
+
+
+def test_the_type_of_a_labelled_packet_is_that_behind_its_labels() -> None:
+    rows = source().take(v5(flow(raw(frame(words(5 << 12 | 0x100) + IPV4, 0x8847)))))
+    assert only(rows, "etype", "mpls_label_top", "src_host") == [(0x0800, 5, "10.1.0.1")]
+
+
+@pytest.mark.parametrize(("proto", "ports", "flags"), [(6, (7, 8), 2), (17, (7, 8), None), (1, (None, None), None)])
+def test_records_of_ip_have_ports_where_the_protocol_has(
+    proto: int, ports: tuple[int | None, int | None], flags: int | None
+) -> None:
+    record = block(3, words(60, proto) + a("10.1.0.1") + a("10.2.0.2") + words(7, 8, 2, 4))
+    assert only(source().take(v5(flow(record))), "src_port", "dst_port", "tcpflags", "tos") == [(*ports, flags, 4)]
+
+
+@pytest.mark.parametrize(("priorities", "cos"), [((6, 1), 6), ((0, 1), 1)])
+def test_the_priority_out_counts_where_there_is_none_in(priorities: tuple[int, int], cos: int) -> None:
+    (row,) = source().take(v5(flow(raw(frame()), block(1001, words(5, priorities[0], 7, priorities[1])))))
+    assert row["cos"] == cos
+
+
 def test_the_rate_is_what_a_source_really_samples() -> None:
     i = source(renormalize=True)
     samples = [
