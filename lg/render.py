@@ -44,7 +44,12 @@ COLUMNS: Final = (
 #: Members that are the same in every record, or mean nothing to a person.
 HIDDEN: Final = frozenset({"event_type", "as_path_id", "afi"})
 #: Members whose text may go on in another line where a terminal is narrow.
-LONG: Final = frozenset({"as_path", "comms", "ecomms", "lcomms", "routes", "counters", "refused"})
+LONG: Final = frozenset(
+    {
+        *("as_path", "comms", "ecomms", "lcomms", "srgb", "srv6_sids", "prefix_sid_tlvs"),
+        *("routes", "counters", "refused"),
+    }
+)
 NUMERIC: Final = frozenset({"local_pref", "med", "count", "path_id", "peer_as", "peer_tcp_port", "uptime"})
 
 
