@@ -18,7 +18,8 @@ from routed.octets._hash cimport hash_octets
 from routed.octets._prefetch cimport prefetch
 from routed.rib._origins cimport status_of_route
 from routed.rib._resolve cimport Resolver, resolved
-from routed.rib._vrps cimport UNKNOWN, Vrps
+from routed.rib._vrp_status cimport UNKNOWN
+from routed.rib._vrps cimport Vrps
 
 import secrets
 

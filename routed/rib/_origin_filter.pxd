@@ -4,7 +4,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from routed.rib._paths cimport path_view
 from routed.rib._prefixes cimport prefix_view
 from routed.rib._rows cimport FAMILIES
-from routed.rib._vrps cimport LANES, Vrps
+from routed.rib._vrp_index cimport LANES
+from routed.rib._vrps cimport Vrps
 
 ctypedef struct route:               # of one table
     uint32_t prefix

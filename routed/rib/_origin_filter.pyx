@@ -11,7 +11,9 @@ from libc.stdlib cimport calloc, free, malloc
 from routed.rib._ids cimport prefetch
 from routed.rib._paths cimport entry_of, origin_of, path_view
 from routed.rib._prefixes cimport length_of, prefix_view, words_of
-from routed.rib._vrps cimport INVALID, LANES, UNKNOWN, VALID, Vrps, judge_lanes
+from routed.rib._vrp_index cimport LANES
+from routed.rib._vrp_status cimport INVALID, UNKNOWN, VALID, judge_lanes
+from routed.rib._vrps cimport Vrps
 
 cdef enum:
     AHEAD = 16                       # paths between asking for one and reading it

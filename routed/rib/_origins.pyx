@@ -22,9 +22,12 @@ from routed.rib._prefixes cimport MAX_WORDS, PrefixIndex, length_of, prefix_view
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._rows cimport ROW_ORIGIN, Rows
 from routed.rib._table cimport PATH_ID, Table, cell_of, node_of, table_view
-from routed.rib._vrps cimport (
-    INVALID, OVERLAPPED_UNKNOWN, OVERLAPPED_VALID, UNKNOWN, VALID, Vrps, covers, last_before, status_of, tree,
+from routed.rib._vrp_index cimport last_before
+from routed.rib._vrp_status cimport (
+    INVALID, OVERLAPPED_UNKNOWN, OVERLAPPED_VALID, UNKNOWN, VALID, load_words, status_of,
 )
+from routed.rib._vrp_tree cimport covers, tree
+from routed.rib._vrps cimport Vrps
 
 import array
 
@@ -250,17 +253,14 @@ def concerned(Rib rib not None, int family, Vrps changed not None, uint32_t star
 
 cdef bint is_inside(const tree *t, const prefix_view *prefixes, uint32_t id) noexcept nogil:
     """Whether a payload covers a prefix."""
-    cdef const uint32_t *words = words_of(prefixes, id)
-    cdef uint64_t high = <uint64_t>words[0] << 32, low = 0
+    cdef uint64_t high, low
     cdef uint32_t at
-    if t.words > 1:
-        high |= words[1]
-        low = <uint64_t>words[2] << 32 | words[3]
+    load_words(t, words_of(prefixes, id), &high, &low)
     at = last_before(t, high, low)
     while at:
         if covers(t, at - 1, high, low, length_of(prefixes, id)):
             return True
-        at = t.nodes[at - 1].parent
+        at = t.prefixes[at - 1].parent
     return False
 
 

@@ -24,7 +24,8 @@ from routed.rib._prefixes cimport length_of, prefix_view, words_of
 from routed.rib._text cimport (
     put, put_char, put_ipv4, put_ipv6, put_key, put_prefix, put_rd, put_u32, put_u64, u32_at,
 )
-from routed.rib._vrps cimport Vrps, status_of
+from routed.rib._vrp_status cimport status_of
+from routed.rib._vrps cimport Vrps
 
 cdef enum:
     AS_PATH = 2

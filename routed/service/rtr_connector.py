@@ -1,71 +1,43 @@
-"""Sessions with RPKI caches: one of several, in order of preference, and what its answers make of the payloads.
+"""Sessions with RPKI caches: one of several, in order of preference.
 
 The first cache that answers counts. While it does not, the next ones are asked as well, each after the one before it
 has failed; when a cache that is preferred has answered, those behind it are let go. What a cache has said stays until
 another one has said everything, or until it expires: a cache that dies costs nothing, and one that comes back goes on
 where it was.
-
-An answer counts whole, at its end. Payloads are merged in a thread, and the cache is not read meanwhile.
 """
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
-from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet.defer import ensureDeferred
 
-from routed.model.event import SessionDown
-from routed.model.rtr_event import AspaReceived, ErrorReported, PrefixRun, ResponseBegun, ResponseEnded
 from routed.plumbing.log import Level
 from routed.plumbing.sink import log_bug
-from routed.rib._vrps import PayloadError, Payloads
 from routed.service.dial import Dialler
-from routed.service.pump import SessionProtocol
+from routed.service.rtr_cache import FIRST_DELAY, LAST_DELAY, LASTING, Cache, addresses_of, older_versions
+from routed.service.rtr_connection import Connection
 from routed.service.socket_options import open_outgoing
-from routed.service.tls import explain_tls
 from routed.service.validation import PayloadSet
-from routed.session.rtr_client import DEFAULT_INTERVALS, Resumption, RtrClient
-from routed.wire.rtr.codepoints import VERSIONS, ErrorCode, PduType
+from routed.session.rtr_client import Resumption, RtrClient
+from routed.wire.rtr.codepoints import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from twisted.internet.interfaces import IDelayedCall, IProtocol
-    from twisted.python.failure import Failure
 
-    from routed.model.event import Event
+    from routed.model.rtr_event import ResponseEnded
     from routed.plumbing.log import Log
     from routed.plumbing.sink import InThread
     from routed.plumbing.values import Address, Endpoint
     from routed.service.clock import DaemonReactor
-    from routed.service.dial import Cancellable, Dial
+    from routed.service.dial import Dial
     from routed.service.tls_client import TlsClient
     from routed.service.validation import Validation
-    from routed.wire.rtr.pdu import Intervals
-
-#: Seconds from a failure to the next attempt: twice as many after each, back to the first when a session has lasted.
-FIRST_DELAY: Final = 1.0
-LAST_DELAY: Final = 60.0
-#: How long a session has to last before it counts as one that did. Units: seconds.
-LASTING: Final = 60.0
-#: ASPAs that are kept: more than there are ASes that have customers.
-MAX_ASPAS: Final = 1 << 18
-
-#: Where every answer of everything starts from.
-NOTHING: Final = PayloadSet()
-
-#: What the codes of RFC 8210 section 12 are for a payload that a cache may not send.
-CODES: Final = {
-    "duplicate": ErrorCode.DUPLICATE_ANNOUNCEMENT,
-    "unknown": ErrorCode.WITHDRAWAL_OF_UNKNOWN_RECORD,
-    "too many": ErrorCode.INTERNAL_ERROR,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,30 +65,6 @@ class RtrCounters:
     changes: int = 0
     payload_pdus: int = 0
     expired: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Cache:
-    """One cache, over all of its sessions."""
-
-    endpoint: Endpoint
-    versions: tuple[int, ...]
-    next_versions: tuple[int, ...]  # of the next session
-    delay: float = FIRST_DELAY
-    has_failed: bool = False  # since it last answered
-    is_synced: bool = False
-    attempt: Cancellable | None = None
-    is_resolving: bool = False
-    connection: Connection | None = None
-    alarm: IDelayedCall | None = None
-    resumption: Resumption | None = None
-    intervals: Intervals = DEFAULT_INTERVALS
-    addresses: list[Address] = field(default_factory=list)
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether nothing is under way."""
-        return self.attempt is None and self.connection is None and self.alarm is None and not self.is_resolving
 
 
 class RtrConnector:
@@ -270,6 +218,10 @@ class RtrConnector:
             self.say(cache, Level.INFO, f"version {session.version} is refused, trying {older[0]}")
         self._retry(cache, 0.0 if older else None)
 
+    def counted(self, payloads: int) -> None:
+        """Count payloads that were read."""
+        self.counters.payload_pdus += payloads
+
     async def take(self, cache: Cache, received: PayloadSet, ended: ResponseEnded, *, is_full: bool) -> None:
         """Let an answer count."""
         is_new = self._source is not cache or not cache.is_synced
@@ -316,166 +268,3 @@ class RtrConnector:
     def say(self, cache: Cache, level: Level, text: str) -> None:
         """Write a log line about a cache."""
         self._log.write_limited(f"rtr {cache.endpoint} {text[:16]}", 12, level, f"[{cache.endpoint}] {text}")
-
-
-class Connection:
-    """One connection to a cache: what its session reports becomes payloads."""
-
-    def __init__(self, connector: RtrConnector, cache: Cache, session: RtrClient) -> None:
-        self.cache, self.session = cache, session
-        self.is_let_go = False
-        self._connector = connector
-        self._began: float | None = None
-        self._is_full = False
-        self._payloads = Payloads()
-        self._base = NOTHING  # what the answer is about
-        self._aspas: dict[int, frozenset[int]] = {}
-        self.protocol = _Protocol(self, connector)
-
-    def begin(self) -> None:
-        """Take note that the connection is there."""
-        self._began = self._connector.reactor.seconds()
-        self._connector.connected(self)
-
-    @property
-    def lasted(self) -> float:
-        """Seconds since the connection was made."""
-        return 0.0 if self._began is None else self._connector.reactor.seconds() - self._began
-
-    @property
-    def tls_failure(self) -> str | None:
-        """Why TLS failed, if that is what ended the connection."""
-        loss = self.protocol.loss
-        if loss is None or not isinstance(loss.value, SSL.Error | VerificationError):
-            return None
-        return f"TLS: {explain_tls(loss.value)}" if isinstance(loss.value, SSL.Error) else f"TLS: {loss.value}"
-
-    def stop(self) -> None:
-        """End it: somebody else is preferred, or we stop."""
-        self.is_let_go = True
-        self.protocol.end(self.session.stop)
-
-    # -- owner of the pump ------------------------------------------------------------------------------------------
-
-    def deliver(self, event: Event) -> None:
-        """Take an event of the session."""
-        match event:
-            case ResponseBegun(is_full=is_full):
-                self._is_full = is_full
-                self._payloads = Payloads()
-                self._base = NOTHING if is_full else self._connector.received
-                self._aspas = dict(self._base.aspas)
-            case PrefixRun(octets=octets, count=count):
-                self._take_prefixes(octets, count)
-            case AspaReceived():
-                self._take_aspa(event)
-            case ResponseEnded():
-                self.protocol.pause()
-                ending = ensureDeferred(self._finish(event))
-                ending.addErrback(self._confess).addBoth(lambda _: self.protocol.resume())
-            case ErrorReported(text=text):
-                self._connector.say(self.cache, Level.WARN, f"Error Report: {text}")
-            case SessionDown(reason=reason):
-                if not self.is_let_go:
-                    self._connector.say(self.cache, Level.WARN, f"session ended: {self.tls_failure or reason}")
-
-    def caught(self, bug: Failure) -> None:
-        """Take note of an exception from our own code."""
-        log_bug(bug, f"the session with {self.cache.endpoint}")
-
-    def stuck(self, now: float) -> Iterable[Event]:
-        """End the session because the cache does not read."""
-        return self.session.stop(now)
-
-    def gone(self) -> None:
-        """Take note that the connection no longer exists."""
-        self._connector.gone(self)
-
-    # -- payloads ---------------------------------------------------------------------------------------------------
-
-    def _take_prefixes(self, octets: bytes, count: int) -> None:
-        self._connector.counters.payload_pdus += count
-        try:
-            bad = self._payloads.add_pdus(octets)
-        except PayloadError as error:
-            self._refuse(ErrorCode.INTERNAL_ERROR, f"payloads: {error.kind}", b"")
-            return
-        if bad >= 0:
-            pdu = octets[bad : bad + int.from_bytes(octets[bad + 4 : bad + 8], "big")]
-            self._refuse(ErrorCode.CORRUPT_DATA, f"flags {pdu[8]}, lengths {pdu[9]} and {pdu[10]} of a prefix", pdu)
-
-    def _take_aspa(self, event: AspaReceived) -> None:
-        self._connector.counters.payload_pdus += 1
-        if event.is_announced:
-            if len(self._aspas) >= MAX_ASPAS and event.customer not in self._aspas:
-                self._refuse(ErrorCode.INTERNAL_ERROR, f"more than {MAX_ASPAS} ASPAs", event.octets)
-            else:
-                self._aspas[event.customer] = frozenset(event.providers)
-        elif self._aspas.pop(event.customer, None) is None:
-            text = f"ASPA of AS {event.customer} is withdrawn and was not announced"
-            self._refuse(ErrorCode.WITHDRAWAL_OF_UNKNOWN_RECORD, text, event.octets)
-
-    def _refuse(self, code: ErrorCode, reason: str, pdu: bytes) -> None:
-        self.protocol.end(lambda _: self.session.refuse(code, reason, pdu))
-
-    async def _finish(self, ended: ResponseEnded) -> None:
-        connector, payloads, base, aspas = self._connector, self._payloads, self._base, self._aspas
-        self._payloads, self._base, self._aspas = Payloads(), NOTHING, {}  # an idle session holds nothing
-        if not self._is_full and not connector.has_of(self.cache, base):
-            self.session.resumes = False
-            self.protocol.end(self.session.stop)
-            return
-        try:
-            vrps = await connector.in_thread(partial(payloads.applied_to, base.vrps, strict=True))
-        except PayloadError as error:
-            version = self.session.version
-            pdu = b"" if error.payload is None else prefix_pdu(version, *error.payload, kind=error.kind)
-            self._refuse(CODES[error.kind], f"payload {error.kind}", pdu)
-            return
-        if not self.is_let_go:
-            await connector.take(self.cache, PayloadSet(vrps, aspas), ended, is_full=self._is_full)
-
-    def _confess(self, bug: Failure) -> None:
-        self.protocol.fail(bug)
-
-
-class _Protocol(SessionProtocol):
-    """The pump, which also says when it begins."""
-
-    def __init__(self, connection: Connection, connector: RtrConnector) -> None:
-        super().__init__(connection.session, connector.reactor, connection)
-        self._connection = connection
-
-    def connectionMade(self) -> None:  # noqa: N802 (Twisted's name)
-        """Start the session."""
-        self._connection.begin()
-        super().connectionMade()
-
-
-def older_versions(cache: Cache, session: RtrClient) -> tuple[int, ...]:
-    """Return the versions that a cache is to be offered next, none when there is no reason for older ones.
-
-    Source: RFC 8210 section 7. A cache may also close the connection without a word.
-    """
-    if session.refused is not None:
-        return tuple(version for version in cache.versions if version <= session.refused)
-    if session.answers:
-        return ()
-    return tuple(version for version in cache.versions if version < session.version)
-
-
-def addresses_of(endpoint: Endpoint) -> list[Address]:
-    """Look a host up; its addresses in the order of the system.
-
-    Raises: OSError.
-    """
-    found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
-
-
-def prefix_pdu(version: int, address: bytes, length: int, longest: int, asn: int, *, kind: str) -> bytes:
-    """Write a prefix PDU again, so that an Error Report can quote it."""
-    is_ipv4 = len(address) == 4
-    which, octets = (PduType.IPV4_PREFIX, 20) if is_ipv4 else (PduType.IPV6_PREFIX, 32)
-    header = bytes((version, which, 0, 0)) + octets.to_bytes(4, "big")
-    return header + bytes((kind == "duplicate", length, longest, 0)) + address + asn.to_bytes(4, "big")

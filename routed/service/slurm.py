@@ -1,7 +1,8 @@
 """Local exceptions to what the RPKI says: filters and assertions of a SLURM file.
 
-Source: RFC 8416; version 2 with ASPA as validators read it (draft-ietf-sidrops-aspa-slurm). BGPsec members are checked
-for their presence only: router keys are not used.
+Source: RFC 8416; version 2 with ASPA (draft-ietf-sidrops-aspa-slurm). The draft leaves open what an assertion does to
+an ASPA that is there: here it adds providers, as an assertion of a prefix adds an origin; who wants to replace it has a
+filter for the customer as well. BGPsec members are checked for their presence only: router keys are not used.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import orjson
 
 from routed.plumbing.maps import Loaded, MapError
-from routed.rib._vrps import Payloads, Vrps
+from routed.rib._payloads import Payloads
 from routed.service.validation import PayloadSet, origins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from routed.rib._aspa import Aspas
+    from routed.rib._vrps import Vrps
 
 T = TypeVar("T")
 
@@ -45,7 +47,8 @@ class Slurm:
         for assertion in self.assertions:
             payloads.add(*assertion)
         aspas = {customer: ps for customer, ps in received.aspas.items() if customer not in self.filtered_customers}
-        return PayloadSet(origins_of(payloads, received.vrps.without(self.filters)), aspas | dict(self.aspas))
+        added = {customer: ps | aspas.get(customer, frozenset()) for customer, ps in self.aspas.items()}
+        return PayloadSet(origins_of(payloads, received.vrps.without(self.filters)), aspas | added)
 
 
 class SlurmError(ValueError):
@@ -110,7 +113,8 @@ def _read(file: _Object) -> Slurm:
     customers, aspas = frozenset[int](), dict[int, frozenset[int]]()
     if version > 1:
         customers = frozenset(_read_customer(one) for one in filters.objects("aspaFilters"))
-        aspas = dict(_read_aspa(one) for one in assertions.objects("aspaAssertions"))
+        for customer, providers in map(_read_aspa, assertions.objects("aspaAssertions")):
+            aspas[customer] = providers | aspas.get(customer, frozenset())
     filters.finish()
     assertions.finish()
     return Slurm(origins_of(left_out), added, customers, aspas)
@@ -140,7 +144,9 @@ def _read_assertion(one: _Object) -> tuple[bytes, int, int, int]:
 
 
 def _read_customer(one: _Object) -> int:
-    customer = one.take("customerAsn", _as_number)
+    customer = one.maybe("customerAsid", _as_number)  # as a widespread library writes it
+    if customer is None:
+        customer = one.take("customerAsn", _as_number)
     one.maybe("comment", _text)
     one.finish()
     return customer
@@ -148,10 +154,16 @@ def _read_customer(one: _Object) -> int:
 
 def _read_aspa(one: _Object) -> tuple[int, frozenset[int]]:
     customer = one.take("customerAsn", _as_number)
-    providers = one.take("providerAsns", lambda value: frozenset(map(_as_number, _list(value))))
+    providers = one.take("providerAsns", _providers)
     one.maybe("comment", _text)
     one.finish()
     return customer, providers
+
+
+def _providers(value: Any) -> frozenset[int]:
+    if not _list(value):
+        raise SlurmError("no providers; AS 0 alone says that there are none")
+    return frozenset(map(_as_number, value))
 
 
 def _version(value: Any) -> int:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import DeferredLock
 
 from routed.rib._aspa import Attestations
-from routed.rib._vrps import Payloads, Vrps, difference
+from routed.rib._vrps import Vrps, difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from routed.plumbing.sink import InThread
     from routed.rib._aspa import Aspas
+    from routed.rib._payloads import Payloads
     from routed.rib._rows import Rows
     from routed.service.slurm import Slurm
 

@@ -28,10 +28,12 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from routed.rib._payloads import Payloads  # noqa: E402
 from routed.rib._rib import PeerRib, Rib  # noqa: E402 (the path comes first)
 from routed.rib._rows import Rows  # noqa: E402
 from routed.rib._update import apply  # noqa: E402
-from routed.rib._vrps import Payloads, Vrps  # noqa: E402
+from routed.rib._vrps import Vrps  # noqa: E402
+from routed.service.rtr_connection import prefix_pdu  # noqa: E402
 from routed.wire.rtr.pdu import CacheResponse, EndOfData, Intervals, encode_pdu  # noqa: E402
 from tests.oracles.build import attribute, prefix, segments, update  # noqa: E402
 
@@ -39,6 +41,9 @@ PEERS: Final = 5
 CHANGES: Final = 1_000
 LOOKUPS: Final = 1_000_000
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+#: Address and length.
+Net = tuple[bytes, int]
 
 
 def made_up(count: int) -> bytes:
@@ -171,8 +176,8 @@ def spent(work: Any) -> float:
     return time.process_time() - began
 
 
-def load(routes: int, vrps: Vrps) -> tuple[Rib, list[PeerRib]]:
-    """Make tables: IPv4 prefixes, a third of them those of payloads."""
+def load(routes: int, vrps: Vrps) -> tuple[Rib, list[PeerRib], dict[Net, int]]:
+    """Make tables: IPv4 prefixes, a third of them those of payloads, hardly any valid; and say who originates them."""
     chance = random.Random(1)
     nets = {(address, length) for address, length, _, _ in vrps.payloads() if len(address) == 4}
     wanted = routes // PEERS
@@ -183,14 +188,29 @@ def load(routes: int, vrps: Vrps) -> tuple[Rib, list[PeerRib]]:
         found.add(((chance.getrandbits(length) << (32 - length)).to_bytes(4, "big"), length))
     every = list(found)
     rib = Rib(1)
-    peers = []
-    for number in range(PEERS):
-        peers.append(PeerRib(rib))
-        for at in range(0, len(every), 500):
-            head = [attribute(1, b"\0"), attribute(2, segments((2, [number + 1, chance.randrange(1, 400_000)])))]
-            nlri = b"".join(prefix(*net) for net in every[at : at + 500])
-            apply(peers[-1], update([*head, attribute(3, b"\xc0\0\2\1")], nlri))
-    return rib, peers
+    peers = [PeerRib(rib) for _ in range(PEERS)]
+    origins: dict[Net, int] = {}
+    for at in range(0, len(every), 500):
+        some, origin = every[at : at + 500], chance.randrange(1, 400_000)
+        origins.update(dict.fromkeys(some, origin))
+        nlri = b"".join(prefix(*net) for net in some)
+        for number, peer in enumerate(peers):
+            head = [attribute(1, b"\0"), attribute(2, segments((2, [number + 1, origin])))]
+            apply(peer, update([*head, attribute(3, b"\xc0\0\2\1")], nlri))
+    return rib, peers, origins
+
+
+def changed(vrps: Vrps, origins: dict[Net, int]) -> Payloads:
+    """Make a change: half of its payloads make an invalid route valid, half leave one that was invalid unknown."""
+    chance = random.Random(2)
+    concerned = [payload for payload in vrps.payloads() if payload[:2] in origins]
+    changes = Payloads()
+    for number, (address, length, longest, asn) in enumerate(chance.sample(concerned, CHANGES)):
+        if number % 2:
+            changes.add(address, length, longest, origins[address, length])
+        else:
+            changes.add_pdus(prefix_pdu(1, address, length, longest, asn, kind="unknown"))
+    return changes
 
 
 class Change:
@@ -204,11 +224,8 @@ class Change:
         from routed.service.validation import PayloadSet, Validation  # noqa: PLC0415
 
         self.reactor: Any = reactor
-        self.rib, self.peers = load(routes, vrps)
-        chance = random.Random(2)
-        self.changes = Payloads()
-        for address, length, longest, asn in chance.sample(list(vrps.payloads()), CHANGES):
-            self.changes.add(address, length, longest, asn + 1)
+        self.rib, self.peers, origins = load(routes, vrps)
+        self.changes = changed(vrps, origins)
         self.vrps, self.rows, self.octets = vrps, Rows(), 0
         self.in_thread = PoolThreads(self.reactor)
         self.validation = Validation(self.in_thread)

@@ -29,7 +29,8 @@ from routed.rib._rib import PeerRib, Rib
 from routed.rib._rows import Rows
 from routed.rib._search import Search
 from routed.rib._update import apply
-from routed.rib._vrps import Payloads, Vrps
+from routed.rib._payloads import Payloads
+from routed.rib._vrps import Vrps
 from routed.service.explaining import as_path_of
 from tests.bench.daemons import BIRD, Running
 from tests.bench.make_table import Shape, updates

@@ -28,7 +28,8 @@ from routed.query.codec import QueryError, decode_request
 from routed.query.path_expression import PathExpressionError, compile_path_expression
 from routed.query.request import Question
 from routed.rib._condition import Condition
-from routed.rib._vrps import PayloadError, Payloads, Vrps
+from routed.rib._payloads import PayloadError, Payloads
+from routed.rib._vrps import Vrps
 from routed.rib.lsdb import Lsdb
 from routed.service.conditions import compile_condition
 from routed.service.questions import families_of, rd_of

@@ -13,10 +13,11 @@ from flowcorr.columns.column import NO_ADDRESS
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate._enrich import Enricher, Group, Source
 from flowcorr.correlate._facts import Facts
+from routed.rib._payloads import Payloads
 from routed.rib._resolve import Resolver, Step, View
 from routed.rib._rib import PeerRib, Rib, sweep_all
 from routed.rib._update import apply
-from routed.rib._vrps import Payloads, Vrps
+from routed.rib._vrps import Vrps
 from tests.oracles.build import attribute, prefix, segments, update
 
 COLUMNS = """

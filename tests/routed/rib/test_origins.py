@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from routed.rib._dump import Snapshot
 from routed.rib._lookup import Lookups
 from routed.rib._origins import concerned, look_again, settle, statuses
+from routed.rib._payloads import Payloads
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._rows import Rows
 from routed.rib._search import Search
 from routed.rib._update import apply
-from routed.rib._vrps import Payloads, Vrps, difference
+from routed.rib._vrps import Vrps, difference
 from routed.rib.families import FAMILIES, INDEX, bits_of
 from routed.wire.family import Family
 from tests.oracles.build import attribute, label_stack, mp_reach, prefix, segments, update

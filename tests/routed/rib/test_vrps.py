@@ -4,12 +4,14 @@ import random
 from array import array
 from ipaddress import ip_network
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routed.rib._vrps import MAX_PAYLOADS, PayloadError, Payloads, Vrps, difference
-from tests.oracles.origins import Payload, network_of, status_alone
+from routed.rib._payloads import MAX_PAYLOADS, PayloadError, Payloads
+from routed.rib._vrps import Vrps, difference
+from tests.oracles.origins import Payload, inside, network_of, status_alone
 
 
 def made(*payloads: tuple[str, int, int]) -> Vrps:
@@ -209,12 +211,92 @@ def test_payloads_that_share_an_address_are_sorted_too() -> None:
     assert judged(vrps, "10.0.0.0/16", 7) == "i"
 
 
-def test_a_million_payloads_fit_into_forty_megabytes() -> None:
-    """The store says what it holds: a payload with a prefix of its own is 24 octets (IPv4) or 36 (IPv6)."""
-    empty = Vrps().memory
-    assert made(("192.0.2.0/24", 24, 1)).memory - empty == 24
-    assert made(("2001:db8::/32", 32, 1)).memory - empty == 36
+def random_pdus(version: int, count: int) -> bytes:
+    """Write PDUs of payloads that differ, in no order: half of them in crowds of a few /32 or /16."""
+    chance = np.random.default_rng(version)
+    addresses = chance.integers(0, 1 << 64, count, dtype=np.uint64)
+    crowds = chance.integers(0, 1 << 64, count // 1000 + 1, dtype=np.uint64)
+    shift = np.uint64(32 if version == 6 else 16)
+    crowded = chance.random(count) < 0.5
+    inside = crowds[chance.integers(0, len(crowds), count)] >> (np.uint64(64) - shift) << (np.uint64(64) - shift)
+    addresses[crowded] = inside[crowded] | addresses[crowded] >> shift
+    lengths = chance.integers(17, 33 if version == 4 else 65, count, dtype=np.uint64)
+    addresses = addresses >> (np.uint64(64) - lengths) << (np.uint64(64) - lengths)
+    pdus = np.zeros((count, 20 if version == 4 else 32), np.uint8)
+    pdus[:, :8] = np.frombuffer(bytes((1, version, 0, 0, 0, 0, 0, pdus.shape[1])), np.uint8)
+    pdus[:, 8], pdus[:, 9], pdus[:, 10] = 1, lengths, lengths
+    width = 4 if version == 4 else 8
+    pdus[:, 12 : 12 + width] = addresses.astype(">u8").view(np.uint8).reshape(count, 8)[:, :width]
+    pdus[:, -4:] = np.arange(1, count + 1, dtype=">u4").view(np.uint8).reshape(count, 4)
+    return pdus.tobytes()
+
+
+@pytest.fixture(scope="module")
+def many() -> Vrps:
+    """A quarter of a million payloads, a fifth of them IPv6."""
+    payloads = Payloads()
+    assert payloads.add_pdus(random_pdus(4, 200_000) + random_pdus(6, 50_000)) == -1
+    return payloads.applied_to(Vrps(), strict=True)
+
+
+def test_a_million_payloads_fit_into_forty_megabytes(many: Vrps) -> None:
+    """So a quarter of them into ten."""
+    assert many.counts == (200_000, 50_000)
+    assert many.memory < 10_000_000
     assert MAX_PAYLOADS == 1 << 23
+
+
+@pytest.mark.parametrize(("version", "width"), [(4, 4), (6, 16)])
+def test_each_of_many_payloads_is_found(many: Vrps, version: int, width: int) -> None:
+    """However crowded its neighbourhood is: its own AS makes a route to it valid, one that has no payload does not."""
+    pdus = random_pdus(version, 200_000 if version == 4 else 50_000)
+    octets = np.frombuffer(pdus, np.uint8).reshape(-1, 20 if version == 4 else 32)
+    addresses, lengths = octets[:, 12 : 12 + width].tobytes(), octets[:, 9].tobytes()
+    asns = octets[:, -4:].copy().view(">u4").astype(np.uint32).ravel()
+    assert set(many.statuses(addresses, lengths, asns)) == {ord("v")}
+    assert set(many.statuses(addresses, lengths, asns + 1_000_000)) == {ord("i")}
+
+
+@pytest.mark.parametrize("bits", [32, 128])
+def test_addresses_around_a_payload_are_told_from_it(bits: int) -> None:
+    """The last one before it, the first, the last, the first behind it: crowds in crowds, as a dictionary has them."""
+    chance = random.Random(bits)
+    nets = {(0, 0), (0, bits), ((1 << bits) - 1, bits)}
+    for _ in range(40):
+        crowd, depth = chance.getrandbits(bits), chance.randrange(8, bits - 8)
+        for _ in range(chance.choice((1, 5, 60))):
+            length = chance.randrange(depth, min(depth + 30, bits) + 1)
+            address = crowd ^ chance.getrandbits(bits - depth + 3) >> chance.choice((3, 8))
+            nets.add((address >> (bits - length) << (bits - length), length))
+    payloads = Payloads()
+    for address, length in nets:
+        payloads.add(address.to_bytes(bits // 8, "big"), length, bits, length + 1)
+    vrps = payloads.applied_to(Vrps(), strict=True)
+    edges = {edge for at, length in nets for edge in (at - 1, at, at + (1 << (bits - length)) - 1)}
+    asked = sorted(edge for edge in edges if edge >= 0)
+    around = [[n for n in range(bits, -1, -1) if (at >> (bits - n) << (bits - n), n) in nets] for at in asked]
+    octets = [at.to_bytes(bits // 8, "big") for at in asked]
+    for one, lengths in zip(octets, around, strict=True):
+        assert [length for length, _, _ in vrps.covering(one, bits)] == lengths
+    for pick, status in ((-1, b"v"), (0, b"v"), (None, b"i")):
+        origins = array("I", [bits + 2 if pick is None else lengths[pick] + 1 for lengths in around])
+        assert vrps.statuses(b"".join(octets), bytes([bits]) * len(asked), origins) == status * len(asked)
+
+
+@pytest.mark.parametrize("same", [3, 4, 5, 9, 32])
+def test_prefixes_that_share_an_address_are_all_found(same: int) -> None:
+    """As many as are compared at once, one less, one more: at the lowest address, in the middle, behind all others."""
+    crowds = [
+        [network_of(bytes(4), length) for length in range(33 - same, 33)],
+        [network_of(b"\x80\0\0\0", length) for length in range(33 - same, 33)],
+        [ip_network("255.255.255.255/32").supernet(new_prefix=length) for length in range(33 - same, 33)],
+    ]
+    payloads: list[Payload] = [(network, 32, 1) for network in {one for crowd in crowds for one in crowd}]
+    vrps = build(payloads)
+    for network, _, _ in payloads:
+        around = sorted((one.prefixlen, 32, 1) for one, _, _ in payloads if inside(network, one))
+        assert sorted(vrps.covering(network.network_address.packed, network.prefixlen)) == around
+        assert vrps.status(network.network_address.packed, network.prefixlen, 1) == "v"
 
 
 @pytest.mark.parametrize("arguments", [(b"\0" * 5, 8, 8, 1), (b"\0" * 4, 33, 8, 1), (b"\0" * 4, 8, 256, 1)])

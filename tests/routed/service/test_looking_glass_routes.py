@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import maybeDeferred
 
 from routed.query.codec import VERDICTS
-from routed.rib._vrps import Payloads
+from routed.rib._payloads import Payloads
 from routed.service.validation import PayloadSet, Validation, origins_of
 from routed.service.visible import BgpTables
 from routed.wire.family import IPV4_UNICAST

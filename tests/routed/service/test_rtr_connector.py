@@ -15,7 +15,9 @@ from twisted.python.failure import Failure
 
 from routed.plumbing.log import Level
 from routed.plumbing.values import Endpoint
-from routed.service.rtr_connector import LAST_DELAY, LASTING, RtrConnector, RtrSettings
+from routed.service import rtr_connection
+from routed.service.rtr_cache import LAST_DELAY, LASTING
+from routed.service.rtr_connector import RtrConnector, RtrSettings
 from routed.service.validation import Validation
 from routed.wire.rtr.codepoints import ErrorCode
 from routed.wire.rtr.pdu import (
@@ -205,6 +207,20 @@ def test_payloads_that_a_cache_may_not_send_end_the_session(payload: Pdu | bytes
     assert rig.origins == {1}
     rig.clock.advance(1)
     assert rig.accept().asked() == [ResetQuery()]
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_aspas_have_a_ceiling(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is replaced is no other one."""
+    monkeypatch.setattr(rtr_connection, "MAX_ASPAS", 3)
+    rig = Rig(ONE)
+    cache = rig.accept()
+    cache.asked()
+    cache.answer(*(AspaPdu(True, customer, (9,)) for customer in (1, *range(1, count + 1))))
+    reports = [pdu.code for pdu in cache.asked() if isinstance(pdu, ErrorReport)]
+    is_too_many = count > rtr_connection.MAX_ASPAS
+    assert reports == ([ErrorCode.INTERNAL_ERROR] if is_too_many else [])
+    assert len(rig.validation.current.aspas) == (0 if is_too_many else count)
 
 
 def test_a_cache_that_comes_back_goes_on_where_it_was() -> None:

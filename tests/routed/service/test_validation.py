@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 
 from routed.query.codec import QueryError, decode_question
 from routed.rib._lookup import Lookups
+from routed.rib._payloads import Payloads
 from routed.rib._rib import Rib
 from routed.rib._rows import Rows
-from routed.rib._vrps import Payloads, Vrps
+from routed.rib._vrps import Vrps
 from routed.service.explaining import Explainer, as_path_of, origin_of
 from routed.service.slurm import Slurm, parse_slurm
 from routed.service.validation import PayloadSet, Validation, origins_of
