@@ -22,7 +22,7 @@ cdef enum:                           # segments of a path
     AS_SET = 1
     AS_SEQUENCE = 2
 
-cdef enum hop:                       # what an AS says of the one behind it (section 6.3)
+cdef enum hop:                       # what an AS says of the one behind it 
     PROVIDER
     NOT_PROVIDER
     NO_ATTESTATION
@@ -99,7 +99,7 @@ cdef inline uint32_t place_of(const attestation_view *a, uint32_t customer) noex
 
 
 cdef hop hop_of(const attestation_view *a, uint32_t customer, uint32_t provider) noexcept nogil:
-    """What an AS says of another one."""
+    """What an AS says of another one; AS 0 among its providers is nobody."""
     cdef uint32_t place = place_of(a, customer), low, high, middle
     while a.places[place] and a.all[a.places[place] - 1].customer != customer:
         place = place + 1 & (1U << (32 - a.shift)) - 1
@@ -109,7 +109,7 @@ cdef hop hop_of(const attestation_view *a, uint32_t customer, uint32_t provider)
     while low < high:
         middle = (low + high) >> 1
         if a.providers[middle] == provider:
-            return PROVIDER
+            return PROVIDER if provider else NOT_PROVIDER
         if a.providers[middle] < provider:
             low = middle + 1
         else:
@@ -118,7 +118,7 @@ cdef hop hop_of(const attestation_view *a, uint32_t customer, uint32_t provider)
 
 
 cdef uint8_t verdicts_of(const attestation_view *a, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """The verdicts on an AS_PATH, upstream | downstream << VERDICT_BITS (sections 6.4 and 6.5).
+    """The verdicts on an AS_PATH, upstream | downstream << VERDICT_BITS.
 
     Ramps are counted in ASes: up from the origin and down to the speaker, as far as no hop refuses (`sure`), or none
     refuses or says nothing (`proven`).

@@ -31,6 +31,7 @@ from routed.wire.rtr.pdu import (
     ErrorReport,
     Intervals,
     Pdu,
+    ProviderListError,
     ResetQuery,
     SerialNotify,
     SerialQuery,
@@ -47,6 +48,13 @@ RETRY_BOUNDS: Final = (1, 7_200)
 EXPIRE_BOUNDS: Final = (600, 172_800)
 #: How long a cache may say nothing while an answer is owed. Units: seconds.
 PATIENCE: Final = 60.0
+
+
+#: How PDUs that cannot be read are reported, if not as corrupt data (RFC 8210 section 12).
+CODES: Final[Mapping[type[WireError], ErrorCode]] = {
+    UnknownTypeError: ErrorCode.UNSUPPORTED_PDU_TYPE,
+    ProviderListError: ErrorCode.ASPA_PROVIDER_LIST_ERROR,
+}
 
 
 class State(Enum):
@@ -207,8 +215,7 @@ class RtrClient:
         try:
             pdu = decode_pdu(octets)
         except WireError as error:
-            is_unknown = isinstance(error, UnknownTypeError)
-            code = ErrorCode.UNSUPPORTED_PDU_TYPE if is_unknown else ErrorCode.CORRUPT_DATA
+            code = CODES.get(type(error), ErrorCode.CORRUPT_DATA)
             raise ClosedError(code, str(error), octets) from error
         if kind in QUERIES:
             raise ClosedError(ErrorCode.INVALID_REQUEST, f"{kind.name} is for caches", octets)

@@ -55,15 +55,15 @@ def ases_of(as_path: bytes) -> tuple[int, ...] | None:
 
 
 def hop(aspas: Aspas, customer: int, provider: int) -> Hop:
-    """Return what an AS says of another one (section 6.3)."""
+    """Return what an AS says of another one (the hop check of the draft); AS 0 among providers is nobody's."""
     providers = aspas.get(customer)
     if providers is None:
         return Hop.NO_ATTESTATION
-    return Hop.PROVIDER if provider in providers else Hop.NOT_PROVIDER
+    return Hop.PROVIDER if provider in providers and provider else Hop.NOT_PROVIDER
 
 
 def verify_upstream(aspas: Aspas, ases: Sequence[int] | None) -> Verdict:
-    """Judge a path that came from a customer or a lateral peer (section 6.4).
+    """Judge a path that came from a customer or a lateral peer (upstream paths).
 
     The path is as `ases_of` returns it.
     """
@@ -76,7 +76,7 @@ def verify_upstream(aspas: Aspas, ases: Sequence[int] | None) -> Verdict:
 
 
 def verify_downstream(aspas: Aspas, ases: Sequence[int] | None) -> Verdict:
-    """Judge a path that came from a provider (section 6.5)."""
+    """Judge a path that came from a provider (downstream paths)."""
     if not ases:
         return Verdict.INVALID
     up = [hop(aspas, *pair) for pair in itertools.pairwise(ases)]

@@ -103,12 +103,17 @@ class UnknownTypeError(WireError):
     """The type of a PDU is not known in its version."""
 
 
+class ProviderListError(WireError):
+    """The providers of an ASPA are not what they have to be."""
+
+
 def decode_pdu(octets: bytes) -> Pdu:
     """Decode one whole PDU that is no prefix.
 
     Octets: version u8, type u8, session id, error code or flags u16, length u32 (header included), and the rest by
         type.
-    Raises: WireError when it is not what its type and version demand; UnknownTypeError when there is no such type.
+    Raises: WireError when it is not what its type and version demand; UnknownTypeError when there is no such type,
+        ProviderListError for an ASPA without providers.
     """
     c = Cursor(octets)
     version, kind, field = c.u8(), PduType(c.u8()), c.u16()
@@ -140,6 +145,8 @@ def _decode_aspa(c: Cursor, field: int) -> AspaPdu:
         flags u8, AFI flags u8 and a count u16 in front.
     Departs: the older form is read as well, because caches speak it under the same version number. It can be told
         apart: today's announcements have a flag set where it has zero, and today's withdrawals have no providers.
+        Providers "in increasing numeric order", each "unique", and AS 0 only alone: neither is asked for, because
+        caches of earlier revisions forward what they find, and neither changes what a path comes to.
     """
     if not field and c.remaining > 4:
         flags, _, count = c.u8(), c.u8(), c.u16()
@@ -151,6 +158,8 @@ def _decode_aspa(c: Cursor, field: int) -> AspaPdu:
     if c.remaining % 4:
         raise WireError(f"{c.remaining} octets are no list of providers", 12, "draft-ietf-sidrops-8210bis 5.12")
     providers = tuple(c.u32() for _ in range(c.remaining // 4))
+    if flags & ANNOUNCE and not providers:
+        raise ProviderListError(f"AS {customer} announces no providers", 12, "draft-ietf-sidrops-8210bis 5.12")
     return AspaPdu(bool(flags & ANNOUNCE), customer, providers if flags & ANNOUNCE else ())
 
 

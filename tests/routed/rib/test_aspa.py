@@ -1,5 +1,6 @@
 """Verification of paths by providers, on the examples of the draft, on hand-made paths, and beside the slow way."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -95,3 +96,39 @@ def test_as_many_customers_as_a_cache_may_have_are_found() -> None:
     for customer in range(1, 20_000, 2):
         assert attestations.verdicts(segments((SEQUENCE, [customer + 1, customer])))[0] == VALID
         assert attestations.verdicts(segments((SEQUENCE, [customer + 2, customer])))[0] == INVALID
+
+
+def says(customer: int, provider: int, *, when_silent: bool) -> bool:
+    """Tell whether an AS has another one among its providers; `when_silent` is what counts when it says nothing."""
+    return provider in ASPAS[customer] if customer in ASPAS else when_silent
+
+
+def can_go(path: Sequence[int], *, is_downstream: bool, when_silent: bool) -> bool:
+    """Try every top of a path: up to it each AS goes to a provider, behind it each comes from one, with a peer between.
+
+    Source: draft-ietf-sidrops-aspa-verification, its principles; no ramps are counted.
+    """
+    last = len(path) - 1
+    tops = itertools.product(range(len(path)), repeat=2) if is_downstream else [(last, last)]
+    return any(
+        all(says(path[i], path[i + 1], when_silent=when_silent) for i in range(up))
+        and all(says(path[i + 1], path[i], when_silent=when_silent) for i in range(down, last))
+        for up, down in tops
+        if up <= down <= up + 1
+    )
+
+
+@given(st.lists(st.sampled_from((*ASPAS, 77, 78)), min_size=1, max_size=7))
+def test_verdicts_are_those_of_trying_every_top(path: list[int]) -> None:
+    """Valid where what is said suffices, invalid where not even silence helps."""
+    ases = [asn for i, asn in enumerate(path) if not i or asn != path[i - 1]]
+    for is_downstream, found in enumerate(ATTESTATIONS.verdicts(segments((SEQUENCE, ases[::-1])))):
+        certain, possible = (can_go(ases, is_downstream=bool(is_downstream), when_silent=silent) for silent in (False, True))
+        assert found == (VALID if certain else UNKNOWN if possible else INVALID)
+
+
+def test_as_0_is_nobodys_provider() -> None:
+    """Alone it says that there are none; among others it changes nothing."""
+    some = Attestations({1: frozenset({0}), 2: frozenset({0, 10})})
+    for path, upstream in (((10, 1), INVALID), ((0, 1), INVALID), ((10, 2), VALID), ((0, 2), INVALID)):
+        assert some.verdicts(segments((SEQUENCE, [*path])))[0] == upstream

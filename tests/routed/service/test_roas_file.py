@@ -190,12 +190,43 @@ def test_local_exceptions_count_whole_or_not_at_all(text: str, place: str) -> No
         parse_slurm(text, "f")
 
 
-def test_local_exceptions_of_providers() -> None:
-    """Version 2."""
+def provider_slurm(filters: list[object], assertions: list[object]) -> str:
+    """Write a SLURM file of version 2."""
     file = orjson.loads(slurm([], []))
     file["slurmVersion"] = 2
-    file["validationOutputFilters"]["aspaFilters"] = [{"customerAsn": 1}]
-    file["locallyAddedAssertions"]["aspaAssertions"] = [{"customerAsn": 2, "providerAsns": [3, 4]}]
-    received = PayloadSet(aspas={1: frozenset({9}), 5: frozenset({6})})
-    applied = parse_slurm(orjson.dumps(file).decode(), "f").content.applied_to(received)
-    assert applied.aspas == {2: frozenset({3, 4}), 5: frozenset({6})}
+    file["validationOutputFilters"]["aspaFilters"] = filters
+    file["locallyAddedAssertions"]["aspaAssertions"] = assertions
+    return orjson.dumps(file).decode()
+
+
+@pytest.mark.parametrize("member", ["customerAsn", "customerAsid"])
+def test_local_exceptions_of_providers(member: str) -> None:
+    """Version 2: an assertion adds providers; with a filter for the customer it replaces them."""
+    filters: list[object] = [{member: 1}, {member: 2, "comment": "replaced"}]
+    assertions: list[object] = [
+        {"customerAsn": 2, "providerAsns": [3]},
+        {"customerAsn": 2, "providerAsns": [4]},
+        {"customerAsn": 5, "providerAsns": [7]},
+    ]
+    received = PayloadSet(aspas={1: frozenset({9}), 2: frozenset({8}), 5: frozenset({6}), 10: frozenset({11})})
+    applied = parse_slurm(provider_slurm(filters, assertions), "f").content.applied_to(received)
+    assert applied.aspas == {2: frozenset({3, 4}), 5: frozenset({6, 7}), 10: frozenset({11})}
+
+
+@pytest.mark.parametrize(
+    ("filters", "assertions", "place"),
+    [
+        ([{}], [], "aspaFilters #1 has no customerAsn"),
+        ([{"customerAsn": "AS1"}], [], "customerAsn of aspaFilters #1"),
+        ([], [{"customerAsn": 1}], "aspaAssertions #1 has no providerAsns"),
+        ([], [{"customerAsn": 1, "providerAsns": []}], "providerAsns of aspaAssertions #1: no providers"),
+        ([], [{"customerAsn": 1, "providerAsns": [1 << 32]}], "is no AS number"),
+        ([], [{"customerAsn": 1, "providerAsns": 2}], "not a list"),
+    ],
+)
+def test_local_exceptions_of_providers_count_whole_or_not_at_all(
+    filters: list[object], assertions: list[object], place: str
+) -> None:
+    """As those of origins."""
+    with pytest.raises(MapError, match=place):
+        parse_slurm(provider_slurm(filters, assertions), "f")

@@ -215,6 +215,8 @@ BROKEN = {
     "a version there is not": (encode_pdu(9, CacheReset()), ErrorCode.UNEXPECTED_VERSION),
     "a payload out of place": (PREFIX, ErrorCode.CORRUPT_DATA),
     "an end out of place": (encode_pdu(2, end()), ErrorCode.CORRUPT_DATA),
+    "no providers": (bytes.fromhex("020b01000000000c0000fde9"), ErrorCode.ASPA_PROVIDER_LIST_ERROR),
+    "a withdrawal with providers": (bytes.fromhex("020b0000000000100000fde90000fdea"), ErrorCode.CORRUPT_DATA),
     "providers that do not fit": (bytes.fromhex("020b010000000011") + bytes(9), ErrorCode.CORRUPT_DATA),
 }
 

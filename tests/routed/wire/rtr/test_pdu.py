@@ -33,7 +33,7 @@ PDUS = st.one_of(
     st.builds(EndOfData, U16, U32, st.builds(Intervals, U32, U32, U32)),
     st.just(CacheReset()),
     st.builds(RouterKey, st.booleans(), st.binary(min_size=24, max_size=64)),
-    st.builds(AspaPdu, st.just(True), U32, st.lists(U32, max_size=9).map(tuple)),
+    st.builds(AspaPdu, st.just(True), U32, st.lists(U32, min_size=1, max_size=9).map(tuple)),
     st.builds(AspaPdu, st.just(False), U32, st.just(())),
     st.builds(ErrorReport, st.sampled_from(ErrorCode), st.binary(max_size=40), st.text(max_size=40)),
 )
@@ -80,6 +80,7 @@ def test_a_type_is_of_its_versions(kind: PduType, since: int) -> None:
         ("020b0000000000100003000000000001", AspaPdu(False, 1, ())),
         ("020b0100000000100000000100000002", AspaPdu(True, 1, (2,))),
         ("020b00000000000c00000001", AspaPdu(False, 1, ())),
+        ("020b010000000014000000010000000000000002", AspaPdu(True, 1, (0, 2))),
     ],
 )
 def test_providers_are_read_in_both_forms(octets: str, pdu: AspaPdu) -> None:
