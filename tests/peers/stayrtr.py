@@ -50,8 +50,15 @@ class StayRtr:
             "roas": roas,
             "provider_authorizations": {"ipv4": providers, "ipv6": providers},  # as exports had them before "aspas"
         }
+        self._replace(json.dumps(export))
+
+    def serve_export(self, export: Path) -> None:
+        """Serve what a validator has written."""
+        self._replace(export.read_text())
+
+    def _replace(self, text: str) -> None:
         fresh = self._export.with_suffix(".new")
-        fresh.write_text(json.dumps(export))
+        fresh.write_text(text)
         fresh.rename(self._export)
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -28,8 +29,6 @@ from tests.peers.stayrtr import StayRtr
 from tests.peers.waiting import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.oracles.origins import Payload, Route
     from tests.peers.conftest import Collect, Recruit
     from tests.peers.network import Network
@@ -39,6 +38,9 @@ PEER: Final = "127.0.0.11"
 LINK: Final = Link(local=PEER, families=(IPV4_UNICAST, IPV6_UNICAST))
 STATES: Final = {"ROA_VALID": "v", "ROA_INVALID": "i", "ROA_UNKNOWN": "u"}
 MakeCache = "Callable[..., StayRtr]"
+
+#: Every 6,000th payload of a day's export of rpki-client.
+EXPORT: Final = Path(__file__).parents[1] / "golden" / "rpki" / "rpki-client-20250720.json"
 
 #: A client of the looking glass, to be run where the daemon is.
 ASK: Final = """
@@ -142,6 +144,21 @@ def random_payloads(chance: random.Random, count: int) -> list[Payload]:
     return sorted(found, key=str)
 
 
+def exported() -> list[Payload]:
+    """Return real payloads."""
+    rows = json.loads(EXPORT.read_text())["roas"]
+    return [(ip_network(row["prefix"]), row["maxLength"], int(str(row["asn"]).removeprefix("AS"))) for row in rows]
+
+
+def routes_to(chance: random.Random, payloads: list[Payload]) -> Iterator[Route]:
+    """Announce what payloads are about: by the AS or another one, as long as allowed or longer."""
+    for network, longest, asn in payloads:
+        most = min(longest + chance.randrange(3), network.max_prefixlen - 8)
+        length = chance.randint(network.prefixlen, max(most, network.prefixlen))
+        route = ip_network((network.network_address, length))
+        yield route, asn if chance.randrange(3) and asn else 65104
+
+
 def test_statuses_are_those_of_bird_and_of_the_oracle(
     collect: Collect,
     recruit: Recruit,
@@ -150,11 +167,14 @@ def test_statuses_are_those_of_bird_and_of_the_oracle(
 ) -> None:
     """Message log: each route alone, as BIRD judges; looking glass: among the others; and again after a change."""
     chance = random.Random(6811)
-    payloads = [(ip_network("11.0.0.0/8"), 8, 65101), *random_payloads(chance, 200)]
+    real = exported()
+    payloads = list(dict.fromkeys([(ip_network("11.0.0.0/8"), 8, 65101), *random_payloads(chance, 200), *real]))
     found = {
         random_network(chance, version, 2): chance.randrange(65101, 65105) for version in (4, 6) for _ in range(300)
     }
-    routes: tuple[Route, ...] = ((ip_network("11.1.0.0/16"), 65101), *found.items())  # the first with nothing around it
+    found |= dict(routes_to(chance, real))
+    found[ip_network("11.1.0.0/16")] = 65101  # with nothing around it
+    routes: tuple[Route, ...] = tuple(found.items())
     source = cache(8282)
     source.serve(payloads)
     source.start()
@@ -231,12 +251,14 @@ def test_the_version_that_a_cache_speaks_is_found(
     cache: MakeCache,
     not_pmacct: None,  # noqa: ARG001
 ) -> None:
-    """RFC 8210 section 7: from 2 downwards."""
+    """RFC 8210 section 7: from 2 downwards; and all that a validator has exported arrives."""
     source = cache(8282, "-protocol", str(version))
-    source.serve([(ip_network("192.0.2.0/24"), 24, 65001)])
+    source.serve_export(EXPORT)
     source.start()
+    ipv4, ipv6 = (sum(payload[0].version == which for payload in exported()) for which in (4, 6))
     with collect(rpki_rtr_cache=source.endpoint) as daemon:
         daemon.wait_for_text(f"RTR version {version}, session")
+        assert f"{ipv4} IPv4 and {ipv6} IPv6 payloads" in daemon.text
 
 
 def test_providers_come_from_a_cache_and_are_followed(
