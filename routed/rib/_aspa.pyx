@@ -22,7 +22,7 @@ cdef enum:                           # segments of a path
     AS_SET = 1
     AS_SEQUENCE = 2
 
-cdef enum hop:                       # what an AS says of the one behind it 
+cdef enum hop:                       # what an AS says of the one behind it
     PROVIDER
     NOT_PROVIDER
     NO_ATTESTATION

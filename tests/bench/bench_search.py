@@ -25,11 +25,11 @@ from routed.query.path_expression import compile_path_expression
 from routed.rib._aspa import Attestations
 from routed.rib._condition import Condition
 from routed.rib._lookup import Lookups
+from routed.rib._payloads import Payloads
 from routed.rib._rib import PeerRib, Rib
 from routed.rib._rows import Rows
 from routed.rib._search import Search
 from routed.rib._update import apply
-from routed.rib._payloads import Payloads
 from routed.rib._vrps import Vrps
 from routed.service.explaining import as_path_of
 from tests.bench.daemons import BIRD, Running

@@ -123,7 +123,9 @@ def test_verdicts_are_those_of_trying_every_top(path: list[int]) -> None:
     """Valid where what is said suffices, invalid where not even silence helps."""
     ases = [asn for i, asn in enumerate(path) if not i or asn != path[i - 1]]
     for is_downstream, found in enumerate(ATTESTATIONS.verdicts(segments((SEQUENCE, ases[::-1])))):
-        certain, possible = (can_go(ases, is_downstream=bool(is_downstream), when_silent=silent) for silent in (False, True))
+        certain, possible = (
+            can_go(ases, is_downstream=bool(is_downstream), when_silent=silent) for silent in (False, True)
+        )
         assert found == (VALID if certain else UNKNOWN if possible else INVALID)
 
 
