@@ -29,7 +29,7 @@ from routed.query.path_expression import PathExpressionError, compile_path_expre
 from routed.query.request import Question
 from routed.rib._condition import Condition
 from routed.rib._payloads import PayloadError, Payloads
-from routed.rib._vrps import Vrps
+from routed.rib._vrps import Vrps, difference
 from routed.rib.lsdb import Lsdb
 from routed.service.conditions import compile_condition
 from routed.service.questions import families_of, rd_of
@@ -350,11 +350,15 @@ def converse(octets: bytes) -> None:
                     case PrefixRun(octets=run):
                         payloads.add_pdus(run)
                     case ResponseEnded():
+                        before = vrps
                         with suppress(PayloadError):
-                            vrps = payloads.applied_to(vrps, strict=True)
+                            vrps = payloads.applied_to(before, strict=True)
+                        assert len(vrps.without(difference(before, vrps))) <= len(vrps)
             session.timeout(float(at))
         assert len(session.take_outbox()) < MAX_ANSWER, "a cache makes us talk"
-        list(vrps.payloads())
+        for address, length, longest, asn in vrps.payloads():
+            assert vrps.status(address, length, asn) == ("v" if asn and longest >= length else "i")
+            assert (length, longest, asn) in vrps.covering(address, length)
 
 
 def hear_neighbor(octets: bytes) -> object:

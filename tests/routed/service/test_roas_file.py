@@ -1,12 +1,15 @@
 """Exports of validators and local exceptions."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from routed.plumbing.maps import MapError
 from routed.service.roas_file import MAX_NAMED, parse_roas, read_roas
@@ -230,3 +233,51 @@ def test_local_exceptions_of_providers_count_whole_or_not_at_all(
     """As those of origins."""
     with pytest.raises(MapError, match=place):
         parse_slurm(provider_slurm(filters, assertions), "f")
+
+
+MEMBERS = st.sampled_from(
+    [
+        "slurmVersion",
+        "validationOutputFilters",
+        "locallyAddedAssertions",
+        "prefixFilters",
+        "prefixAssertions",
+        "aspaFilters",
+        "aspaAssertions",
+        "bgpsecFilters",
+        "bgpsecAssertions",
+        "prefix",
+        "asn",
+        "maxPrefixLength",
+        "customerAsn",
+        "providerAsns",
+        "comment",
+        "roas",
+        "maxLength",
+        "aspas",
+        "customer",
+        "providers",
+    ]
+)
+TEXTS = st.sampled_from(["AS1", "10.0.0.0/8", "::/0", ""])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 1 << 33)
+    | st.floats()
+    | st.sampled_from(["AS1", "10.0.0.0/8", "::/0", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_any_json_is_read_or_refused(value: object) -> None:
+    """Nothing else comes of it, whatever stands in a file."""
+    file = orjson.loads(provider_slurm([], []))
+    file["validationOutputFilters"] |= value if isinstance(value, dict) else {"aspaFilters": value}
+    for text in (orjson.dumps(value).decode(), orjson.dumps(file).decode()):
+        with suppress(MapError):
+            parse_slurm(text, "f")
+    with suppress(MapError):
+        parse_roas(value if isinstance(value, dict) else {"roas": value}, "f")
