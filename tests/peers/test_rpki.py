@@ -258,7 +258,7 @@ def test_the_version_that_a_cache_speaks_is_found(
     ipv4, ipv6 = (sum(payload[0].version == which for payload in exported()) for which in (4, 6))
     with collect(rpki_rtr_cache=source.endpoint) as daemon:
         daemon.wait_for_text(f"RTR version {version}, session")
-        assert f"{ipv4} IPv4 and {ipv6} IPv6 payloads" in daemon.text
+        daemon.wait_for_text(f"{ipv4} IPv4 and {ipv6} IPv6 payloads")
 
 
 def test_providers_come_from_a_cache_and_are_followed(
