@@ -58,6 +58,7 @@ class Company:
         work: does the work of the process with that number, in it; returns its exit status.
         patience: how long the end of a process may take. Units: seconds.
         on_ready: called once, when all are ready.
+        between_starts: before a process is started again that did not work for longer. Units: seconds.
     """
 
     count: int
@@ -66,6 +67,7 @@ class Company:
     manager: ServiceManager
     patience: float
     on_ready: Callable[[], None] = lambda: None
+    between_starts: float = BETWEEN_STARTS
     status: int = OK
     is_first: bool = True  # in the process that started the others
     _members: dict[int, Member] = field(default_factory=dict)
@@ -156,13 +158,14 @@ class Company:
             self._ready(member)
 
     def _ready(self, member: Member) -> None:
-        is_again = not member.is_ready and self._was_ready
+        is_new = not member.is_ready
         member.is_ready = True
         self._working.add(member.number)
-        if is_again:
-            self.log.info(f"process {member.number} is in service again")
-            if self._reloads:  # its configuration is that of the start
-                os.kill(member.pid, signal.SIGUSR2)
+        if is_new:
+            again = " again" if self._was_ready else ""
+            self.log.info(f"process {member.number} (pid {member.pid}) is in service{again}")
+        if is_new and self._was_ready and self._reloads:  # its configuration is that of the start
+            os.kill(member.pid, signal.SIGUSR2)
         if len(self._members) == self.count and all(one.is_ready for one in self._members.values()):
             self.manager.ready(f"{self.count} processes in service")
             if not self._was_ready:
@@ -210,7 +213,7 @@ class Company:
             self.status = FAILED
             self._stop("not started")
             return
-        wait = 0.0 if time.monotonic() - member.started > BETWEEN_STARTS else BETWEEN_STARTS
+        wait = 0.0 if time.monotonic() - member.started > self.between_starts else self.between_starts
         self.log.error(f"process {member.number} (pid {member.pid}) ended {how}: it is started again")
         self._due[member.number] = time.monotonic() + wait
 

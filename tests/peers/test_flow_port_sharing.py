@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -129,8 +130,9 @@ class Several(FlowDaemon):
 
     def process(self, number: int) -> int:
         """Return the id of a process."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return sorted(map(int, children))[number - 1]
+        found = re.search(rf"process {number} \(pid (\d+)\) is in service", self.text)
+        assert found is not None, self.text
+        return int(found[1])
 
 
 def number_of(source: str) -> int:
@@ -140,7 +142,7 @@ def number_of(source: str) -> int:
 def test_processes_of_one_daemon_have_the_routes_and_the_flows_of_their_routers(tmp_path: Path) -> None:
     with ExitStack() as stack:
         daemon = stack.enter_context(at_work(Several(tmp_path)))
-        daemon.wait_for_times("waiting for NetFlow/IPFIX data", COUNT)
+        daemon.wait_for_times("is in service", COUNT)
         exporters, origins = [], {}
         for source in ROUTERS:
             origins[source] = 65100 + int(source.rpartition(".")[2])
@@ -167,7 +169,7 @@ def test_processes_of_one_daemon_have_the_routes_and_the_flows_of_their_routers(
         lost = number_of(ROUTERS[0])
         os.kill(daemon.process(lost), signal.SIGKILL)
         send(2)  # what is for a process that is away waits for it; its routers have no session any more
-        daemon.wait_for_text(f"process {lost} is in service again")
+        eventually(lambda: re.search(rf"process {lost} \(.*\) is in service again", daemon.text), PATIENCE, "a restart")
         again = {(number, source, origin * (number != lost)): 1 for number, source, origin in first}
         both = Counter(first) + Counter(again)
         eventually(lambda: daemon.counted() == both, PATIENCE, "the flows that had to wait")
