@@ -63,17 +63,20 @@ def _map(rows: int, *, index: bool) -> Callable[[Path, Sequence[bytes]], Mapping
 
 
 def _rows(count: int, addresses: Sequence[bytes]) -> Iterator[str]:
-    """Rows of two forms, both for the router; those of the second match nothing."""
+    """Rows of two forms, both for the router; those of the second match nothing.
+
+    Debian's ends with a segmentation fault where a third form, of both interfaces, is in its index.
+    """
     for number in range(1, count + 1):
         if number % 2:
             yield f"set_tag={number} ip={SOURCE} dst_net={IPv4Address(addresses[number])}/32"
         else:
-            yield f"set_tag={number} ip={SOURCE} in={10_000 + number} out={number}"
+            yield f"set_tag={number} ip={SOURCE} in={10_000 + number}"
 
 
 SUBJECTS: Final = {
     "filter": Subject(title="`aggregate_filter` of three parts", keys=_filter),
-    "networks": Subject(title="`networks_file` of 1.2 M rows", keys=_networks),
+    "networks": Subject(title="`networks_file` of 1.2 M rows", keys=_networks, addresses=200_000),
     "map": Subject(
         title="`pre_tag_map` of 10,000 rows", keys=_map(10_000, index=False), addresses=10_000, theirs=(20_000, 2_000)
     ),
