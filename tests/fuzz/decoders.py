@@ -400,6 +400,7 @@ DECODERS: Final = (
         name="isis", decode=hear_neighbor, seeds=partial(corpus, "isis"), mutate=mutate_isis, mutations=2_000, raises=()
     ),
     Decoder(name="gre", decode=decode_gre, seeds=partial(corpus, "gre")),
+    Decoder(name="gre with a key", decode=partial(decode_gre, key=0), seeds=partial(corpus, "gre")),
     Decoder(name="rtr", decode=converse, seeds=partial(corpus, "rtr"), mutations=1_000, is_compiled=True, raises=()),
     Decoder(
         name="update path",
