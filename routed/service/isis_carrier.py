@@ -1,7 +1,7 @@
 """What PDUs travel in: frames of an interface, or GRE packets that we write ourselves.
 
 Both let the link see PDUs alone. What else a link carries is counted and left to others: spanning tree and ES-IS on
-Ethernet, keepalives and other protocols in a tunnel.
+Ethernet, other protocols in a tunnel. Keepalives of a tunnel go back to where they came from.
 """
 
 import errno
@@ -14,7 +14,7 @@ from routed.octets import WireError
 from routed.plumbing.packet_socket import PacketSocket
 from routed.plumbing.raw_ip import RawIp
 from routed.wire.isis.codepoints import DISCRIMINATOR
-from routed.wire.isis.gre import OSI_PROTOCOL, decode_gre, decode_llc, encode_gre, encode_llc
+from routed.wire.isis.gre import OSI_PROTOCOL, decode_gre, decode_keepalive, decode_llc, encode_gre, encode_llc
 
 #: Where systems on an Ethernet listen: all of level 1, all of level 2, all (ISO/IEC 10589 section 8.4.8, RFC 5309).
 ALL_LEVEL_1: Final = bytes.fromhex("0180c2000014")
@@ -102,7 +102,7 @@ class InGre:
         self, local: IPv4Address | IPv6Address, remote: IPv4Address | IPv6Address, key: int | None = None
     ) -> None:
         self.foreign = 0
-        self._key = key
+        self._key, self._ends = key, (local.packed, remote.packed)
         self._packets = RawIp(local, remote, _GRE)
         self.open, self.attach, self.close = self._packets.open, self._packets.attach, self._packets.close
         self.fileno = self._packets.fileno
@@ -120,12 +120,22 @@ class InGre:
         while (packet := self._packets.receive()) is not None:
             if (pdu := _pdu_of(packet, partial(decode_gre, key=self._key))) is not None:
                 return pdu
-            self.foreign += 1
+            if not self._is_answered(packet):
+                self.foreign += 1
         return None
 
     def send(self, pdu: bytes) -> None:
         """Send a PDU."""
         self._packets.send(encode_gre(pdu, self._key))
+
+    def _is_answered(self, packet: bytes) -> bool:
+        """Send a keepalive of the other end back to it, once for each."""
+        try:
+            answer = decode_keepalive(packet, self._key, *self._ends)
+        except WireError:
+            return False
+        self._packets.send(answer)
+        return True
 
     def is_lost(self, error: OSError) -> bool:  # noqa: ARG002 (other carriers look at it)
         """Bear with everything: ways to other hosts come and go, and the hold time ends the adjacency."""

@@ -50,7 +50,7 @@ from routed.wire.bmp import message as bmp
 from routed.wire.bmp.header import frame
 from routed.wire.family import STORABLE
 from routed.wire.isis.codepoints import AdjacencyState, CircuitType
-from routed.wire.isis.gre import decode_gre
+from routed.wire.isis.gre import decode_gre, decode_keepalive
 from routed.wire.isis.hello import P2pHello, encode_p2p_hello
 from routed.wire.isis.three_way import ThreeWay
 from routed.wire.mrt import message as mrt
@@ -400,6 +400,11 @@ DECODERS: Final = (
         name="isis", decode=hear_neighbor, seeds=partial(corpus, "isis"), mutate=mutate_isis, mutations=2_000, raises=()
     ),
     Decoder(name="gre", decode=decode_gre, seeds=partial(corpus, "gre")),
+    Decoder(
+        name="gre keepalive",
+        decode=partial(decode_keepalive, key=None, local=bytes((10, 9, 0, 1)), remote=bytes((10, 9, 0, 2))),
+        seeds=partial(corpus, "gre"),
+    ),
     Decoder(name="gre with a key", decode=partial(decode_gre, key=0), seeds=partial(corpus, "gre")),
     Decoder(name="rtr", decode=converse, seeds=partial(corpus, "rtr"), mutations=1_000, is_compiled=True, raises=()),
     Decoder(

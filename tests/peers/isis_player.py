@@ -2,9 +2,11 @@
 
     python -m tests.peers.isis_player isis.pcap 111111111111 10.9.0.2 10.9.0.1 7
 
-In front of each packet go two that are not for this tunnel: one with a wrong checksum, one with another key.
+In front of each packet go two that are not for this tunnel: one with a wrong checksum, one with another key. First of
+all a keepalive has to come back.
 """
 
+import select
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -15,6 +17,7 @@ from routed.plumbing.pcap import read_packets
 from routed.plumbing.raw_ip import RawIp
 from routed.wire.isis.codepoints import PduType
 from routed.wire.isis.header import cut_pdu
+from tests.peers.frr_isis import PATIENCE
 
 _GRE: Final = 47
 _CHECKSUM_KEY_SEQUENCE: Final = bytes.fromhex("b00000fe")
@@ -44,12 +47,24 @@ def encode(pdu: bytes, key: int, sequence: int) -> bytes:
     return _CHECKSUM_KEY_SEQUENCE + (0xFFFF ^ words).to_bytes(2, "big") + bytes(2) + behind
 
 
+def keepalive(packets: RawIp, local: bytes, remote: bytes, key: int) -> bytes:
+    """Send what a router of Cisco sends to look after its tunnel; return what has to come back."""
+    answer = bytes.fromhex("20000000") + key.to_bytes(4, "big")
+    inner = bytes.fromhex("4500001c00000000ff2f0000") + remote + local + answer
+    packets.send(bytes.fromhex("20000800") + key.to_bytes(4, "big") + inner)
+    return answer
+
+
 def main() -> None:
     """Send all of it once."""
     capture, system_id, local, remote, key = sys.argv[1:]
     packets = RawIp(ip_address(local), ip_address(remote), _GRE)
     packets.open()
     packets.attach()
+    answer = keepalive(packets, ip_address(local).packed, ip_address(remote).packed, int(key))
+    while packets.receive() != answer:  # but hellos of the other end
+        if not select.select([packets.fileno()], [], [], PATIENCE)[0]:
+            sys.exit("the keepalive did not come back")
     farewell = bytes(2)  # a hold time that ends the adjacency, which nobody must hear
     for sequence, pdu in enumerate(pdus_of(Path(capture), bytes.fromhex(system_id))):
         wrong = pdu[:15] + farewell + pdu[17:]

@@ -10,6 +10,8 @@ from routed.plumbing.packet_socket import PacketSocket
 from routed.plumbing.raw_ip import RawIp
 from routed.service.isis_carrier import InGre, OnInterface
 
+#: GRE, in it IPv4 from 192.0.2.1 to 192.0.2.2, in it GRE of protocol 0.
+KEEPALIVE = bytes.fromhex("0000 0800 4500 0018 0001 0000 ff2f 0000 c0000201 c0000202 0000 0000")
 PDU = b"\x83\x14\x01"
 LLC = b"\xfe\xfe\x03"
 GRE = b"\0\0\0\xfe"
@@ -71,6 +73,14 @@ def test_a_tunnel_with_a_key_hears_its_own_packets_alone(monkeypatch: pytest.Mon
     carrier.send(PDU)
     assert wire.sent == [keyed + PDU]
     assert str(carrier) == "192.0.2.1,192.0.2.2,7"
+
+
+def test_keepalives_of_a_tunnel_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = KEEPALIVE[:-2] + b"\x08\0"
+    wire = Wire(monkeypatch, RawIp, KEEPALIVE, other, GRE + PDU)
+    carrier = InGre(ip_address("192.0.2.1"), ip_address("192.0.2.2"))
+    assert (carrier.receive(), carrier.receive(), carrier.foreign) == (PDU, None, 1)
+    assert wire.sent == [bytes(4)]
 
 
 def test_an_interface_can_be_lost_and_a_host_cannot() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from routed.octets import WireError
-from routed.wire.isis.gre import decode_gre, decode_llc, encode_gre, encode_llc
+from routed.wire.isis.gre import decode_gre, decode_keepalive, decode_llc, encode_gre, encode_llc
 from routed.wire.isis.names import (
     format_area,
     format_lsp_id,
@@ -46,6 +46,41 @@ def test_a_wrong_checksum_of_gre_is_refused_at_its_place() -> None:
     with pytest.raises(WireError, match="checksum") as refusal:
         decode_gre(bytes.fromhex("8000 00fe 971c0000 8370647500"))
     assert refusal.value.offset == 4
+
+
+LOCAL, REMOTE = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
+#: From 192.0.2.1 to 192.0.2.2, 24 octets, GRE of protocol 0; in front of it GRE with IPv4.
+INNER = "4500 0018 0001 0000 ff2f 0000 c0000201 c0000202"
+KEEPALIVE = bytes.fromhex(f"0000 0800 {INNER} 0000 0000")
+KEYED = bytes.fromhex(f"2000 0800 00000007 {INNER.replace('0018', '001c')} 2000 0000 00000007")
+
+
+def test_a_keepalive_is_what_the_other_end_has_sent_to_itself() -> None:
+    assert decode_keepalive(KEEPALIVE, None, LOCAL, REMOTE) == bytes(4)
+    assert decode_keepalive(KEEPALIVE + b"filling", None, LOCAL, REMOTE) == bytes(4)
+    assert decode_keepalive(KEYED, 7, LOCAL, REMOTE) == KEYED[-8:]
+
+
+@pytest.mark.parametrize(
+    ("packet", "key", "ends"),
+    [
+        (KEEPALIVE, 7, (LOCAL, REMOTE)),
+        (KEYED, None, (LOCAL, REMOTE)),
+        (KEEPALIVE, None, (REMOTE, LOCAL)),
+        (KEEPALIVE, None, (LOCAL, LOCAL)),
+        (KEEPALIVE.replace(b"\xff\x2f", b"\xff\x11"), None, (LOCAL, REMOTE)),
+        (KEEPALIVE.replace(b"\x45\0", b"\x65\0"), None, (LOCAL, REMOTE)),
+        (KEEPALIVE.replace(b"\x45\0", b"\x44\0"), None, (LOCAL, REMOTE)),
+        (KEEPALIVE[:-2] + b"\x08\0", None, (LOCAL, REMOTE)),
+        (bytes.fromhex("000000fe83"), None, (LOCAL, REMOTE)),
+        (KEEPALIVE, None, (bytes(15) + b"\1", bytes(15) + b"\2")),
+        *((KEEPALIVE[:cut], None, (LOCAL, REMOTE)) for cut in range(len(KEEPALIVE))),
+    ],
+)
+def test_nothing_else_goes_back(packet: bytes, key: int | None, ends: tuple[bytes, bytes]) -> None:
+    """Other tunnels, other hosts, other protocols, other traffic in the tunnel, half packets."""
+    with pytest.raises(WireError):
+        decode_keepalive(packet, key, *ends)
 
 
 @pytest.mark.parametrize("packet", ["000100fe83", "400000fe83", "0000080045", "0000"])
