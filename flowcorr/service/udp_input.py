@@ -22,7 +22,7 @@ from flowcorr.service.flow_input import FlowInput
 #: How long one turn may take. Units: seconds.
 TURN: Final = 0.005
 #: How long we look away between two turns, at most. Units: seconds.
-PAUSE: Final = 0.01
+PAUSE: Final = 0.03
 #: What may come meanwhile at most, and still has to fit into the receive buffer: 1 Gb/s. Units: octets a second.
 MOST_OCTETS: Final = 125_000_000
 
