@@ -100,6 +100,7 @@ class ZmqServer:
 
     Args:
         hurry: lets the reactor serve a descriptor before others.
+        what: is served, for people.
     """
 
     def __init__(
@@ -108,9 +109,10 @@ class ZmqServer:
         settings: ZmqSettings,
         answer: Callable[[list[bytes], ReplyTo], None],
         hurry: Callable[[Any], None] = lambda _: None,
+        what: str = "the looking glass",
     ) -> None:
         self.counters = ZmqCounters()
-        self._reactor, self._answer, self._hurry = reactor, answer, hurry
+        self._reactor, self._answer, self._hurry, self._what = reactor, answer, hurry, what
         self._context = zmq.Context(io_threads=1)
         self._authenticator: ThreadAuthenticator | None = None
         self._socket = self._open(settings)
@@ -228,7 +230,7 @@ class ZmqServer:
         except Exception:  # noqa: BLE001 (our own bug costs this request)
             self.counters.bugs += 1
             failure = Failure()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
-            _log.failure("bug in {where}", failure, where="a looking-glass request")
+            _log.failure("bug in {where}", failure, where=f"a request to {self._what}")
 
     def _look_again(self) -> None:
         if self._more is None:
@@ -259,7 +261,7 @@ class ZmqServer:
             if self._authenticator is not None:
                 self._authenticator.stop()
             self._context.destroy(linger=0)
-            raise ZmqError(f"cannot serve the looking glass on {host}:{settings.port}/tcp: {error}") from error
+            raise ZmqError(f"cannot serve {self._what} on {host}:{settings.port}/tcp: {error}") from error
         return socket
 
     def _authenticate(self, socket: zmq.Socket[bytes], settings: ZmqSettings) -> None:

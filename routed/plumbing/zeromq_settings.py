@@ -1,9 +1,11 @@
-"""Where a ZeroMQ server is to be had; apart from the server, which needs the library."""
+"""Where ZeroMQ servers are to be had, ours and others; apart from what needs the library."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
+
+from routed.plumbing.values import Endpoint
 
 #: Connections at a time, all clients together.
 MAX_ZMQ_CONNECTIONS: Final = 512
@@ -19,3 +21,12 @@ class ZmqSettings:
     password: str | None = None
     server_key_file: Path | None = None  # CURVE: our secret key
     client_keys: Path | None = None  # a folder of the public keys of clients; none lets every client in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Where another server is, and what it wants to know of us."""
+
+    place: Endpoint
+    user: str | None = None
+    password: str | None = None

@@ -1,7 +1,7 @@
-"""Keeps the connections of a ZeroMQ server within bounds that the library does not have.
+"""Keeps the connections of a ZeroMQ socket within bounds that the library does not have.
 
 libzmq takes every connection, and keeps every frame of a message until its last one has come, however many there are:
-a client that never ends its message would take all memory. So we count what comes. A monitor tells which connections
+a peer that never ends its message would take all memory. So we count what comes. A monitor tells which connections
 there are; of each, the system says how many octets have come, and the server when a message was whole. What has come
 since then is unfinished, or waits to be read. When all connections together have too much of that, the worst one is
 ended; the library gives back what it held for it. There is a look every `INTERVAL` while something comes, and every
@@ -44,7 +44,8 @@ PATIENCE: Final = 60.0
 _BYTES_RECEIVED: Final = 128
 _TCP_INFO_OCTETS: Final = 136
 _FAMILIES: Final = (sockets.AF_INET, sockets.AF_INET6)
-_EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+_EVENTS: Final = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+_BEGINS: Final = (zmq.EVENT_ACCEPTED, zmq.EVENT_CONNECTED)
 
 
 @dataclass(slots=True)
@@ -72,18 +73,18 @@ class Connection:
 
 @implementer(IReadDescriptor)
 class Warden:
-    """Watches the connections of one listening socket, which is to be bound after this is made."""
+    """Watches the connections of one socket, which is to be bound or connected after this is made."""
 
     def __init__(self, reactor: Any, socket: zmq.Socket[bytes]) -> None:
         self.counters = WardenCounters()
-        self._reactor = reactor
+        self._reactor, self._socket = reactor, socket
         self._monitor = socket.get_monitor_socket(_EVENTS)
         self._port = 0
         self._connections: dict[int, Connection] = {}
         self._alarm: IDelayedCall | None = None
 
     def start(self, port: int) -> None:
-        """Begin to watch; `port` is what the socket is bound to."""
+        """Begin to watch; `port` is what the socket is bound or connected to."""
         self._port = port
         self._reactor.addReader(self)
         self.doRead()
@@ -98,6 +99,7 @@ class Warden:
 
     def close(self) -> None:
         """Give back what was needed to know of connections."""
+        self._socket.disable_monitor()  # first: the library would wait for ever for somebody who reads what it tells
         self._monitor.close(linger=0)
         for descriptor in tuple(self._connections):
             self._forget(descriptor)
@@ -135,7 +137,7 @@ class Warden:
 
     def _learn(self, event: int, descriptor: int) -> None:
         self._forget(descriptor)
-        if event != zmq.EVENT_ACCEPTED:
+        if event not in _BEGINS:
             return
         self.counters.accepted += 1
         connection = self._borrowed(descriptor)
@@ -189,7 +191,10 @@ class Warden:
         except OSError:
             return None
         with suppress(OSError):
-            if connection.family in _FAMILIES and connection.getsockname()[1] == self._port:
+            if connection.family in _FAMILIES and self._port in (
+                connection.getsockname()[1],
+                connection.getpeername()[1],
+            ):
                 return connection
         connection.close()
         return None
