@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -22,20 +22,19 @@ class Test(IntEnum):
     PACKET = ...  # a `Program` wants the frame of the flow; the column does not matter
 
 class Rules:
-    """Rows of a map, in their order.
+    """Rows of a map, in their order; made in any thread.
 
     Args:
-        exporter: prefix of the exporter's address that a row is for, 16 octets and bits of 128; None: any.
-        tests: (test, column, value, bits, negated): all must hold.
-        resume: the row at which the search goes on after a match; -1: it ends.
+        rows: of each the prefix of the exporter's address that it is for, 16 octets and bits of 128 (None: any), and
+            tests (test, column, value, bits, negated), all of which must hold.
+        resumes: of each the row at which the search goes on after a match; -1: it ends.
     """
 
     def __init__(
         self,
         layout: Layout,
         texts: Texts,
-        exporters: Sequence[tuple[bytes, int] | None],
-        tests: Sequence[Sequence[tuple[Test, str, Any, int, bool]]],
+        rows: Iterable[tuple[tuple[bytes, int] | None, Sequence[tuple[Test, str, Any, int, bool]]]],
         resumes: Sequence[int],
     ) -> None: ...
     def __len__(self) -> int: ...
@@ -46,21 +45,3 @@ class Rules:
         """Return for each row of a batch 1 + the first rule that matches, or 0."""
     def follow(self, batch: Batch, matched: Callable[[int, int], None]) -> None:
         """Call `matched` with the number of the row and of each rule on its way, in order."""
-
-class Tagger:
-    """Rules that tag flows.
-
-    Args:
-        actions: of each rule (tag, counts on, stack: 0 replace, 1 sum, 2 or), the same for tag2, label or b"", tos or -1.
-    """
-
-    def __init__(
-        self,
-        rules: Rules,
-        texts: Texts,
-        actions: Sequence[tuple[tuple[int, bool, int] | None, tuple[int, bool, int] | None, bytes, int]],
-    ) -> None: ...
-    hits: list[int]
-    def __call__(self, batch: Batch) -> None: ...
-    def close(self) -> None:
-        """Let go of the labels, when other rules take over."""

@@ -7,25 +7,22 @@ may match a row, and the tests decide.
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from flowcorr.columns._batch cimport Batch, row_of
-from flowcorr.columns._texts cimport Texts, hold_text, release_text
+from flowcorr.columns._texts cimport Texts
 from flowcorr.correlate._addresses cimport is_ipv4, is_none
-from flowcorr.correlate._packet_program cimport FRAME_ROOM, Frames, Program
-from flowcorr.correlate._rule_index cimport RuleIndex, hash_of, link, place_of
+from flowcorr.correlate._packet_program cimport Frames, Program
+from flowcorr.correlate._rule_index cimport grown, hash_of, key_part, link, part, place_of
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 cdef extern from *:
     void __builtin_prefetch(const void *at) noexcept nogil
 
 from enum import IntEnum
-from sys import byteorder
 
 import numpy as np
 
 cdef enum:
-    ADDRESS = 16
-    MOST_OCTETS = 16
     EQUAL = 0
     MASKED = 1
     BELOW = 2
@@ -36,9 +33,7 @@ cdef enum:
     PACKET = 7
     MAPPED_BITS = 96                 # in front of an IPv4 address
     TOGETHER = 8                     # tables whose memory is asked for before it is read
-    REPLACE = 0
-    SUM = 1
-    OR = 2
+    MOST_TESTS = 128                 # of a rule; no row has as many keys
 
 Test = IntEnum(
     "Test",
@@ -51,20 +46,6 @@ Test = IntEnum(
 cdef uint8_t[12] MAPPED
 memset(MAPPED, 0, 10)
 MAPPED[10] = MAPPED[11] = 0xFF
-
-ctypedef struct test_t:
-    int kind
-    bint negated
-    Py_ssize_t at                    # of the column in a row
-    uint32_t width                   # octets of the column, or of the value
-    uint64_t value, bits
-    uint8_t octets[MOST_OCTETS]
-    uint32_t asks                    # which callable
-
-ctypedef struct rule_t:
-    uint32_t first_test, end_test
-    uint32_t resume                  # 1 + the rule to go on at; 0: the search ends
-
 
 cdef bint has_prefix(const uint8_t *address, const uint8_t *prefix, unsigned int bits) noexcept nogil:
     """Whether a prefix holds an address; one of IPv6, such as ::/0, holds none of IPv4, and nothing holds no address."""
@@ -98,46 +79,17 @@ cdef uint64_t integer_at(const uint8_t *at, uint32_t width) noexcept nogil:
 
 
 cdef class Rules:
-    cdef object layout
-    cdef Texts texts
-    cdef test_t *tests
-    cdef rule_t *rules
-    cdef readonly uint32_t count
-    cdef list callables
-    cdef list answers                # of each callable: text id -> answer, for one batch
-    cdef list programs
-    cdef Frames frames
-    cdef RuleIndex index
-    cdef uint8_t frame[FRAME_ROOM]
-    cdef const uint8_t *framed       # the row whose frame that is
-    cdef uint32_t frame_length
-
-    def __cinit__(self, layout not None, Texts texts not None, exporters, tests, resumes):
-        cdef uint32_t number = 0, at = 0
+    def __cinit__(self, layout not None, Texts texts not None, rows not None, resumes not None):
         self.layout, self.texts = layout, texts
-        self.callables, self.programs = [], []
-        self.count = <uint32_t>len(exporters)
-        if len(tests) != self.count or len(resumes) != self.count:
-            raise ValueError("as many lists of tests and places to go on as rules")
-        if "exporter_address" not in layout and any(one is not None for one in exporters):
-            raise ValueError("rules ask for exporters, whose address has no column")
-        each = [with_exporter(exporter, one) for exporter, one in zip(exporters, tests)]
-        self.tests = <test_t *>calloc(sum(len(one) for one in each) + 1, sizeof(test_t))
-        self.rules = <rule_t *>calloc(self.count + 1, sizeof(rule_t))
-        if self.tests == NULL or self.rules == NULL:
-            raise MemoryError
-        for one, resume in zip(each, resumes):
-            if resume >= 0 and not number < resume < self.count:
-                raise ValueError(f"rule {number} goes on at {resume}, which is not behind it")
-            self.rules[number].first_test = at
-            for test in one:
-                self.take_test(&self.tests[at], test)
-                at += 1
-            self.rules[number].end_test = at
-            self.rules[number].resume = resume + 1
-            number += 1
+        self.callables, self.programs, self.answers, self.places = [], [], [], {}
+        self.index = RuleIndex(layout.stride)
+        for exporter, tests in rows:
+            self.add_rule(exporter, tests)
+        if len(resumes) != self.count:
+            raise ValueError("as many places to go on as rules")
+        self.take_resumes(resumes)
         self.answers = [{} for _ in self.callables]
-        self.index = RuleIndex([self.key_of(number) for number in range(self.count)], layout.stride)
+        self.index.finish()
 
     def __dealloc__(self):
         free(self.tests)
@@ -150,15 +102,51 @@ cdef class Rules:
     def shapes(self):
         return self.index.shape_count
 
-    cdef take_test(self, test_t *t, test):
-        kind, column, value, bits, negated = test
-        t.kind, t.negated, t.bits = int(kind), negated, bits
-        if t.kind == PACKET:
+    cdef add_rule(self, exporter, tests):
+        """Add a rule at the end: that of its exporter is its first test."""
+        cdef key_part parts[MOST_TESTS]
+        cdef size_t first = self.test_count, wanted = first + len(tests) + 1
+        if len(tests) >= <size_t>MOST_TESTS:
+            raise ValueError(f"a rule of {len(tests)} tests, {MOST_TESTS - 1} may be")
+        if wanted > self.test_room:
+            self.test_room = 2 * wanted
+            self.tests = <test_t *>grown(self.tests, self.test_room * sizeof(test_t))
+        if self.count == self.rule_room:
+            self.rule_room = 2 * self.rule_room + 16
+            self.rules = <rule_t *>grown(self.rules, self.rule_room * sizeof(rule_t))
+        if exporter is not None:
+            self.take_test(PREFIX, "exporter_address", exporter[0], exporter[1], False)
+        for kind, column, value, bits, negated in tests:
+            self.take_test(kind, column, value, bits, negated)
+        self.rules[self.count].first_test, self.rules[self.count].end_test = <uint32_t>first, self.test_count
+        self.rules[self.count].resume = 0
+        self.count += 1
+        self.index.add(parts, key_of(self.tests + first, self.test_count - first, parts))
+
+    cdef take_resumes(self, resumes):
+        cdef uint32_t number
+        for number in range(self.count):
+            resume = resumes[number]
+            if resume >= 0 and not number < resume < self.count:
+                raise ValueError(f"rule {number} goes on at {resume}, which is not behind it")
+            self.rules[number].resume = resume + 1
+
+    cdef take_test(self, int kind, column, value, uint64_t bits, bint negated):
+        cdef test_t *t = &self.tests[self.test_count]
+        memset(t, 0, sizeof(test_t))
+        t.kind, t.negated, t.bits = kind, negated, bits
+        self.test_count += 1
+        if kind == PACKET:
             self.frames = self.frames or Frames(self.layout)
             t.asks = <uint32_t>len(self.programs)
             self.programs.append(<Program?>value)
             return
-        t.at, t.width = self.layout.offset(column), self.layout.columns[column].kind.width
+        place = self.places.get(column)
+        if place is None:
+            if column not in self.layout:
+                raise ValueError(f"rules ask for {column}, which has no column")
+            place = self.places[column] = (self.layout.offset(column), self.layout.columns[column].kind.width)
+        t.at, t.width = place
         self.take_value(t, value)
 
     cdef take_value(self, test_t *t, value):
@@ -175,23 +163,6 @@ cdef class Rules:
             memcpy(t.octets, PyBytes_AS_STRING(octets), t.width)
         else:
             t.value = value
-
-    cdef list key_of(self, uint32_t rule):
-        """What a rule compares for equality, as `RuleIndex` takes it: each column once."""
-        cdef uint32_t at
-        cdef const test_t *t
-        found = {}
-        for at in range(self.rules[rule].first_test, self.rules[rule].end_test):
-            t = &self.tests[at]
-            if t.negated or t.at in found:
-                continue
-            if t.kind == EQUAL:
-                found[t.at] = (t.at, int(t.value).to_bytes(t.width, byteorder), b"\xff" * t.width)
-            elif t.kind == OCTETS:
-                found[t.at] = (t.at, (<const char *>t.octets)[:t.width], b"\xff" * t.width)
-            elif t.kind == PREFIX and t.bits:
-                found[t.at] = (t.at, (<const char *>t.octets)[:MOST_OCTETS], mask_of(t.bits))
-        return list(found.values())
 
     def first(self, Batch batch not None):
         cdef size_t i
@@ -288,132 +259,42 @@ cdef class Rules:
         return (<Program>self.programs[asks]).passes(self.frame, self.frame_length)
 
 
-cdef list with_exporter(exporter, tests):
-    """The tests of a rule, that for its exporter first."""
-    own = [] if exporter is None else [(Test.PREFIX, "exporter_address", exporter[0], exporter[1], False)]
-    return [*own, *tests]
+cdef uint32_t key_of(const test_t *tests, uint32_t count, key_part *parts) noexcept nogil:
+    """What a rule compares for equality, in the order of its columns, each of them once."""
+    cdef uint32_t i, j, found = 0
+    cdef const test_t *t
+    cdef key_part one
+    for i in range(count):
+        t = &tests[i]
+        if t.negated or t.kind != EQUAL and t.kind != OCTETS and (t.kind != PREFIX or not t.bits):
+            continue
+        for j in range(found):
+            if parts[j].p.at == t.at:
+                break
+        else:
+            memset(&one, 0, sizeof(key_part))
+            one.p.at, one.p.width = t.at, t.width
+            if t.kind == EQUAL:
+                memcpy(one.value, &t.value, t.width)
+            else:
+                memcpy(one.value, t.octets, t.width)
+            mask_of(&one.p, t.bits if t.kind == PREFIX else 8 * t.width)
+            j = found
+            while j and parts[j - 1].p.at > one.p.at:
+                parts[j] = parts[j - 1]
+                j -= 1
+            parts[j] = one
+            found += 1
+    return found
 
 
-cdef bytes mask_of(uint64_t bits):
-    """The first bits of an address."""
-    return (((1 << int(bits)) - 1) << (8 * MOST_OCTETS - int(bits))).to_bytes(MOST_OCTETS, "big")
-
-
-ctypedef struct tag_t:
-    bint is_set, counts
-    int stack
-    uint64_t value
-
-ctypedef struct action_t:
-    tag_t tag, tag2
-    uint32_t label                   # text, held
-    int tos
-
-
-cdef class Tagger:
-    cdef Rules rules
-    cdef Texts texts
-    cdef action_t *actions
-    cdef Py_ssize_t tag_at, tag2_at, label_at, tos_at
-    cdef dict joined                 # (label so far, label of a rule) -> both, held
-    cdef uint64_t *hit_counts
-
-    def __cinit__(self, Rules rules not None, Texts texts not None, actions):
-        cdef uint32_t i = 0
-        cdef action_t *a
-        self.rules, self.texts, self.joined = rules, texts, {}
-        layout = rules.layout
-        self.tag_at, self.tag2_at = layout.offset("tag"), layout.offset("tag2")
-        self.label_at, self.tos_at = layout.offset("label"), layout.offset("tos")
-        if len(actions) != rules.count:
-            raise ValueError("as many actions as rules")
-        self.actions = <action_t *>calloc(rules.count + 1, sizeof(action_t))
-        self.hit_counts = <uint64_t *>calloc(rules.count + 1, sizeof(uint64_t))
-        if self.actions == NULL or self.hit_counts == NULL:
-            raise MemoryError
-        for tag, tag2, label, tos in actions:
-            a = &self.actions[i]
-            take_tag(&a.tag, tag)
-            take_tag(&a.tag2, tag2)
-            a.label, a.tos = self.texts.id_of(label), tos
-            hold_text(self.texts, a.label)
-            i += 1
-
-    def __dealloc__(self):
-        free(self.actions)
-        free(self.hit_counts)
-
-    def close(self):
-        cdef uint32_t i
-        for i in range(self.rules.count):
-            release_text(self.texts, self.actions[i].label)
-            self.actions[i].label = 0
-        for text in self.joined.values():
-            release_text(self.texts, text)
-        self.joined.clear()
-
-    @property
-    def hits(self):
-        cdef uint32_t i
-        return [self.hit_counts[i] for i in range(self.rules.count)]
-
-    def __call__(self, Batch batch not None):
-        cdef size_t i
-        cdef uint32_t rule, at, label
-        cdef uint64_t tag, tag2
-        cdef uint8_t *row
-        cdef action_t *a
-        self.rules.begin(batch)
-        for i in range(batch.count):
-            row = row_of(batch, i)
-            at = label = 0
-            tag = tag2 = 0
-            while True:
-                rule = self.rules.next_match(row, at)
-                if rule == self.rules.count:
-                    break
-                a = &self.actions[rule]
-                self.hit_counts[rule] += 1
-                tag, tag2 = tagged(&a.tag, tag), tagged(&a.tag2, tag2)
-                label = self.labelled(label, a.label)
-                if a.tos >= 0 and self.tos_at >= 0:
-                    row[self.tos_at] = <uint8_t>a.tos
-                    self.rules.framed = NULL
-                if not self.rules.rules[rule].resume:
-                    break
-                at = self.rules.rules[rule].resume - 1
-            if tag and self.tag_at >= 0:
-                memcpy(row + self.tag_at, &tag, 8)
-            if tag2 and self.tag2_at >= 0:
-                memcpy(row + self.tag2_at, &tag2, 8)
-            if label and self.label_at >= 0:
-                memcpy(row + self.label_at, &label, 4)
-
-    cdef uint32_t labelled(self, uint32_t before, uint32_t label) except? 0xFFFFFFFF:
-        """The label so far and that of one more rule, joined by a comma."""
-        if not before or not label:
-            return before or label
-        text = self.joined.get((before, label))
-        if text is None:
-            text = self.texts.id_of(self.texts.octets_of(before) + b"," + self.texts.octets_of(label))
-            hold_text(self.texts, text)
-            self.joined[before, label] = text
-        return text
-
-
-cdef take_tag(tag_t *to, tag):
-    if tag is not None:
-        to.is_set = True
-        to.value, to.counts, to.stack = tag
-
-
-cdef uint64_t tagged(tag_t *action, uint64_t before) noexcept nogil:
-    """The tag after a match, from the one before it; a tag that counts on takes the next number."""
-    cdef uint64_t value = action.value
-    if not action.is_set:
-        return before
-    if action.counts:
-        action.value += 1
-    if action.stack == SUM:
-        return before + value
-    return before | value if action.stack == OR else value
+cdef void mask_of(part *p, uint64_t bits) noexcept nogil:
+    """The first bits of a column count."""
+    cdef uint8_t octets[MOST_OCTETS]
+    cdef uint32_t whole = <uint32_t>(bits >> 3)
+    memset(octets, 0, MOST_OCTETS)
+    memset(octets, 0xFF, whole)
+    if bits & 7:
+        octets[whole] = <uint8_t>(0xFF00 >> (bits & 7))
+    memcpy(&p.low, octets, 8)
+    memcpy(&p.high, octets + 8, 8)

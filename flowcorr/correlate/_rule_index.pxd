@@ -6,11 +6,20 @@ from routed.octets._hash cimport mix
 
 cdef enum:
     MAX_PARTS = 16                   # of a key
+    MOST_OCTETS = 16                 # of a value
 
 ctypedef struct part:                # a column of a key: its octets, of them those that count
     Py_ssize_t at
     uint32_t width                   # up to eight octets, or sixteen
     uint64_t low, high               # masks of the octets as they lie in memory
+
+ctypedef struct key_part:            # ... and what a rule has there
+    part p
+    uint8_t value[MOST_OCTETS]
+
+ctypedef struct rule_place:          # of a rule: its shape, and the first of its parts
+    uint32_t shape
+    size_t first_part
 
 ctypedef uint64_t link               # 1 + a rule, and above 32 bits of the hash of its key; 0: none
 
@@ -27,9 +36,20 @@ cdef class RuleIndex:
     cdef uint32_t shape_count
     cdef link *next                  # by rule: the next one of the same place, or of those without a key
     cdef link first_plain            # of the rules that are asked one after the other
+    # while rules are added
+    cdef dict numbers                # of shapes, by their parts
+    cdef rule_place *places
+    cdef key_part *parts
+    cdef uint32_t rule_count
+    cdef size_t rule_room, part_count, part_room
+    cdef uint8_t *example            # a row that has the values of a rule
 
-    cdef make_shape(self, shape *s, shape_key, uint32_t rules)
-    cdef void add(self, shape *s, uint32_t rule, const uint8_t *row) noexcept
+    cdef add(self, const key_part *parts, uint32_t count)
+    cdef finish(self)
+    cdef void place(self, uint32_t rule, shape *s) noexcept nogil
+
+
+cdef void *grown(void *array, size_t octets) except NULL
 
 
 cdef inline uint64_t hash_of(const shape *s, const uint8_t *row) noexcept nogil:

@@ -1,6 +1,4 @@
-from collections.abc import Sequence
-
 class RuleIndex:
-    """Rules by what they compare for equality: of each the parts of its key, (offset in a row, value, mask)."""
+    """Rules by what they compare for equality; compiled code adds them and asks."""
 
-    def __init__(self, keys: Sequence[Sequence[tuple[int, bytes, bytes]]], stride: int) -> None: ...
+    def __init__(self, stride: int) -> None: ...

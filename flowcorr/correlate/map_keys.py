@@ -5,6 +5,7 @@ A value with `-` in front is negated where the key allows it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_COMMUNITIES: Final = 16
 #: Prefixes that are remembered while a map is read: those of exporters come again and again.
 REMEMBERED: Final = 4096
+IPV4_BITS: Final = 32
 #: Two bits of a forwarding status are its class, the six below the reason (RFC 7270 section 4.12).
 FORWARDING_REASON: Final = 0x3F
 FORWARDING_CLASS: Final = 0xC0
@@ -90,12 +92,19 @@ def number(text: str, most: int, base: int = 10) -> int:
     return value
 
 
+#: An IPv4 prefix as people write them: most are read by the octets, which takes a tenth of the time.
+_OCTET: Final = r"(0|[1-9]\d{0,2})"
+_IPV4: Final = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/(\d\d?))?", re.ASCII)
+
+
 @lru_cache(REMEMBERED)
 def prefix_octets(text: str) -> tuple[bytes, int]:
     """Read a prefix or an address, as sixteen octets and how many of their bits it fixes.
 
     Raises: MapValueError.
     """
+    if (found := _ipv4_prefix(text)) is not None:
+        return found
     try:
         network = ip_network(text, strict=False)
     except ValueError:
@@ -103,6 +112,19 @@ def prefix_octets(text: str) -> tuple[bytes, int]:
     if network.version == 4:
         return IPV4_MAPPED + network.network_address.packed, 8 * len(IPV4_MAPPED) + network.prefixlen
     return network.network_address.packed, network.prefixlen
+
+
+def _ipv4_prefix(text: str) -> tuple[bytes, int] | None:
+    """Read an IPv4 prefix as sixteen octets; None for what is none, or not plainly one."""
+    found = _IPV4.fullmatch(text)
+    if found is None:
+        return None
+    first, second, third, fourth, bits = map(int, found.groups("32"))
+    if max(first, second, third, fourth) > 0xFF or bits > IPV4_BITS:
+        return None
+    host_bits = IPV4_BITS - bits
+    value = (first << 24 | second << 16 | third << 8 | fourth) >> host_bits << host_bits
+    return IPV4_MAPPED + value.to_bytes(4), 8 * len(IPV4_MAPPED) + bits
 
 
 def address_octets(address: IPv4Address | IPv6Address) -> bytes:

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from flowcorr.columns.column import IPV4_MAPPED
-from flowcorr.correlate._match import Rules, Tagger, Test
+from flowcorr.correlate._match import Rules, Test
 from flowcorr.correlate._packet_program import COLUMNS
-from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, address_octets, number, prefix_octets
+from flowcorr.correlate._tagger import Actions, Tagger
+from flowcorr.correlate.map_keys import MATCH_KEYS, Condition, MapValueError, address_octets, number
 from flowcorr.correlate.route_distinguisher import parse_rd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from flowcorr.columns._texts import Texts
     from flowcorr.columns.layout import Layout
-    from flowcorr.correlate._packet_program import Program
 
 T = TypeVar("T")
 
+#: What goes through rows.
+Pace: TypeAlias = "Callable[[Iterable[T]], Iterable[T]]"
+
 MAX_TAG: Final = 2**64 - 1
-MAX_ROW_NAME: Final = 31
 MAX_AS: Final = 2**32 - 1
 
 
@@ -96,8 +98,7 @@ def has_prefix(octets: bytes, prefix: bytes, bits: int) -> bool:
     return not difference >> (8 * len(octets) - bits) and not is_of_other_family
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowRow(Generic[T]):
+class FlowRow(NamedTuple, Generic[T]):
     """A compiled row."""
 
     where: str
@@ -149,47 +150,12 @@ class MapKind(Generic[T]):
             )
         return found
 
-    def compile(self, where: str, pairs: Mapping[str, str], program: Callable[[str], Program]) -> FlowRow[T]:
-        """Compile a row; `program` compiles expressions of packet filters, or raises MapValueError.
-
-        Raises: RowRefusedError.
-        """
-        for wanted in self.needs:
-            if not pairs.keys() & set(wanted):
-                raise RowRefusedError(f"required key missing. Required keys are: '{wanted[0]}'. Line ignored.")
-        if len(pairs.get("label", "")) > MAX_ROW_NAME:
-            raise RowRefusedError(f"'label' is longer than {MAX_ROW_NAME} chars. Line ignored.")
-        key = ""
-        try:
-            conditions: list[Condition] = []
-            for key in self.matchers:  # in the order of the table, the cheap ones first
-                if key in pairs:
-                    found = MATCH_KEYS[key].conditions(pairs[key])
-                    conditions += [one._replace(column=self.columns.get(key, one.column)) for one in found]
-            key = "filter"
-            if key in pairs and self.filters:
-                conditions.append(Condition(Test.PACKET, "family", program(pairs[key])))
-            key = "ip"
-            exporter = prefix_octets(pairs[key]) if key in pairs else None
-            key = next((setter for setter in self.setters if setter in pairs), "")
-            gives = self.gives(pairs)
-        except MapValueError as error:
-            raise RowRefusedError(f"'{key}': {error}. Line ignored.") from None
-        return FlowRow(
-            where=where,
-            exporter=exporter,
-            conditions=tuple(conditions),
-            name=pairs.get("label"),
-            jump=pairs.get("jeq"),
-            gives=gives,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class FlowMap(Generic[T]):
     """The rows of a map; those without `ip` concern all exporters."""
 
-    rows: tuple[FlowRow[T], ...]
+    rows: Sequence[FlowRow[T]]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -203,15 +169,10 @@ class FlowMap(Generic[T]):
             named |= set(COLUMNS)
         return frozenset(named | {"exporter_address"} if self.rows else named)
 
-    def rules(self, layout: Layout, texts: Texts) -> Rules:
-        """Compile the rows over a layout."""
-        return Rules(
-            layout,
-            texts,
-            [row.exporter for row in self.rows],
-            [[tuple(condition) for condition in row.conditions] for row in self.rows],
-            self._resumes(),
-        )
+    def rules(self, layout: Layout, texts: Texts, pace: Pace[FlowRow[T]] = iter) -> Rules:
+        """Compile the rows over a layout, in any thread; `pace` goes through them, perhaps with rests."""
+        rows = ((row.exporter, row.conditions) for row in pace(self.rows))
+        return Rules(layout, texts, rows, self._resumes())
 
     def unresolved(self) -> Iterator[str]:
         """Say which jumps lead nowhere; their rows end the search like any other."""
@@ -234,9 +195,25 @@ class FlowMap(Generic[T]):
         return found[::-1]
 
 
+class TagRules(NamedTuple):
+    """A map that tags flows, compiled over a layout in any thread."""
+
+    rules: Rules
+    actions: Actions
+
+    def tagger(self, texts: Texts) -> Tagger:
+        """Return what tags flows, in the thread that works on them."""
+        return Tagger(self.rules, texts, self.actions)
+
+
+def tag_rules(tags: FlowMap[Tags], layout: Layout, texts: Texts, pace: Pace[FlowRow[Tags]] = iter) -> TagRules:
+    """Compile a map that tags flows; `pace` goes through its rows, perhaps with rests."""
+    return TagRules(tags.rules(layout, texts, pace), Actions(row.gives for row in pace(tags.rows)))
+
+
 def tagger(tags: FlowMap[Tags], layout: Layout, texts: Texts) -> Tagger:
-    """Compile a map that tags flows."""
-    return Tagger(tags.rules(layout, texts), texts, [row.gives for row in tags.rows])
+    """Compile a map that tags flows, for use at once."""
+    return tag_rules(tags, layout, texts).tagger(texts)
 
 
 def _tag(text: str, stack: int) -> TagAction:
@@ -352,28 +329,3 @@ SOURCE_SIDE: Final[MapKind[int | None]] = MapKind(
     {"bgp_nexthop": "source_next_hop", "peer_dst_as": "source_neighbour_as"},
     filters=True,
 )
-
-
-def no_programs(text: str) -> Program:
-    """Refuse all expressions."""
-    raise MapValueError(f"'{text}' cannot be compiled: there are no packet filters")
-
-
-def compile_map(
-    kind: MapKind[T],
-    rows: Sequence[tuple[str, Mapping[str, str]]],
-    program: Callable[[str], Program] = no_programs,
-) -> tuple[FlowMap[T], Collection[str]]:
-    """Compile the rows of a map, each with its place in the file; return it and why which rows are left out.
-
-    `program` compiles expressions of packet filters, or raises MapValueError.
-    """
-    compiled: list[FlowRow[Any]] = []
-    refused: list[str] = []
-    for where, pairs in rows:
-        try:
-            compiled += [kind.compile(where, one, program) for one in kind.rows_of(pairs)]
-        except RowRefusedError as error:
-            refused.append(f"{where} {error}")
-    made: FlowMap[T] = FlowMap(tuple(compiled))
-    return made, [*refused, *made.unresolved()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowcorr.collect.settings import InterfaceRate, MappedRates
 from flowcorr.correlate.correlation import LOOKED_UP
+from flowcorr.correlate.map_compiler import compile_map
 from flowcorr.correlate.map_keys import MapValueError
 from flowcorr.correlate.maps import (
     AGENT,
@@ -19,9 +20,9 @@ from flowcorr.correlate.maps import (
     AgentRow,
     FlowMap,
     MapKind,
+    Pace,
     Peer,
     Tags,
-    compile_map,
     has_prefix,
 )
 from flowcorr.correlate.value_lists import KINDS, ValueList
@@ -29,7 +30,7 @@ from flowcorr.daemon.change_settings import Changes, ChangeSettings
 from flowcorr.daemon.listed_files import NetworksFile, no_networks, parse_value_list
 from flowcorr.daemon.packet_filters import ExpressionError, compile_expression
 from routed.plumbing.allow_list import AllowList, parse_allow_list
-from routed.plumbing.maps import Limits, Loaded, MapError, MapFile, left_out, parse_rows
+from routed.plumbing.maps import Limits, Loaded, MapError, MapFile, iterate_rows, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,11 +58,13 @@ class FileSettings:
 class FlowMaps:
     """What the files say; `strict` ones are to replace others, in a daemon that runs.
 
+    `pace` goes through rows, perhaps with rests.
+
     Raises: MapError when one cannot be used.
     """
 
-    def __init__(self, settings: FileSettings, *, strict: bool = False) -> None:
-        paths, reader = settings.paths, _Reader(settings.limits, strict=strict)
+    def __init__(self, settings: FileSettings, pace: Pace[Any] = iter, *, strict: bool = False) -> None:
+        paths, reader = settings.paths, _Reader(settings.limits, pace, strict=strict)
         self.allow = reader.allow_list(settings.allow)
         self.agents: FlowMap[Peer] | None = reader.read(AGENT, paths.agent)
         self.rds: FlowMap[bytes] | None = reader.read(FLOW_TO_RD, paths.flow_to_rd)
@@ -74,10 +77,17 @@ class FlowMaps:
         self.source_side = {column: reader.must_read(SOURCE_SIDE, path) for column, path in paths.source_side}
         self.changes = reader.changes(settings.changes)
         self.lines = reader.finish()  # what is to be logged about them
+        self.columns = self._columns()  # that rows compare, and those that stages of maps read
 
-    @property
-    def columns(self) -> frozenset[str]:
-        """Return the columns that rows compare and those that stages of maps read."""
+    def take_tags(self) -> dict[str | None, FlowMap[Tags]]:
+        """Return the maps that tag flows, by the plugin that they are for, None for all; here no rows of them stay."""
+        found: dict[str | None, FlowMap[Tags]] = dict(self.tags_of_plugins.items())
+        if self.tags is not None:
+            found[None], self.tags = self.tags, FlowMap(())
+        self.tags_of_plugins = {name: FlowMap(()) for name in self.tags_of_plugins}
+        return found
+
+    def _columns(self) -> frozenset[str]:
         maps: list[FlowMap[Any] | None] = [self.rds, self.tags, self.next_hops]
         found: set[str] = set()
         for one in (*maps, *self.tags_of_plugins.values(), *self.source_side.values()):
@@ -123,8 +133,8 @@ class FlowMaps:
 class _Reader:
     """Reads files and gathers what is to be said of them."""
 
-    def __init__(self, limits: Limits, *, strict: bool) -> None:
-        self._limits, self._strict = limits, strict
+    def __init__(self, limits: Limits, pace: Pace[Any], *, strict: bool) -> None:
+        self._limits, self._pace, self._strict = limits, pace, strict
         self._lines: list[LogLine] = []
         self._problems: list[object] = []
 
@@ -132,7 +142,7 @@ class _Reader:
         return None if path is None else self.must_read(kind, path)
 
     def must_read(self, kind: MapKind[Any], path: Path) -> FlowMap[Any]:
-        file = MapFile(path, partial(_parse, kind, self._limits), strict=self._strict)
+        file = MapFile(path, partial(_parse, kind, self._limits, self._pace), strict=self._strict)
         return self._load(file, FlowMap(()))
 
     def allow_list(self, path: Path | None) -> AllowList | None:
@@ -171,10 +181,10 @@ class _Reader:
         return file.content
 
 
-def _parse(kind: MapKind[Any], limits: Limits, text: str, name: str) -> Loaded[FlowMap[Any]]:
-    rows = parse_rows(text, name, kind.keys, limits)
-    made, refused = compile_map(kind, [(row.where, row.pairs) for row in rows.content], _program)
-    return Loaded(made, (*rows.lines, *_warnings(refused)))
+def _parse(kind: MapKind[Any], limits: Limits, pace: Pace[Any], text: str, name: str) -> Loaded[FlowMap[Any]]:
+    lines: list[LogLine] = []
+    made, refused = compile_map(kind, pace(iterate_rows(text, name, kind.keys, limits, lines)), _program)
+    return Loaded(made, (*lines, *_warnings(refused)))
 
 
 def _program(text: str) -> Program:

@@ -17,7 +17,7 @@ from flowcorr.correlate._enrich import Enricher, Source
 from flowcorr.correlate._facts import Facts
 from flowcorr.correlate._follow import Follower
 from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
-from flowcorr.correlate.maps import tagger
+from flowcorr.correlate.maps import tag_rules
 from flowcorr.correlate.own_columns import OwnColumns
 from flowcorr.correlate.views import Exporter, Views
 from flowcorr.daemon.counters import make_counter_log
@@ -32,6 +32,7 @@ from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
 from routed.daemon.plane import RoutingPlanes
+from routed.plumbing.background import beside_others, give_back, with_rests
 from routed.plumbing.lifecycle import StartError, in_order
 from routed.plumbing.sink import PoolThreads
 from routed.rib._resolve import Resolver
@@ -39,8 +40,9 @@ from routed.rib._resolve import Resolver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowcorr.correlate._match import Tagger
+    from flowcorr.correlate._tagger import Tagger
     from flowcorr.correlate.correlation import Correlation
+    from flowcorr.correlate.maps import Pace, TagRules
     from flowcorr.daemon.settings import FlowSettings
     from flowcorr.service.counter_log import CounterLog
     from routed.plumbing.log import Log
@@ -111,7 +113,7 @@ class FlowPlane:
         self._flows = FlowInput(intake, Batch(self._layout, BATCH_ROWS), self._pipeline.run, self._bugs, reactor)
         self._taggers: list[Tagger] = []
         self._filters = {name: one.make(self._layout, self._texts) for name, one in settings.filters.items()}
-        self._install_maps()
+        self._install_maps(self._compile_tags(self._maps))
         self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
         register(self.metrics, intake, self._inputs.dropped)
         for plugin in self._plugins:
@@ -171,27 +173,40 @@ class FlowPlane:
 
         Raises: StartError when something cannot be had, and nothing has changed.
         """
-        maps = FlowMaps(settings.files, strict=True)
+        with beside_others():
+            return self._read_again(settings)
+
+    def _read_again(self, settings: FlowSettings) -> Callable[[], None]:
+        maps = FlowMaps(settings.files, with_rests, strict=True)
         unknown = sorted(name for name in maps.columns if name not in self._layout)
         if unknown:
             raise StartError(
                 f"rows of maps compare {', '.join(unknown)}, which nothing read before: that takes a restart"
             )
-        return in_order(self._routing.prepare(settings.routing), partial(self._take_over, maps))
+        tags = self._compile_tags(maps, with_rests)
+        return in_order(self._routing.prepare(settings.routing), partial(self._take_over, maps, tags))
 
-    def _take_over(self, maps: FlowMaps) -> None:
+    def _compile_tags(self, maps: FlowMaps, pace: Pace[Any] = iter) -> dict[str | None, TagRules]:
+        """Compile the maps that tag flows, in any thread; of their rows nothing stays."""
+        compiled = {}
+        for name, tags in maps.take_tags().items():
+            compiled[name] = tag_rules(tags, self._layout, self._texts, pace)
+            give_back(tags.rows, pace)
+        return compiled
+
+    def _take_over(self, maps: FlowMaps, tags: dict[str | None, TagRules]) -> None:
         self._flows.finish()
         self._log.write_all(maps.lines)
         self._maps = maps
         self._enricher.interfaces = self._agents_read_interfaces()
-        self._install_maps()
+        self._install_maps(tags)
         self._flows.intake.set_allow(self._allows)
         self._flows.intake.set_rates(self._rates)
         for views, source in zip(self._views, self._sources, strict=True):
             views.replace_agents(maps.agent_rows)
             source.forget_views()
 
-    def _install_maps(self) -> None:
+    def _install_maps(self, tags: dict[str | None, TagRules]) -> None:
         """Put the stages of maps around the look-ups."""
         for one in self._taggers:
             one.close()
@@ -209,13 +224,12 @@ class FlowPlane:
         ]
         stages += maps.changes.common(layout)
         self._taggers = []
-        if maps.tags is not None:
-            self._taggers.append(tagger(maps.tags, layout, texts))
+        if None in tags:
+            self._taggers.append(tags[None].tagger(texts))
             stages += self._taggers
         outlets = []
         for plugin in self._plugins:
-            tags = maps.tags_of_plugins.get(plugin.name)
-            own = None if tags is None else tagger(tags, layout, texts)
+            own = tags[plugin.name].tagger(texts) if plugin.name in tags else None
             if own is not None:
                 self._taggers.append(own)
             own_stages = maps.changes.of_plugin(plugin.name, layout)

@@ -7,8 +7,9 @@ Nothing is logged here: loaders return the lines to log.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level, LogLine
@@ -23,6 +24,10 @@ T = TypeVar("T")
 MAX_OCTETS: Final = 256 * 1024 * 1024
 
 
+#: A row in which no blank is protected, and none is but blanks and tabs.
+_PLAIN: Final = re.compile(r"[ \t!-&(-{}~]*")
+
+
 class RowError(ValueError):
     """A row is left out; the text says why."""
 
@@ -35,8 +40,7 @@ class Loaded(Generic[T]):
     lines: tuple[LogLine, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """The pairs of one row."""
 
     where: str
@@ -114,10 +118,16 @@ class MapFile(Generic[T]):
 
 def parse_rows(text: str, name: str, keys: Collection[str], limits: Limits) -> Loaded[tuple[Row, ...]]:
     """Parse a map whose rows may have the keys given."""
-    rows: list[Row] = []
     lines: list[LogLine] = []
+    rows = tuple(iterate_rows(text, name, keys, limits, lines))
+    return Loaded(rows, tuple(lines))
+
+
+def iterate_rows(text: str, name: str, keys: Collection[str], limits: Limits, lines: list[LogLine]) -> Iterator[Row]:
+    """Parse a map row by row; what is to be logged is added to `lines`."""
+    count = 0
     for where, line in numbered_rows(text, name, "!#"):
-        if len(rows) == limits.max_rows:
+        if count == limits.max_rows:
             warning = (
                 f"[{name}] file cut to the first {limits.max_rows} entries. Number of entries can be raised "
                 "via the 'maps_entries' configuration directive."
@@ -125,10 +135,12 @@ def parse_rows(text: str, name: str, keys: Collection[str], limits: Limits) -> L
             lines.append(LogLine(Level.WARN, warning))
             break
         try:
-            rows.append(Row(where, _parse_pairs(line, keys, limits)))
+            row = Row(where, _parse_pairs(line, keys, limits))
         except RowError as error:
             lines.append(left_out(f"{where} {error}"))
-    return Loaded(tuple(rows), tuple(lines))
+            continue
+        count += 1
+        yield row
 
 
 def left_out(text: str) -> LogLine:
@@ -138,8 +150,12 @@ def left_out(text: str) -> LogLine:
 
 def numbered_rows(text: str, name: str, comments: str) -> Iterator[tuple[str, str]]:
     """Go through the rows that hold something, each with its place; `comments` are the characters that begin one."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        row = line.strip()
+    number = at = 0
+    while at <= len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        row = text[at:end].strip()
+        at, number = end + 1, number + 1
         if row and row[0] not in comments:
             yield f"[{name}:{number}]", row
 
@@ -162,6 +178,8 @@ def _parse_pairs(line: str, keys: Collection[str], limits: Limits) -> dict[str, 
 
 def _split(line: str) -> list[str]:
     """Split at blanks outside single quotes and take the quotes away."""
+    if _PLAIN.fullmatch(line):
+        return line.split()
     pieces = line.split("'")
     is_text = line.isascii() or not any("\ud800" <= char <= "\udfff" for char in line)
     if len(pieces) % 2 == 0 or "|" in line or not is_text:

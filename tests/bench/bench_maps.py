@@ -17,7 +17,8 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import ALWAYS, BUILTIN
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate._packet_program import COLUMNS, PacketFilter
-from flowcorr.correlate.maps import PRE_TAG, compile_map, tagger
+from flowcorr.correlate.map_compiler import compile_map
+from flowcorr.correlate.maps import PRE_TAG, tagger
 from flowcorr.daemon.packet_filters import compile_expression
 from routed.plumbing.maps import Limits, parse_rows
 
@@ -80,7 +81,7 @@ def main() -> None:
         text = "\n".join(rows)
         before = time.process_time()
         read = parse_rows(text, "map", PRE_TAG.keys, Limits(count, 288)).content
-        made, refused = compile_map(PRE_TAG, [(row.where, row.pairs) for row in read])
+        made, refused = compile_map(PRE_TAG, read)
         assert not refused
         stage = tagger(made, LAYOUT, Texts())
         loaded = time.process_time() - before

@@ -10,6 +10,7 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import NO_ADDRESS
 from flowcorr.columns.layout import Layout
+from flowcorr.correlate.map_compiler import compile_map
 from flowcorr.correlate.map_keys import MATCH_KEYS, prefix_octets
 from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
 from flowcorr.correlate.maps import (
@@ -20,7 +21,6 @@ from flowcorr.correlate.maps import (
     SAMPLING,
     SOURCE_SIDE,
     MapKind,
-    compile_map,
     has_prefix,
     tagger,
 )

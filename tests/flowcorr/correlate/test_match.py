@@ -10,7 +10,8 @@ from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate.maps import PRE_TAG, FlowMap, Tags, compile_map
+from flowcorr.correlate.map_compiler import compile_map
+from flowcorr.correlate.maps import PRE_TAG, FlowMap, Tags
 from flowcorr.daemon.packet_filters import compile_expression
 
 NAMES = ("exporter_address", "in_iface", "out_iface", "vlan", "src_mac", "src_host", "dst_host", "dst_port", "proto")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from flowcorr.correlate.maps import AGENT, AgentRow, compile_map
+from flowcorr.correlate.map_compiler import compile_map
+from flowcorr.correlate.maps import AGENT, AgentRow
 from flowcorr.correlate.views import MAP, Exporter, Views
 from routed.rib._resolve import Resolver
 from routed.rib._rib import PeerRib, Rib
