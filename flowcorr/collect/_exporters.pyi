@@ -22,6 +22,8 @@ class Exporters:
         """Free a slot; between two walks only."""
     def idle(self, since: int, most: int) -> list[int]:
         """Return slots not heard since a time, in microseconds since 1970."""
+    def see(self, slot: int, when: int) -> None:
+        """Know that something was heard of an exporter, in microseconds since 1970."""
     def set_address(self, slot: int, shown: bytes, compared: bytes) -> None:
         """Say what is the exporter of its records, and what maps compare."""
     def set_sender(self, slot: int, sender: bytes) -> None:

@@ -141,6 +141,10 @@ cdef class Exporters:
                     break
         return found
 
+    def see(self, uint32_t slot, int64_t when):
+        cdef exporter *e = self.of(slot)
+        e.last_seen = max(e.last_seen, when)
+
     def set_address(self, uint32_t slot, bytes shown not None, bytes compared not None):
         cdef exporter *e = self.of(slot)
         if len(shown) != 16 or len(compared) != 16:

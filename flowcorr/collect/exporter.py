@@ -15,6 +15,7 @@ class KnownTemplate:
     template: Template
     plan: Plan
     refreshed: int  # when it came last, microseconds since 1970
+    number: int = 0  # of its last change, see `template_changes.py`
 
 
 @dataclass(slots=True)

@@ -14,10 +14,12 @@ from flowcorr.collect._netflow_walk import NetflowWalk
 from flowcorr.collect._sflow_walk import SflowWalk
 from flowcorr.collect._walk import EVENTS, Walk
 from flowcorr.collect.exporter import Exporter, Sender
+from flowcorr.collect.learning import Learning
 from flowcorr.collect.parking import ParkedMessage, Parking
 from flowcorr.collect.settings import Allow, IntakeSettings, MappedRates, RateMap
 from flowcorr.collect.template_lines import TemplateLine
-from flowcorr.collect.template_store import TemplateStore, TooManyTemplates
+from flowcorr.collect.template_sets import TemplateSet
+from flowcorr.collect.template_store import TemplateStore
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.layout import Layout
@@ -26,8 +28,6 @@ from flowcorr.wire import netflow5
 from flowcorr.wire.options import read_options
 from flowcorr.wire.plan import PlanMaker
 from flowcorr.wire.sample_plan import sample_plan
-from flowcorr.wire.template import DECODERS, Template, TemplateError
-from routed.octets._cursor import Cursor
 from routed.octets.errors import WireError
 
 _IPFIX: Final = 10
@@ -80,17 +80,16 @@ class Intake:
         else:
             self._walk = NetflowWalk(self._table, texts, self._settings, self._v5_plan)
         self._senders: dict[bytes, Sender] = {}
-        self._waiting: list[ParkedMessage] = []
         self._walking: Datagrams | None = None
         self._looked_at = -limits.LOOK_AGAIN_US
         self.templates = TemplateStore(maker)
         self.parking = Parking()
+        self._learning = Learning(self._table, self.templates, self.parking, report)
         self.exporters: dict[int, Exporter] = {}
         self.changed: set[int] = set()
         self.met = 0
         self.exporters_refused = 0
         self.not_allowed = 0
-        self._remembered: dict[tuple[bytes, int, int], list[Template]] = {}
         self._answers: dict[int, Callable[[], None]] = {
             EVENTS["unknown exporter"]: self._meet,
             EVENTS["templates"]: self._learn,
@@ -118,8 +117,8 @@ class Intake:
                 return False
             if what != EVENTS["done"]:
                 self._answers[what]()
-            elif self._waiting:
-                self._walk.start(self._take_waiting())
+            elif self._learning.ready:
+                self._walk.start(self._learning.take_ready())
             else:
                 self._walking = None
                 return True
@@ -131,36 +130,33 @@ class Intake:
         self._walking = None
         return False
 
-    def _take_waiting(self) -> Datagrams:
-        """Return the messages whose template has come, to be read as if they came now."""
-        waiting, self._waiting = self._waiting, []
-        datagrams = Datagrams(len(waiting))
-        for message in waiting:
-            datagrams.append(message.octets, message.sender, message.port, message.arrival, is_parked=True)
-        return datagrams
-
     # exporters
 
     def _meet(self) -> None:
         sender, port, now = self._walk.sender
-        address, version, domain = self._walk.address, self._walk.version, self._walk.domain
+        if self._exporter_of(self._walk.address, sender, port, self._walk.version, self._walk.domain, now) is None:
+            self._walk.refuse()
+
+    def _exporter_of(  # noqa: PLR0917 (what tells exporters apart)
+        self, address: bytes, sender: bytes, port: int, version: int, domain: int, now: int
+    ) -> Exporter | None:
+        """Return an exporter, whether it was known or not; None for one that may not send or finds no room."""
         if not self._allow(sender):
             self.not_allowed += 1
-            self._walk.refuse()
-            return
+            return None
         known = self._table.slot_of(address, version, domain)
         if known is not None:
             self._table.set_sender(known, sender)
             self.exporters[known].sends = sender
-            return
-        if len(self._table) == self._table.capacity and not self._make_room(now):
+            return self.exporters[known]
+        if len(self._table) == self._table.capacity and not self._make_room(address, version, domain, now):
             self.exporters_refused += 1
-            self._walk.refuse()
-            return
+            return None
         exporter = self._add(address, port, version, domain)
         self._table.set_sender(exporter.slot, sender)
         exporter.sends = sender
-        self._recall(exporter, now)
+        self._learning.recall(exporter, now)
+        return exporter
 
     def _add(self, address: bytes, port: int, version: int, domain: int) -> Exporter:
         sender = self._senders.setdefault(address, Sender(address))
@@ -174,27 +170,6 @@ class Intake:
         self._report(model.ExporterSeen(address, version, domain))
         return exporter
 
-    def remember(self, lines: Iterable[TemplateLine]) -> None:
-        """Know templates of exporters that have not been heard yet, from an earlier run."""
-        for line in lines:
-            self._remembered.setdefault((line.address, line.version, line.domain), []).append(line.template)
-
-    def template_lines(self) -> Iterator[TemplateLine]:
-        """Iterate over all templates, those of an earlier run too whose exporters were not heard since."""
-        for (address, version, domain), templates in self._remembered.items():
-            for template in templates:
-                yield TemplateLine(address, version, domain, template)
-        for exporter in self.exporters.values():
-            for known in exporter.templates.values():
-                yield TemplateLine(exporter.address, exporter.version, exporter.domain, known.template)
-
-    def _recall(self, exporter: Exporter, now: int) -> None:
-        templates = self._remembered.pop((exporter.address, exporter.version, exporter.domain), ())
-        for template in templates:
-            self._learn_one(exporter, template, now, [])
-        if templates:
-            self._show_plans(exporter)
-
     def _show_address(self, exporter: Exporter) -> None:
         compared = exporter.compared_address
         shown = exporter.address if self._settings.decode.ignore_exporter_address else compared
@@ -206,7 +181,7 @@ class Intake:
     def _show_facts(self, exporter: Exporter) -> None:
         self._table.set_facts(exporter.slot, exporter.facts, exporter.sender.facts)
 
-    def _make_room(self, now: int) -> bool:
+    def _make_room(self, address: bytes, version: int, domain: int, now: int) -> bool:
         """Forget idle exporters; looked for once a second, so that a crowd of senders costs little."""
         if self._looked_at <= now < self._looked_at + limits.LOOK_AGAIN_US:
             return False
@@ -215,7 +190,6 @@ class Intake:
             self._forget(self.exporters[slot])
         has_room = len(self._table) < self._table.capacity
         if not has_room:
-            address, version, domain = self._walk.address, self._walk.version, self._walk.domain
             self._report(model.ExporterRefused(address, version, domain, self._table.capacity))
         return has_room
 
@@ -256,82 +230,51 @@ class Intake:
     # templates
 
     def _learn(self) -> None:
-        exporter = self.exporters[self._walk.exporter]
-        octets = self._walk.octets
-        _, _, now = self._walk.sender
-        if self.templates.refresh(exporter, octets, now):
-            return
-        decode = DECODERS[exporter.version][self._walk.set_id]
-        complaints = 0
-        changed: list[int] = []
-        ids: list[int] = []
-        try:
-            for template in decode(Cursor(octets, self._walk.offset)):
-                ids.append(template.id)
-                complaints += not self._learn_one(exporter, template, now, changed)
-        except TemplateError as error:
-            # what the exporter meant is unknown, so its old meaning is not good any more
-            complaints += 1
-            if self.templates.withdraw(exporter, error.template_id):
-                changed.append(error.template_id)
-            self._report(model.TemplateRefused(exporter.address, exporter.version, exporter.domain, str(error)))
-        if changed:
-            self._show_plans(exporter)
-            for template_id in changed:
-                if template_id in exporter.templates:
-                    self._waiting += self.parking.take(exporter.slot, template_id)
-        if not complaints:
-            self.templates.remember(exporter, octets, tuple(ids))
+        exporter, walk = self.exporters[self._walk.exporter], self._walk
+        _, _, now = walk.sender
+        is_sound = self._learning.learn_set(exporter, walk.set_id, walk.octets, walk.offset, now)
+        if is_sound and self._settings.report_templates:
+            address, version, domain = exporter.address, exporter.version, exporter.domain
+            self._report(model.TemplatesHeard(address, version, domain, walk.header, walk.set_id, walk.octets))
 
-    def _learn_one(self, exporter: Exporter, template: Template, now: int, changed: list[int]) -> bool:
-        if not template.fields:
-            changed += self._withdraw(exporter, template)
-            return True
-        try:
-            is_new = self._learn_or_make_room(exporter, template, now, changed)
-        except TooManyTemplates as error:
-            self._report(model.TemplateRefused(exporter.address, exporter.version, exporter.domain, str(error)))
-            return False
-        if is_new:
-            changed.append(template.id)
-            self._report(
-                model.TemplateLearnt(
-                    exporter.address,
-                    exporter.version,
-                    exporter.domain,
-                    template.id,
-                    len(template.fields),
-                    template.is_options,
-                )
-            )
-        return True
+    def learn(self, found: TemplateSet, address: bytes, port: int, now: int) -> bool:
+        """Learn templates that another collector passes on; whether they are sound and their exporter may send.
 
-    def _learn_or_make_room(self, exporter: Exporter, template: Template, now: int, changed: list[int]) -> bool:
-        """Keep a template, if need be in place of those that did not come again for long.
-
-        Raises: TooManyTemplates.
+        Between two calls of `take` that return True. The address has sixteen octets, `now` is microseconds since 1970.
         """
-        try:
-            return self.templates.learn(exporter, template, now)
-        except TooManyTemplates:
-            forgotten = self.templates.make_room(exporter, now)
-            if not forgotten:
-                raise
-        changed += forgotten  # whoever has changed them shows the plans that are left
-        return self.templates.learn(exporter, template, now)
+        exporter = self._exporter_of(address, address, port, found.version, found.domain, now)
+        if exporter is None:
+            return False
+        self._table.see(exporter.slot, now)
+        return self._learning.learn_set(exporter, found.set_id, found.octets, found.offset, now)
 
-    def _withdraw(self, exporter: Exporter, template: Template) -> Iterator[int]:
-        all_of = {2: False, 3: True}  # RFC 7011 section 8.1: all templates of data, all of options
-        if template.id in all_of:
-            ids = self.templates.withdraw_all(exporter, options=all_of[template.id])
-        else:
-            ids = [template.id] if self.templates.withdraw(exporter, template.id) else []
-        for template_id in ids:
-            self._report(model.TemplateWithdrawn(exporter.address, exporter.domain, template_id))
-        return iter(ids)
+    def learn_line(self, line: TemplateLine, heard: int, now: int) -> bool:
+        """Learn a template that another collector heard, unless we heard one later; whether there is room for it.
 
-    def _show_plans(self, exporter: Exporter) -> None:
-        self._table.set_plans(exporter.slot, {each: known.plan for each, known in exporter.templates.items()})
+        Between two calls of `take` that return True. `heard`, when its exporter sent it, is not in the future; both are
+        microseconds since 1970.
+        """
+        exporter = self._exporter_of(line.address, line.address, 0, line.version, line.domain, now)
+        if exporter is None:
+            return False
+        self._table.see(exporter.slot, heard)
+        return self._learning.learn_one(exporter, line.template, heard)
+
+    @property
+    def waits(self) -> bool:
+        """Whether records are there whose template has come: the next `take` reads them."""
+        return bool(self._learning.ready)
+
+    def remember(self, lines: Iterable[TemplateLine]) -> None:
+        """Know templates of exporters that have not been heard yet, from an earlier run."""
+        self._learning.remember(lines)
+
+    def template_lines(self) -> Iterator[TemplateLine]:
+        """Iterate over all templates, those of an earlier run too whose exporters were not heard since."""
+        yield from self._learning.remembered()
+        for exporter in self.exporters.values():
+            for known in exporter.templates.values():
+                yield TemplateLine(exporter.address, exporter.version, exporter.domain, known.template)
 
     # options
 

@@ -20,6 +20,7 @@ class IntakeSettings:
         options_are_global: options hold for all domains of their exporter.
         check_padding: a set with padding other than zero is refused.
         report_sequence: jumps of sequence numbers are reported, not only counted.
+        report_templates: sets of templates are reported, each time they come from their exporter.
         most_exporters: exporters known at a time.
     """
 
@@ -30,6 +31,7 @@ class IntakeSettings:
     options_are_global: bool = False
     check_padding: bool = False
     report_sequence: bool = False
+    report_templates: bool = False
     most_exporters: int = MOST_EXPORTERS
 
 

@@ -33,9 +33,14 @@ class TemplateLine(NamedTuple):
 
 def format_line(line: TemplateLine) -> bytes:
     """Return a template as a line."""
+    return orjson.dumps(line_values(line)) + b"\n"
+
+
+def line_values(line: TemplateLine) -> dict[str, Any]:
+    """Return what a line has, by name."""
     template = line.template
     address = IPv6Address(line.address)
-    values: dict[str, Any] = {
+    return {
         "agent": str(address.ipv4_mapped or address),
         "version": line.version,
         "source_id": _swapped(line.domain, 4),
@@ -48,7 +53,6 @@ def format_line(line: TemplateLine) -> bytes:
         "fields": [[field.enterprise, field.element, field.length] for field in template.fields],
         "scope": template.scope,
     }
-    return orjson.dumps(values) + b"\n"
 
 
 def parse_line(text: bytes) -> TemplateLine:
@@ -56,9 +60,16 @@ def parse_line(text: bytes) -> TemplateLine:
 
     Raises: ValueError.
     """
-    values = orjson.loads(text)
+    return parse_values(orjson.loads(text))
+
+
+def parse_values(values: Any) -> TemplateLine:
+    """Return the template that a line describes, which may be anything that JSON has.
+
+    Raises: ValueError.
+    """
     try:
-        address = ip_address(values["agent"])
+        address = ip_address(str(values["agent"]))  # an integer is an address as well, to the library
         version, is_options = _integer(values, "version"), values["template_type"] == _OPTIONS
         template_id, domain = _integer(values, "template_id"), _integer(values, "source_id")
         fields = _fields(values, is_options=is_options)
@@ -71,6 +82,7 @@ def parse_line(text: bytes) -> TemplateLine:
         or template.id < FIRST_TEMPLATE_ID
         or not 0 < len(fields) <= MAX_FIELDS
         or not template.least_octets
+        or scope > len(fields)
     ):
         raise ValueError("no template of NetFlow v9 or IPFIX")
     packed = address.packed if address.version == 6 else IPV4_MAPPED + address.packed

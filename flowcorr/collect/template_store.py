@@ -14,6 +14,7 @@ from flowcorr.collect.limits import (
     MOST_TEMPLATES,
     TEMPLATE_LIFETIME_US,
 )
+from flowcorr.collect.template_changes import TemplateChanges
 from flowcorr.wire.plan import PlanMaker
 from flowcorr.wire.template import Template
 
@@ -34,6 +35,7 @@ class TemplateStore:
     Attributes:
         fields: of all templates of all exporters.
         count: templates of all exporters.
+        changes: their order.
     """
 
     def __init__(self, maker: PlanMaker) -> None:
@@ -41,6 +43,7 @@ class TemplateStore:
         self._plans: WeakValueDictionary[Template, Plan] = WeakValueDictionary()
         self.fields = 0
         self.count = 0
+        self.changes = TemplateChanges()
 
     def learn(self, exporter: Exporter, template: Template, now: int) -> bool:
         """Keep a template; whether it is new or differs from the one it replaces.
@@ -62,8 +65,9 @@ class TemplateStore:
         plan = self._plans.get(template)
         if plan is None:
             plan = self._plans[template] = self._maker.plan(template)
-        exporter.templates[template.id] = KnownTemplate(template, plan, now)
+        learnt = exporter.templates[template.id] = KnownTemplate(template, plan, now)
         self.count += known is None
+        self.changes.note(exporter, learnt, self.count)
         self._count(exporter, more)
         return True
 

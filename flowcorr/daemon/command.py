@@ -9,7 +9,9 @@ from flowcorr.daemon.change_settings import changes_are_whole
 from flowcorr.daemon.correlation_settings import correlation_is_whole
 from flowcorr.daemon.filter_settings import filters_are_understood
 from flowcorr.daemon.input_settings import input_is_built
+from flowcorr.daemon.primitives_page import listing
 from flowcorr.daemon.settings import FlowSettings, flow_settings, plugins_are_understood
+from flowcorr.daemon.sharing_settings import sharing_is_whole
 from flowcorr.daemon.unbuilt import keys_are_built
 from flowcorr.service.udp_socket import port_of
 from routed.daemon.plane import Command, routing_ports
@@ -31,6 +33,7 @@ def flow_command(program: Program) -> Command[FlowSettings]:
         correlation_is_whole,
         changes_are_whole,
         input_is_built,
+        sharing_is_whole,
         plugins_are_understood,
         filters_are_understood,
         keys_are_built,
@@ -42,6 +45,7 @@ def flow_command(program: Program) -> Command[FlowSettings]:
         make_plane,
         tuple(partial(check, daemon=daemon) for check in checks),
         ports,
+        partial(listing, daemon),
     )
 
 

@@ -24,6 +24,7 @@ from flowcorr.daemon.counters import make_counter_log
 from flowcorr.daemon.flow_maps import FlowMaps
 from flowcorr.daemon.inputs import Inputs
 from flowcorr.daemon.plugins import make_plugin
+from flowcorr.daemon.template_sharing import TemplateSharing
 from flowcorr.service.bugs import Bugs
 from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
 from flowcorr.service.following import Following
@@ -116,6 +117,7 @@ class FlowPlane:
         self._install_maps(self._compile_tags(self._maps))
         self._inputs = Inputs(reactor, settings.inputs, self._flows, log, allow=self._allows, on_end=on_end)
         register(self.metrics, intake, self._inputs.dropped)
+        self._sharing = TemplateSharing(reactor, settings.sharing, self._flows, log, self.metrics)
         for plugin in self._plugins:
             self.metrics.add("flowcorr_plugin", plugin.counters, {"name": plugin.name})
         self._every: list[LoopingCall] = []
@@ -133,11 +135,13 @@ class FlowPlane:
             call.clock = self._reactor
             call.start(seconds, now=False)
             self._every.append(call)
+        self._sharing.start()
         self._inputs.start()
 
     async def stop(self) -> None:
         """Stop reading, let plugins write all that they have, and end all sessions."""
         await self._inputs.stop()
+        self._sharing.stop()
         if self._templates is not None:
             self._templates.stopService()
         for call in self._every:
@@ -328,6 +332,7 @@ class FlowPlane:
         self._reports(event)
         if self._templates is not None:
             self._templates.hear(event)
+        self._sharing.hear(event)
         if self._counter_log is not None:
             self._counter_log.hear(event)
 

@@ -94,6 +94,7 @@ def intake_settings(c: Configuration, daemon: str, custom: Sequence[CustomPrimit
         options_are_global=is_netflow and c.of("nfacctd_disable_opt_scope_check", bool),
         check_padding=is_netflow and c.of("nfacctd_pre_processing_checks", bool),
         report_sequence=not c.of(f"{daemon}_disable_sanity_checks", bool),
+        report_templates=is_netflow and c.is_set("nfacctd_templates_receiver"),
         most_exporters=c.of("nfacctd_max_exporters", int),
     )
 

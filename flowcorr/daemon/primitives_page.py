@@ -1,4 +1,4 @@
-"""The reference of primitives, written from their table.
+"""The reference of primitives, written from their table: the page, and what a daemon answers to `-a`.
 
 `python -m flowcorr.daemon.primitives_page > docs/primitives.md` brings the page up to date.
 """
@@ -8,7 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flowcorr.columns.column import Kind
-from flowcorr.correlate.primitives import DAEMONS, FIELDS, REFUSED, SUMS, Field, Form
+from flowcorr.correlate.primitives import (
+    ALIASES,
+    DAEMONS,
+    FIELDS,
+    FLOWS,
+    NONE,
+    REFUSED,
+    REFUSED_IN,
+    SUMS,
+    Field,
+    Form,
+)
 from flowcorr.service.render import NUMBERS
 
 INTRODUCTION: Final = """\
@@ -80,6 +91,19 @@ def page() -> str:
             DIFFERENCES,
         ]
     )
+
+
+def listing(daemon: str) -> str:
+    """List the primitives that a daemon fills, each with what it means."""
+    meanings: dict[str, str] = {}
+    for field in FIELDS:
+        if DAEMONS[daemon] in field.daemons and (field.primitive, DAEMONS[daemon]) not in REFUSED_IN:
+            meanings.setdefault(field.primitive, field.meaning.replace("`", ""))
+    meanings |= {name: f"{first} and {second}, each flow counted for both" for name, (first, second) in SUMS.items()}
+    meanings |= {name: f"another name of {other}" for name, other in ALIASES.items()}
+    meanings |= {FLOWS: "number of flows, as a counter", NONE: "everything in one record"}
+    width = max(map(len, meanings))
+    return "\n".join(f"{name:<{width}} : {meaning}" for name, meaning in meanings.items())
 
 
 def _row(field: Field) -> str:

@@ -12,6 +12,7 @@ from flowcorr.daemon.filter_settings import FilterSettings, filter_settings
 from flowcorr.daemon.flow_maps import FileSettings
 from flowcorr.daemon.input_settings import InputSettings, input_settings, intake_settings
 from flowcorr.daemon.plugins import PluginSettings, plugin_settings
+from flowcorr.daemon.sharing_settings import SharingSettings, sharing_settings
 from flowcorr.service.custom_primitives import PrimitivesError, parse_custom_primitives
 from routed.daemon.plane import RoutingSettings, exact_times, log_settings, process_settings, routing_settings
 from routed.plumbing.maps import Limits
@@ -55,6 +56,7 @@ class FlowSettings:
     intake: IntakeSettings
     inputs: InputSettings
     templates: Path | None  # where they are kept over a restart
+    sharing: SharingSettings
     counters: CounterSettings | None
     plugins: tuple[PluginSettings, ...]
     filters: Mapping[str, FilterSettings]  # by name of the plugin
@@ -69,6 +71,7 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
     """Build the settings of a daemon, whose name begins those of its keys, from a usable configuration."""
     process, custom = process_settings(c), custom_primitives(c)
     plugins = plugin_settings(c, daemon, custom, process.owner).plugins
+    inputs = input_settings(c, daemon)
     return FlowSettings(
         process=process,
         log=log_settings(c, daemon),
@@ -87,8 +90,9 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
             changes={plugin.declared.name: change_settings(c, daemon, plugin.declared.name) for plugin in plugins},
         ),
         intake=intake_settings(c, daemon, tuple(custom.values())),
-        inputs=input_settings(c, daemon),
+        inputs=inputs,
         templates=_path(c, "nfacctd_templates_file") if daemon == "nfacctd" else None,
+        sharing=sharing_settings(c, daemon, inputs),
         counters=_counters(c, daemon),
         plugins=plugins,
         filters={plugin.declared.name: filter_settings(c.for_plugin(plugin.declared.name)) for plugin in plugins},

@@ -44,6 +44,18 @@ class TemplateLearnt:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplatesHeard:
+    """An exporter has sent a set of templates, with the header of its message; told where somebody wants to know."""
+
+    address: bytes
+    version: int
+    domain: int
+    header: bytes
+    set_id: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateWithdrawn:
     """A template was withdrawn by its exporter."""
 

@@ -52,6 +52,12 @@ class FlowInput:
                 if not self.intake.leave():
                     return True
 
+    def read_ready(self) -> None:
+        """Read the records whose template has come by another way than with them."""
+        if self.intake.waits:
+            self.take(Datagrams(1))
+            self.flush()
+
     def flush(self) -> None:
         """Let go on what is in the batch, soon if that is little: nothing more is there to be read at once."""
         if self._clock is None or len(self._batch) >= ENOUGH_ROWS:

@@ -58,6 +58,7 @@ class Command(Generic[S]):
     make_plane: Callable[[DaemonReactor, S, Log, int, Callable[[], None]], Plane[S]]
     checks: tuple[Check, ...] = ()  # of keys that do not go together, beside those of all daemons
     ports: Callable[[S], Iterable[Port]] = lambda _settings: ()  # that several processes share
+    listing: Callable[[], str] | None = None  # what `-a` lists
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         """Run the command; return its exit status."""
@@ -79,7 +80,9 @@ class Command(Generic[S]):
         """Return what is asked for by a switch that starts nothing."""
         if command_line.wants_help:
             return self.program.usage()
-        return version_text(self.program) if command_line.wants_version else None
+        if command_line.wants_version:
+            return version_text(self.program)
+        return self.listing() if command_line.wants_list and self.listing is not None else None
 
     def start(self, command_line: CommandLine) -> int:
         """Read the configuration and, when it is usable, run the daemon; return the exit status.

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 from routed.daemon.values import PEER_NAME, SOCKET_BUFFER, VXLAN_PORT
 from routed.plumbing.config import Daemons, Group, Key, Status
-from routed.plumbing.values import ADDRESS, BOOLEAN, OFF, ON, PATH, PORT, TEXT, at_least, between, list_of, one_of
+from routed.plumbing.values import (
+    ADDRESS,
+    BOOLEAN,
+    ENDPOINT,
+    OFF,
+    ON,
+    OWN_ENDPOINT,
+    PATH,
+    PORT,
+    TEXT,
+    at_least,
+    between,
+    list_of,
+    one_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +33,8 @@ _ours = partial(_key, ours=True)
 #: Groups that one daemon may listen to.
 MAX_GROUPS: Final = 20
 MAX_RATE: Final = 2**32 - 1
+#: Other collectors that one asks for templates: each takes a socket and a question a second.
+MAX_TEMPLATE_PEERS: Final = 64
 
 
 def _of_both(daemon: str, port: int) -> Iterator[Key]:
@@ -67,6 +83,22 @@ NETFLOW: Final = Group(
         _key("nfacctd_disable_opt_scope_check", BOOLEAN, OFF, "options hold for all domains of their exporter"),
         _key("nfacctd_pre_processing_checks", BOOLEAN, OFF, "refuse sets whose padding is not zero"),
         _key("nfacctd_templates_file", PATH, None, "templates are kept here over a restart"),
+        _key("nfacctd_templates_port", PORT, None, "UDP port for templates that other collectors pass on"),
+        _key(
+            "nfacctd_templates_receiver",
+            ENDPOINT,
+            None,
+            "templates are passed on to this place over UDP in the name of their exporter, which takes CAP_NET_RAW",
+        ),
+        _ours("nfacctd_templates_zmq_address", OWN_ENDPOINT, None, "other collectors ask here for templates (ZeroMQ)"),
+        _ours(
+            "nfacctd_templates_zmq_peers",
+            list_of(ENDPOINT, MAX_TEMPLATE_PEERS),
+            None,
+            "collectors that are asked for templates (ZeroMQ); the own address is left out",
+        ),
+        _ours("nfacctd_templates_zmq_user", TEXT, None, "user that all of them know (PLAIN), with the next key"),
+        _ours("nfacctd_templates_zmq_passwd", TEXT, None, "their password"),
         _key("nfacctd_pro_rating", BOOLEAN, OFF, "spread long flows over the time bins they last", is_global=False),
         _ours(
             "nfacctd_split_biflows",

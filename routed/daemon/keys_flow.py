@@ -157,7 +157,7 @@ _PROBE_PLUGIN: Final = "receiver source_ip ipprec direction ifindex ifindex_over
 #: Every other name of the flow daemons, by what it begins with.
 _NAMES: Final[Mapping[str, str]] = {
     "nfacctd_": f"""
-        {_COLLECTOR} dtls_port templates_port templates_receiver
+        {_COLLECTOR} dtls_port
     """,
     "sfacctd_": _COLLECTOR,
     "sfacctd_counter_": f"{_AMQP} amqp_retry {_KAFKA} kafka_retry",

@@ -51,8 +51,7 @@ def manual(program: Program, kind: Daemons, registry: Registry) -> str:
     """Write the page of a daemon."""
     switches = [
         Item("-f", "configuration file", "FILE"),
-        Item("-h", "show switches"),
-        Item("-V", "show version"),
+        *(Item(*question) for question in program.questions),
         *(Item(f"-{s.letter}", f"{s.meaning} (`{s.key}`)", s.argument) for s in program.switches),
     ]
     synopsis = f"`{program.name}` [-f FILE] [switches]"

@@ -46,7 +46,7 @@ def _flow_collector(name: str, summary: str) -> Program:
     return Program(
         name,
         summary,
-        "hVL:l:f:dDS:F:P:c:n:t:RI:Z:WY:r:O:o:MAE:up:b:m:s:T:",
+        "haVL:l:f:dDS:F:P:c:n:t:RI:Z:WY:r:O:o:MAE:up:b:m:s:T:",
         (
             Switch("L", f"{name}_ip", "address that exporters send to", "ADDRESS"),
             Switch("l", f"{name}_port", "UDP port that exporters send to", "PORT"),
@@ -72,6 +72,7 @@ def _flow_collector(name: str, summary: str) -> Program:
             Switch("s", "imt_mem_pools_size", "octets of a pool", "OCTETS"),
             *COMMON,
         ),
+        lists="the primitives that `-c` may have",
     )
 
 

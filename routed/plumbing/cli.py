@@ -1,7 +1,7 @@
 """Command lines: every switch is the short form of one configuration key.
 
-Switches are read after the file, so they win. `-f` names the file, `-h` and `-V` are answered and nothing else is
-done.
+Switches are read after the file, so they win. `-f` names the file; `-h`, `-V` and, where there is something to list,
+`-a` are answered and nothing else is done.
 """
 
 from __future__ import annotations
@@ -30,19 +30,25 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command: its name, what it is, its switches; `order` gives them as getopt has them."""
+    """A command: its name, what it is, its switches; `order` gives them as getopt has them, `lists` what `-a` lists."""
 
     name: str
     summary: str
     order: str
     switches: tuple[Switch, ...]
+    lists: str = ""
+
+    @property
+    def questions(self) -> tuple[tuple[str, str], ...]:
+        """Return the switches that are answered and nothing else is done, and what they ask for."""
+        listed = (("-a", f"list {self.lists}"),) if self.lists else ()
+        return (("-h", "show this page"), ("-V", "show version and options of the build"), *listed)
 
     def usage(self) -> str:
         """Write the answer to `-h`."""
         rows = [(f"-{switch.letter}  {switch.argument}", switch.meaning) for switch in self.switches]
         rows = [
-            ("-h", "show this page"),
-            ("-V", "show version and options of the build"),
+            *self.questions,
             ("-f  FILE", "configuration file"),
             *rows,
         ]
@@ -63,6 +69,7 @@ class CommandLine:
     statements: tuple[Statement, ...] = ()
     wants_help: bool = False
     wants_version: bool = False
+    wants_list: bool = False
     number: int = 1
     defaults: tuple[Statement, ...] = ()
 
@@ -98,6 +105,7 @@ def parse_command_line(program: Program, arguments: Sequence[str]) -> CommandLin
         statements=tuple(_statements(options, by_letter)),
         wants_help="h" in letters,
         wants_version="V" in letters,
+        wants_list="a" in letters,
     )
 
 

@@ -178,6 +178,11 @@ def _parse_endpoint(text: str) -> Endpoint:
     return Endpoint(host, number)
 
 
+def _parse_own_endpoint(text: str) -> Endpoint:
+    endpoint = _parse_endpoint(text)
+    return Endpoint(str(ipaddress.ip_address(endpoint.host)), endpoint.port)
+
+
 def _parse_account(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() else _parse_text(text)
 
@@ -195,6 +200,8 @@ PORT: Final = between(1, 65_535)
 ADDRESS: Final[Parser[Address]] = Parser("an IPv4 or IPv6 address", ipaddress.ip_address)
 PREFIX: Final[Parser[ipaddress.IPv4Network | ipaddress.IPv6Network]] = Parser("an IP prefix", ipaddress.ip_network)
 ENDPOINT: Final[Parser[Endpoint]] = Parser("address:port or [IPv6 address]:port", _parse_endpoint)
+#: Where something listens: no name, which may stand for several addresses.
+OWN_ENDPOINT: Final[Parser[Endpoint]] = Parser("IP address:port or [IPv6 address]:port", _parse_own_endpoint)
 UMASK: Final[Parser[int]] = Parser("an octal mask from 002 to 777", _parse_umask)
 ACCOUNT: Final[Parser[int | str]] = Parser("a name or a number", _parse_account)
 LIST: Final[Parser[tuple[str, ...]]] = Parser("a comma-separated list", parse_list)

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from flowcorr.collect.template_exchange import ExchangeError, Listener, Teller
+from flowcorr.collect.template_sets import template_sets
 from flowcorr.correlate._packet_program import Program
 from flowcorr.correlate.networks import parse_networks
 from flowcorr.daemon.packet_filters import ExpressionError, expressions_of
@@ -57,6 +59,7 @@ from routed.wire.mrt import message as mrt
 from routed.wire.mrt.record import Damage, walk_records
 from routed.wire.proxy_protocol import PrefaceReader
 from routed.wire.rtr.codepoints import VERSIONS
+from tests.flowcorr.exports import Input
 from tests.fuzz.mutate import mutate, mutate_isis, mutate_update, with_true_length
 from tests.oracles.attributes import Context
 from tests.oracles.cases import CASES
@@ -336,6 +339,27 @@ def _take_flows(octets: bytes, *, is_sflow: bool) -> object:
     return counts
 
 
+def pass_templates_on(octets: bytes) -> object:
+    """Cut templates out of a datagram, let another collector learn them, and let it tell of them."""
+    one, other = Input(), Input()
+    for found in template_sets(octets):
+        one.intake.learn(found, bytes(16), 1, 1)
+    one.take()
+    teller, listener = Teller(one.intake, "one"), Listener(other.intake)
+    while listener.take(teller.answer([listener.question()]), 2):
+        pass
+    assert (listener.taken, listener.refused) == (one.intake.templates.count, 0)
+    return listener.taken
+
+
+def learn_from_others(octets: bytes) -> object:
+    """Take lines as an answer about templates."""
+    listener = Listener(Input().intake)
+    while listener.take(octets.split(b"\n"), 1_700_000_100_000_000):
+        pass
+    return listener.taken
+
+
 def converse(octets: bytes) -> None:
     """Let a cache say this, in pieces, and keep its payloads as the daemon does."""
     for versions, step in ((VERSIONS, 1_000), ((1,), 13)):
@@ -450,6 +474,14 @@ DECODERS: Final = (
         mutations=800,
         is_compiled=True,
         raises=(),
+    ),
+    Decoder(name="templates passed on", decode=pass_templates_on, seeds=partial(corpus, "flow"), mutations=300),
+    Decoder(
+        name="templates told",
+        decode=learn_from_others,
+        seeds=partial(corpus, "templates"),
+        mutations=400,
+        raises=(ExchangeError,),
     ),
     Decoder(
         name="samples",

@@ -1,4 +1,4 @@
-"""Several flow daemons on one port: the kernel spreads exporters over them, and no flow is lost or counted twice."""
+"""Several flow daemons on one port: the kernel spreads datagrams over them, and no flow is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -45,20 +45,24 @@ ROUTERS: Final = tuple(f"127.9.8.{number}" for number in range(1, 7))
 class Sharing(FlowDaemon):
     """An nfacctd on a port of the machine that others have too."""
 
-    def __init__(self, home: Path, port: int) -> None:
-        home.mkdir()
+    def __init__(self, home: Path, port: int, **settings: object) -> None:
+        home.mkdir(exist_ok=True)
         self.port = port
-        super().__init__(Host(), home, {"aggregate": "src_host, peer_src_ip, flows"})
+        super().__init__(Host(), home, {"aggregate": "src_host, peer_src_ip, flows", **settings})
+
+    def ready(self) -> None:
+        """Wait for a line: the port itself is there with the first of several daemons."""
+        self.wait_for_text("waiting for NetFlow/IPFIX data")
+
+    def forget_words(self) -> None:
+        """Let what the next daemon of this home says not be taken for what this one said."""
+        (self.home / f"{self.name}.out").unlink()
 
 
 def test_each_exporter_is_read_by_one_daemon_with_its_templates(tmp_path: Path) -> None:
     port = reserved_port()
     with ExitStack() as stack:
-        daemons = []
-        for name in ("first", "second"):
-            daemons.append(stack.enter_context(at_work(Sharing(tmp_path / name, port))))
-            # the port is there with the first one: the log says when the second one has it
-            daemons[-1].wait_for_text("waiting for NetFlow/IPFIX data")
+        daemons = [stack.enter_context(at_work(Sharing(tmp_path / name, port))) for name in ("first", "second")]
         exporters = []
         for number in range(EXPORTERS):
             exporter = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -80,6 +84,45 @@ def test_each_exporter_is_read_by_one_daemon_with_its_templates(tmp_path: Path) 
         assert not seen[0] & seen[1]
         assert len(seen[0] | seen[1]) == EXPORTERS
         assert sum(row["flows"] for daemon in daemons for row in daemon.flows()) == 2 * EXPORTERS
+
+
+def test_all_of_them_read_what_one_has_heard(tmp_path: Path) -> None:
+    """A router whose source port changes reaches all; one hears the templates, and one starts anew without them."""
+    port, places = reserved_port(), [f"127.0.0.1:{reserved_port()}" for _ in range(3)]
+    known = {"nfacctd_templates_zmq_peers": ", ".join(places)}
+
+    def start(stack: ExitStack, number: int) -> Sharing:
+        own = {"nfacctd_templates_zmq_address": places[number], **known}
+        return stack.enter_context(at_work(Sharing(tmp_path / str(number), port, **own)))
+
+    with ExitStack() as stack:
+        homes = [tmp_path / str(number) for number in range(3)]
+        last = stack.enter_context(ExitStack())
+        daemons = [start(stack, 0), start(stack, 1), start(last, 2)]
+        senders = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(EXPORTERS)]
+        for sender in senders:
+            sender.bind(("127.9.7.1", 0))
+            sender.connect(("127.0.0.1", port))
+        senders[0].send(v9(LAYOUT))
+
+        def counted() -> list[int]:
+            return [sum(row["flows"] for row in read_rows(home / "flows.json")) for home in homes]
+
+        def all_send(count: int) -> None:
+            for number, sender in enumerate(senders):
+                sender.send(v9(export_set(300, struct.pack("!III", 0x0A000000 + number, 3, 300))))
+            eventually(lambda: sum(counted()) >= count, PATIENCE, f"{count} flows")
+
+        all_send(EXPORTERS)
+        before = counted()
+        assert all(before)
+        daemons[2].kill()
+        last.pop_all()
+        daemons[2].forget_words()
+        start(last, 2)
+        all_send(2 * EXPORTERS)
+        assert sum(counted()) == 2 * EXPORTERS
+        assert counted()[2] > before[2]
 
 
 class Several(FlowDaemon):

@@ -51,6 +51,12 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("aggregate[a]: src_hots", "src_host"),
         ("nfacctd_net: igp", "[f:4] nfacctd_net: isis_daemon is not true"),
         ("nfacctd_net[a]: bgp", "[f:4] nfacctd_net[a]: neither bgp_daemon nor bmp_daemon is true"),
+        ("nfacctd_templates_port: 2100", "[f:4] nfacctd_templates_port: 2100 is nfacctd_port, where flows come to"),
+        ("nfacctd_templates_receiver: 127.0.0.1", "[f:4] nfacctd_templates_receiver: invalid value '127.0.0.1'"),
+        ("nfacctd_templates_zmq_address: here:1", "[f:4] nfacctd_templates_zmq_address: invalid value 'here:1'"),
+        ("nfacctd_templates_zmq_peers: a:1, b", "[f:4] nfacctd_templates_zmq_peers: invalid value 'a:1, b'"),
+        ("nfacctd_templates_zmq_user: us", "[f:4] nfacctd_templates_zmq_user: nfacctd_templates_zmq_passwd is missing"),
+        ("pcap_savefile: /tmp/x\nnfacctd_templates_port: 1", "[f:5] nfacctd_templates_port: a capture is read"),
         ("bgp_follow_nexthop: 10.0.0.0/33", "[f:4] bgp_follow_nexthop: invalid value"),
     ],
 )
@@ -75,3 +81,15 @@ def test_what_cannot_be_is_refused_with_its_place(
 def test_what_does_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
     _, text = checked(tmp_path, line + "\n", capsys)
     assert said in text
+
+
+@pytest.mark.parametrize(
+    ("main", "has", "lacks"), [(nfacctd, "nat_event", "tunnel_src_mac"), (sfacctd, "vlan", "fw_event")]
+)
+def test_primitives_are_listed(main, has: str, lacks: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that the daemon fills, one in a line, and nothing else is done."""
+    assert main(["-a", "-f", "/nowhere"]) == 0
+    listed = {line.partition(" ")[0]: line.partition(" : ")[2] for line in capsys.readouterr().out.splitlines()}
+    assert {has, "src_host", "sum_host", "flows", "none"} <= listed.keys()
+    assert lacks not in listed
+    assert all(listed.values())

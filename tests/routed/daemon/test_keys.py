@@ -186,6 +186,8 @@ FLOW_NAMES = set(PLUGIN_NAMES.split()) | {
             "disable_opt_scope_check",
             "pre_processing_checks",
             "templates_file",
+            "templates_port",
+            "templates_receiver",
             "pro_rating",
         )
     ),

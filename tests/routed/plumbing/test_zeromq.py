@@ -234,7 +234,7 @@ def test_a_bug_costs_its_request(rig: Rig) -> None:
     rig.client().send(b"x")
     with bugs_logged() as bugs:
         assert rig.until(lambda: rig.server.counters.bugs)
-    assert bugs == [("a looking-glass request", TypeError)]
+    assert bugs == [("a request to the looking glass", TypeError)]
     rig.answer = lambda frames: frames
     assert rig.ask(rig.client(), b"others") == [b"others"]
 
