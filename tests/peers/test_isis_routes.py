@@ -175,16 +175,18 @@ def test_routes_are_those_that_frr_computes(net: Network, routers: dict[int, Frr
         assert {each["hostname"] for each in collector.ask("--isis-hostnames")} == {"listener", "r1", "r2", "r3", "r4"}
 
         # the view of a router that is no neighbour
-        eventually(lambda: collector.routes("--root", "r4") == of_frr(routers[4]), PATIENCE, "the view of r4")
+        eventually(lambda: collector.routes("--root", "r4") == of_frr(routers[4]), 2 * PATIENCE, "the view of r4")
 
         # what is overloaded is reached, and nothing goes through it
         routers[2].control("configure terminal", "router isis test", "set-overload-bit")
-        eventually(lambda: of_frr(first).get("10.9.100.4/32", (0, ()))[1] == ("r3",), PATIENCE, "one way in FRR")
+        eventually(lambda: of_frr(first).get("10.9.100.4/32", (0, ()))[1] == ("r3",), 2 * PATIENCE, "one way in FRR")
         around = wait_for_agreement(collector, first, 8)
         assert (around["10.9.100.2/32"], around["10.9.100.4/32"][1]) == (routes["10.9.100.2/32"], ("r3",))
 
         first.network.run("ip", "link", "set", "to2", "down")
-        eventually(lambda: of_frr(first).get("10.9.100.2/32", (0, ()))[1] == ("r3",), PATIENCE, "another way in FRR")
+        eventually(
+            lambda: of_frr(first).get("10.9.100.2/32", (0, ()))[1] == ("r3",), 2 * PATIENCE, "another way in FRR"
+        )
         after = wait_for_agreement(collector, first, 7)
         assert after["10.9.100.2/32"][1] == ("r3",)
         assert after["10.9.100.2/32"][0] > routes["10.9.100.2/32"][0]
@@ -195,7 +197,7 @@ def test_routes_are_those_that_frr_computes(net: Network, routers: dict[int, Frr
         # another secret and another name at both ends
         first.control("configure terminal", "interface isis0", "isis password md5 new")
         collector.reload(isis_daemon_hello_password="new", isis_daemon_hostname="renamed")
-        eventually(lambda: first.neighbors().get("renamed") == "Up", PATIENCE, "our other name in FRR")
+        eventually(lambda: first.neighbors().get("renamed") == "Up", 2 * PATIENCE, "our other name in FRR")
 
         (neighbor,) = collector.ask("--isis-neighbors")
         assert (neighbor["state"], neighbor["hostname"], neighbor["three_way"]) == ("up", "r1", True)
