@@ -128,11 +128,11 @@ class RoutingPlanes:
         if settings.bgp is not None:
             from routed.daemon.bgp_plane import BgpPlane  # noqa: PLC0415 (the same)
 
-            self._bgp = BgpPlane(reactor, settings.bgp, log, seed=seed, foundation=foundation)
+            self._bgp = BgpPlane(reactor, settings.bgp, log.part("core/BGP"), seed=seed, foundation=foundation)
         if settings.bmp is not None:
             from routed.daemon.bmp_plane import BmpPlane  # noqa: PLC0415 (the same)
 
-            self._bmp = BmpPlane(reactor, settings.bmp, log, seed=seed, foundation=foundation)
+            self._bmp = BmpPlane(reactor, settings.bmp, log.part("core/BMP"), seed=seed, foundation=foundation)
         foundation.show([plane.tables for plane in self._planes])
 
     def __iter__(self) -> Iterator[RoutingPlane]:

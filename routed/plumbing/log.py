@@ -123,13 +123,20 @@ class Log:
             self.write(line.level, line.text)
 
     def write_limited(
-        self, kind: str, at_most: int, level: Level, text: str, *, facts: Mapping[str, object] = NO_FACTS
+        self,
+        kind: str,
+        at_most: int,
+        level: Level,
+        text: str,
+        module: str = "core",
+        *,
+        facts: Mapping[str, object] = NO_FACTS,
     ) -> None:
         """Log at most so many lines of a kind a minute, and then how many there were more."""
         held_back = self._limit.admit(kind, at_most, self._monotonic())
         if held_back is not None:
             text += f" ({held_back} more like this were not logged)" if held_back else ""
-            self.write(level, text, facts=facts)
+            self.write(level, text, module, facts=facts)
 
     def write(
         self,
@@ -155,6 +162,10 @@ class Log:
             self._file.write(self._stamped(line))
         if self._file is None and self._system is None:
             self._terminal.write(self._stamped(line) if self._settings.stderr_timestamps else line)
+
+    def part(self, module: str) -> Log:
+        """Return a log whose lines come from a part of the process, such as `core/BGP`, by way of this one."""
+        return _Part(self, module)
 
     def reopen(self) -> None:
         """Open the file again under its name, after somebody has moved it away."""
@@ -209,6 +220,36 @@ class Log:
     def _now(self) -> datetime:
         now = datetime.fromtimestamp(self._clock(), UTC)
         return now if self._settings.utc else now.astimezone()
+
+
+class _Part(Log):
+    """What a part of a process logs; where it goes is up to the log of the process, and so is the end of it."""
+
+    def __init__(self, whole: Log, module: str) -> None:
+        self._whole, self._module = whole, module
+
+    def write_limited(
+        self,
+        kind: str,
+        at_most: int,
+        level: Level,
+        text: str,
+        module: str = "",
+        *,
+        facts: Mapping[str, object] = NO_FACTS,
+    ) -> None:
+        self._whole.write_limited(kind, at_most, level, text, module or self._module, facts=facts)
+
+    def write(
+        self,
+        level: Level,
+        text: str,
+        module: str = "",
+        *,
+        process: str | None = None,
+        facts: Mapping[str, object] = NO_FACTS,
+    ) -> None:
+        self._whole.write(level, text, module or self._module, process=process, facts=facts)
 
 
 def _about(text: str) -> dict[str, object]:

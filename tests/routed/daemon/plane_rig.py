@@ -45,6 +45,9 @@ class Lines:
     def write_limited(self, _kind: str, _at_most: int, level: Level, text: str, **_: object) -> None:
         self.write(level, text)
 
+    def part(self, _module: str) -> "Lines":
+        return self
+
     def write_all(self, lines: list[LogLine]) -> None:
         for line in lines:
             self.write(line.level, line.text)

@@ -62,6 +62,22 @@ def test_a_line_has_level_process_and_module() -> None:
     ]
 
 
+def test_a_part_of_a_process_has_its_name_in_front() -> None:
+    terminal = StringIO()
+    log = log_to(terminal, settings())
+    part = log.part("core/BGP")
+    part.info("peer up")
+    part.write_limited("kind", 1, Level.WARN, "once")
+    part.write_limited("kind", 1, Level.WARN, "twice")
+    part.debug("detail")
+    log.info("all")
+    assert terminal.getvalue().splitlines() == [
+        "INFO ( default/core/BGP ): peer up",
+        "WARN ( default/core/BGP ): once",
+        "INFO ( default/core ): all",
+    ]
+
+
 @pytest.mark.parametrize(("debug", "lines"), [(False, 0), (True, 1)])
 def test_debugging_lines_are_for_those_who_ask(debug: bool, lines: int) -> None:
     terminal = StringIO()
