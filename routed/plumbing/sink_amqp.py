@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from routed.plumbing.amqp_settings import AmqpSettings
     from routed.plumbing.carrier import Reports
 
-#: Messages that wait for their confirmation: enough to keep this client busy over a wide-area path, and few enough to be
-#: confirmed in one turn of the reactor, as a broker may do with all of them at once.
+#: Messages that wait for their confirmation: enough to keep this client busy over a wide-area path, and few enough that
+#: a turn of the reactor stays short in which a broker confirms them all at once.
 MAX_UNCONFIRMED: Final = 1_024
 #: Messages published in one turn of the reactor, some milliseconds of it.
 SLICE: Final = 64
