@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Messages that wait for their confirmation: enough to keep this client busy over a wide-area path, and few enough that
 #: a turn of the reactor stays short in which a broker confirms them all at once.
-MAX_UNCONFIRMED: Final = 1_024
+MAX_UNCONFIRMED: Final = 2_048
 #: Messages published in one turn of the reactor, some milliseconds of it.
 SLICE: Final = 64
 #: The first wait after a connection was lost; each further one is twice as long. Units: seconds.
