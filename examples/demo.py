@@ -100,6 +100,7 @@ class Demo:
         self._screen = screen
         self._flows = FlowPart(FLOWS, screen)
         self._parts = (self._flows, Part(BGP, screen), Part(BMP, screen))
+        self.has_shown_all = False
 
     async def run(self) -> None:
         """Start everything and show it until cancelled; raise DemoError when something fails."""
@@ -172,6 +173,7 @@ class Demo:
             self._screen.line(f"      {purpose}")
 
     async def _show_live(self) -> None:
+        self.has_shown_all = True
         self._screen.title("Live updates (Ctrl-C ends)")
         self._screen.line("tables are dumped at every full minute")
         while True:
@@ -201,14 +203,17 @@ async def main() -> int:
     """Run the demo for DEMO_SECONDS, or until it is interrupted."""
     os.chdir(ROOT)  # the configurations name their files from there
     screen = Screen()
-    demo = asyncio.create_task(Demo(screen).run())
+    demo = Demo(screen)
+    running = asyncio.create_task(demo.run())
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, demo.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     seconds = os.environ.get("DEMO_SECONDS")
     try:
-        await asyncio.wait_for(demo, float(seconds) if seconds else None)
-    except (asyncio.CancelledError, TimeoutError):
+        await asyncio.wait_for(running, float(seconds) if seconds else None)
+    except (asyncio.CancelledError, TimeoutError) as ended:
         screen.title("Stopped")
+        if isinstance(ended, TimeoutError) and not demo.has_shown_all:
+            screen.line("DEMO_SECONDS were over before everything could be shown: this machine needs more of them")
         screen.line(f"everything that was written is in {OUTPUT}/")
         return 0
     except DemoError as error:

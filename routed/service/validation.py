@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import DeferredLock
 
+from routed.plumbing.metrics import counter, gauge
 from routed.rib._aspa import Attestations
 from routed.rib._vrps import Vrps, difference
 
@@ -44,10 +45,10 @@ class Follower(Protocol):
 class ValidationCounters:
     """What is there, and how often it changed."""
 
-    payloads_ipv4: int = 0
-    payloads_ipv6: int = 0
-    aspas: int = 0
-    changes: int = 0
+    payloads_ipv4: int = gauge("payloads of IPv4 that origins are validated by")
+    payloads_ipv6: int = gauge("payloads of IPv6 that origins are validated by")
+    aspas: int = gauge("ASes whose providers are known")
+    changes: int = counter("exchanges of what origins are validated by")
 
 
 class Validation:
