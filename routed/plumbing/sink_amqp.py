@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from routed.plumbing.amqp_settings import AmqpSettings
     from routed.plumbing.carrier import Reports
 
-#: Messages that wait for their confirmation: enough to keep this client busy over a wide-area path, and few enough that
-#: a turn of the reactor stays short in which a broker confirms them all at once.
-MAX_UNCONFIRMED: Final = 2_048
+#: Messages that wait for their confirmation: enough to keep this client busy over a wide-area path; with more RabbitMQ
+#: was no faster, and each is some objects for the collector of cycles to look at.
+MAX_UNCONFIRMED: Final = 1_024
 #: Messages published in one turn of the reactor, some milliseconds of it.
 SLICE: Final = 64
 #: The first wait after a connection was lost; each further one is twice as long. Units: seconds.
