@@ -24,19 +24,6 @@ def test_whatever_a_text_holds_json_and_csv_are_read_back(values: dict[str, byte
 
 
 @given(TEXTS)
-def test_lists_and_maps_of_hostile_texts_are_read_back(text: bytes) -> None:
-    rows = Rows("as_path, label, mpls_label_stack, srv6_seg_ipv6_list")
-    rows.add(as_path=text, label=text, mpls_label_stack=text, srv6_seg_ipv6_list=text)
-    [row] = rows.json(as_path_as_array=True, label_as_map=True, stack_as_array=True)
-    assert row["as_path"] == [cleaned(part) for part in text.split(b"_") if part]
-    labels = [label.partition(b"%") for label in text.split(b",") if label]
-    assert row["label"] == {cleaned(key): cleaned(value) for key, _, value in labels}
-    words = [int.from_bytes(text[at : at + 4]) for at in range(0, len(text) // 4 * 4, 4)]
-    assert row["mpls_label_stack"] == [f"{number}-{word}" for number, word in enumerate(words)]
-    assert len(row["srv6_seg_ipv6_list"]) == len(text) // 16
-
-
-@given(TEXTS)
 def test_no_control_character_reaches_a_formatted_column(text: bytes) -> None:
     rows = Rows("label, tos")
     rows.add(label=text)
