@@ -9,12 +9,7 @@ touches one place of memory; most prefixes have no other.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy, memset
-from posix.mman cimport MADV_HUGEPAGE, madvise
-from posix.stdlib cimport posix_memalign
-
-cdef enum:
-    LARGE_PAGE = 1 << 21             # octets
+from libc.string cimport memset
 
 
 cdef int make_room(tree *t, uint32_t words, size_t payloads) noexcept nogil:
@@ -71,17 +66,9 @@ cdef prefix_node *add_prefix(maker *m, uint64_t high, uint64_t low, uint8_t leng
 
 
 cdef void *settled(void *memory, size_t octets) noexcept nogil:
-    """Keep so many octets of what was got: what is large in large pages, for look-ups go anywhere in it."""
-    cdef void *kept = NULL
-    if octets < LARGE_PAGE:
-        kept = realloc(memory, octets)
-        return memory if kept == NULL else kept
-    if posix_memalign(&kept, LARGE_PAGE, octets):
-        return memory
-    madvise(kept, octets, MADV_HUGEPAGE)  # advice: without, only slower
-    memcpy(kept, memory, octets)
-    free(memory)
-    return kept
+    """Keep so many octets of what was got."""
+    cdef void *kept = realloc(memory, octets)
+    return memory if kept == NULL else kept
 
 
 cdef void close_tree(tree *t) noexcept nogil:

@@ -98,6 +98,12 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
+def most_resident(process: int | str) -> int:
+    """Octets of memory that a process has held at once since it began; rusage counts its parent's too."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def sync(port: int) -> None:
     """Be our client: print processor time and memory of one sync."""
     from twisted.internet import reactor  # noqa: PLC0415 (it installs itself)
@@ -123,7 +129,7 @@ def sync(port: int) -> None:
         reactor.callLater(0.5, finish, spent, payloads)  # type: ignore[attr-defined]  # the same
 
     def finish(spent: float, payloads: int) -> None:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = most_resident("self")
         more, most = (resident() - before) / 1e6, (peak - before) / 1e6
         say(f"routed     {payloads:9,} payloads  {spent:6.2f} s CPU  {more:6.1f} MB more held  {most:6.1f} MB at most")
         reactor.stop()  # type: ignore[attr-defined]  # the same
@@ -139,11 +145,14 @@ def measure_rtrlib(port: int) -> None:
         return
     command = ["rtrclient", "-e", "-o", "/dev/null", "tcp", "127.0.0.1", str(port)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, timeout=600, check=False)
+    most = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        while client.poll() is None:
+            most = max(most, most_resident(client.pid))
+            time.sleep(0.01)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    most = after.ru_maxrss * 1024 / 1e6
-    say(f"rtrlib     status {done.returncode}          {spent:6.2f} s CPU  {most:6.1f} MB at most")
+    say(f"rtrlib     status {client.returncode}          {spent:6.2f} s CPU  {most / 1e6:6.1f} MB at most")
 
 
 def payloads_of(answer: bytes) -> Vrps:
