@@ -48,7 +48,8 @@ def cut_prefix(leading: bytes, length: int, address_octets: int) -> Prefix:
 def format_address(address: bytes) -> str:
     """Format 4 or 16 octets as text: lower case, longest run of zeros compressed."""
     if len(address) == 4:
-        return str(IPv4Address(address))
+        first, second, third, fourth = address
+        return f"{first}.{second}.{third}.{fourth}"
     if address.startswith(_MAPPED):
         return f"::ffff:{IPv4Address(address[12:])}"
     return str(IPv6Address(address))

@@ -7,10 +7,10 @@ AFI, which is 0, and no next hop is of length 0, so both are read.
 Sources: RFC 6396 section 4.3.4.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
-from routed.octets import Cursor, Writer
+from routed.octets import Cursor, WireError, Writer
 from routed.wire.bgp.attribute import AttributeList, decode_attributes
 from routed.wire.bgp.attribute_spec import EXTENDED_LENGTH, OPTIONAL, AttributeType
 from routed.wire.bgp.context import DecodeContext
@@ -25,6 +25,9 @@ TABLE_DUMP_CONTEXT: Final = DecodeContext(as4=False, families=STORABLE, external
 
 _MP_REACH_NLRI: Final = int(AttributeType.MP_REACH_NLRI)
 _LONGEST_SHORT_LENGTH: Final = 0xFF
+#: Octets in front of a value: flags, type and a length of one octet or two.
+_HEADER: Final = 3
+_EXTENDED_HEADER: Final = 4
 
 
 def decode_rib_attributes(
@@ -32,6 +35,24 @@ def decode_rib_attributes(
 ) -> AttributeList:
     """Decode the attributes of a RIB entry; its MP_REACH_NLRI comes out without routes."""
     return decode_attributes(Cursor(expand_mp_reach(octets, family)), context)
+
+
+def values_of(octets: bytes, types: Collection[int]) -> list[tuple[int, bytes]]:
+    """Return the attributes of some types, in their order: type and value, which is not looked at.
+
+    Raises: WireError when the attributes do not parse as a list.
+    """
+    found = []
+    at, end = 0, len(octets)
+    while at < end:
+        header = _EXTENDED_HEADER if octets[at] & EXTENDED_LENGTH else _HEADER
+        behind = at + header + int.from_bytes(octets[at + 2 : at + header])
+        if behind > end or at + header > end:
+            raise WireError("an attribute passes the end of the list", at, "RFC 4271 4.3")
+        if octets[at + 1] in types:
+            found.append((octets[at + 1], octets[at + header : behind]))
+        at = behind
+    return found
 
 
 def expand_mp_reach(octets: bytes, family: Family, nlri: bytes = b"") -> bytes:
