@@ -33,7 +33,7 @@ from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
 from routed.daemon.plane import RoutingPlanes
-from routed.plumbing.background import beside_others, give_back, with_rests
+from routed.plumbing.background import beside_others, give_back, uncollected, with_rests
 from routed.plumbing.lifecycle import StartError, in_order
 from routed.plumbing.sink import PoolThreads
 from routed.rib._resolve import Resolver
@@ -65,7 +65,8 @@ class FlowPlane:
 
     def __init__(self, reactor: Any, settings: FlowSettings, log: Log, seed: int, on_end: Callable[[], None]) -> None:
         self._reactor, self._settings, self._log = reactor, settings, log
-        self._maps = FlowMaps(settings.files)
+        with uncollected():
+            self._maps = FlowMaps(settings.files)
         log.write_all(self._maps.lines)
         self._routing = RoutingPlanes(reactor, settings.routing, log, seed=seed)
         self.metrics = self._routing.metrics

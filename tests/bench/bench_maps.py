@@ -4,6 +4,9 @@
 
 Rows are those of an exchange or a wholesale network: interfaces of hundreds of routers, prefixes of customers, ports of
 servers.  Half of the flows match a row.  Times are those of this process (CPU), best of three.
+
+Then a map is read again as a daemon does it, in a thread, while this one works on batches and gives the interpreter
+up after each: what one of them takes at most then and before is the pause that flows feel.
 """
 
 import argparse
@@ -11,6 +14,8 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Any
 
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
@@ -18,9 +23,11 @@ from flowcorr.columns.builtin import ALWAYS, BUILTIN
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate._packet_program import COLUMNS, PacketFilter
 from flowcorr.correlate.map_compiler import compile_map
-from flowcorr.correlate.maps import PRE_TAG, tagger
+from flowcorr.correlate.maps import PRE_TAG, Pace, TagRules, tag_rules
 from flowcorr.daemon.packet_filters import compile_expression
-from routed.plumbing.maps import Limits, parse_rows
+from routed.plumbing.background import beside_others, give_back, uncollected, with_rests
+from routed.plumbing.log import LogLine
+from routed.plumbing.maps import Limits, iterate_rows
 
 NAMES = ("exporter_address", "in_iface", "out_iface", "tag", "tag2", "label", "tos")
 LAYOUT = Layout([*ALWAYS, *(BUILTIN[name] for name in dict.fromkeys((*NAMES, *COLUMNS)))])
@@ -69,6 +76,49 @@ def seconds(work: Callable[[], object], times: int = 3) -> float:
     return min(taken)
 
 
+def load(text: str, texts: Texts, pace: "Pace[Any]" = iter) -> TagRules:
+    """Read a map as a daemon does."""
+    lines: list[LogLine] = []
+    rows = iterate_rows(text, "map", PRE_TAG.keys, Limits(len(text), 288), lines)
+    made, refused = compile_map(PRE_TAG, pace(rows))
+    assert not refused
+    assert not lines
+    rules = tag_rules(made, LAYOUT, texts, pace)
+    give_back(made.rows, pace)
+    return rules
+
+
+def longest_turns(text: str, texts: Texts, batches: list[Batch]) -> tuple[float, float, float]:
+    """Return what a batch takes at most: while nothing else happens, while the map is read, and to take it over."""
+    tag = load(text, texts).tagger(texts)
+    found: list[TagRules] = []
+
+    def read_again() -> None:
+        with beside_others():
+            found.append(load(text, texts, with_rests))
+
+    def turns(goes_on: Callable[[], bool]) -> float:
+        longest = 0.0
+        while goes_on():
+            before = time.perf_counter()
+            tag(batches[0])
+            time.sleep(0)  # as any call to the system does
+            longest = max(longest, time.perf_counter() - before)
+        return longest
+
+    until = time.perf_counter() + 1.0
+    quiet = turns(lambda: time.perf_counter() < until)
+    thread = Thread(target=read_again)
+    thread.start()
+    busy = turns(thread.is_alive)
+    before = time.perf_counter()
+    new = found[0].tagger(texts)
+    tag.close()
+    taken = time.perf_counter() - before
+    new.close()
+    return quiet, busy, taken
+
+
 def main() -> None:
     """Measure, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -79,11 +129,10 @@ def main() -> None:
     for count in given.rows:
         rows = list(rows_of(count, rng))
         text = "\n".join(rows)
+        texts = Texts()
         before = time.process_time()
-        read = parse_rows(text, "map", PRE_TAG.keys, Limits(count, 288)).content
-        made, refused = compile_map(PRE_TAG, read)
-        assert not refused
-        stage = tagger(made, LAYOUT, Texts())
+        with uncollected():
+            stage = load(text, texts).tagger(texts)
         loaded = time.process_time() - before
         batches = [flows_of(rows, BATCH, rng) for _ in range(max(1, given.flows // BATCH))]
         taken = seconds(lambda stage=stage, batches=batches: [stage(batch) for batch in batches])
@@ -92,6 +141,11 @@ def main() -> None:
         sys.stdout.write(
             f"pre_tag_map of {count} rows: {taken / flows * 1e9:.0f} ns a flow, "
             f"{100 * tagged / flows:.0f} % of {flows} tagged; loaded in {loaded:.2f} s\n"
+        )
+        quiet, busy, taken = longest_turns(text, texts, [flows_of(rows, 512, rng)])
+        sys.stdout.write(
+            f"  512 flows at most {quiet * 1e3:.1f} ms, {busy * 1e3:.1f} ms while the map is read again; "
+            f"taken over in {taken * 1e3:.1f} ms\n"
         )
     for text in FILTERS:
         packet_filter = PacketFilter(LAYOUT, [compile_expression(text)])
