@@ -14,6 +14,7 @@ import random
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 AGGREGATE: Final = "dst_as, peer_src_ip, tag, src_port"
 FILTER: Final = "not dst net 192.0.2.0/24 and (tcp or udp or ip[9] != 1) and not (src port 1 and dst port 2)"
 IPV4, IPV6 = 1_000_000, 200_000
+#: How often a daemon may die of a measurement: Debian's 1.7.7 does now and then, of its index of maps.
+MOST_DEATHS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +66,10 @@ def _map(rows: int, *, index: bool) -> Callable[[Path, Sequence[bytes]], Mapping
 
 
 def _rows(count: int, addresses: Sequence[bytes]) -> Iterator[str]:
-    """Rows of two forms, both for the router; those of the second match nothing.
-
-    Debian's ends with a segmentation fault where a third form, of both interfaces, is in its index.
-    """
+    """Rows of addresses behind the router, of which every second one has no flows."""
     for number in range(1, count + 1):
-        if number % 2:
-            yield f"set_tag={number} ip={SOURCE} dst_net={IPv4Address(addresses[number])}/32"
-        else:
-            yield f"set_tag={number} ip={SOURCE} in={10_000 + number}"
+        address = IPv4Address(addresses[number]) if number % 2 else IPv4Address("224.0.0.0") + number
+        yield f"set_tag={number} ip={SOURCE} dst_net={address}/32"
 
 
 SUBJECTS: Final = {
@@ -81,7 +79,7 @@ SUBJECTS: Final = {
         title="`pre_tag_map` of 10,000 rows", keys=_map(10_000, index=False), addresses=10_000, theirs=(20_000, 2_000)
     ),
     "indexed": Subject(
-        title="... with `maps_index`", keys=_map(10_000, index=True), addresses=10_000, theirs=(200_000, 20_000)
+        title="... with `maps_index`", keys=_map(10_000, index=True), addresses=10_000, theirs=(40_000, 20_000)
     ),
     "large": Subject(
         title="`pre_tag_map` of 100,000 rows with `maps_index`",
@@ -123,7 +121,13 @@ def cost(kind: str, subject: Subject, folder: Path, options: argparse.Namespace)
             return measure(COMMANDS[kind], case, offer, Path(home) / "run", options.port)
 
     def cheapest(keys: Mapping[str, object]) -> Figures:
-        return min((run(keys) for _ in range(options.rounds)), key=lambda one: one.cpu / one.accounted)
+        found: list[Figures] = []
+        for _ in range(options.rounds + MOST_DEATHS):
+            with suppress(ConnectionRefusedError):
+                found.append(run(keys))
+            if len(found) == options.rounds:
+                break
+        return min(found, key=lambda one: one.cpu / one.accounted)
 
     return Cost.between(cheapest({}), cheapest(subject.keys(folder, addresses)))
 
