@@ -29,6 +29,7 @@ from routed.plumbing.statements import parse_statements
 from routed.query.codec import QueryError, decode_request
 from routed.query.path_expression import PathExpressionError, compile_path_expression
 from routed.query.request import Question
+from routed.rib._aspa import Attestations
 from routed.rib._condition import Condition
 from routed.rib._payloads import PayloadError, Payloads
 from routed.rib._vrps import Vrps, difference
@@ -71,6 +72,7 @@ from tests.oracles.nlri import ADDRESS_OCTETS
 from tests.routed.plumbing.test_http_server import Rig as HttpRig
 
 CORPUS: Final = Path(__file__).parent / "corpus"
+ATTESTATIONS: Final = Attestations({65001: frozenset({65002})})
 
 #: Where the octets of the call that is running are kept, so that they survive a crash of the process.
 LAST: Final = os.environ.get("FUZZ_LAST", "")
@@ -302,7 +304,7 @@ def read_query(octets: bytes) -> object:
             families_of(question)
             rd_of(question)
             if question.where is not None:
-                compile_condition(question.where)
+                compile_condition(question.where, ATTESTATIONS)
     return request
 
 
