@@ -46,6 +46,8 @@ UNLIKE: Final = (
     "nfacctd_mcast_groups",
     "nfacctd_tcp_port",
     "nfacctd_templates_file",
+    "nfacctd_templates_port",
+    "nfacctd_templates_zmq_address",
     "pcap_savefile",
     "print_latest_file",
     "print_output_file",

@@ -36,6 +36,7 @@ def problems(home: Path, capsys: pytest.CaptureFixture[str], daemon: str, *lines
         ("nfacctd", ("plugins: memory[a]",), ":2] imt_path"),
         ("nfacctd", ("plugins: memory[a]", "imt_path[a]: /x/a"), ":3] imt_path"),
         ("nfacctd", ("plugins: print", "nfacctd_templates_file: /x/t"), ":3] nfacctd_templates_file"),
+        ("nfacctd", ("plugins: print", "nfacctd_templates_port: 2101"), ":3] nfacctd_templates_port"),
         ("nfacctd", ("plugins: print", "core_proc_name: edge"), ":3] core_proc_name"),
         ("pmbgpd", ("bgp_daemon_msglog_file: /x/log",), ":2] bgp_daemon_msglog_file"),
         ("pmbgpd", ("bgp_daemon_lg_http: true",), ":2] bgp_daemon_lg_http_port"),
