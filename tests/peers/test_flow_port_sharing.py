@@ -91,14 +91,19 @@ def test_all_of_them_read_what_one_has_heard(tmp_path: Path) -> None:
     port, places = reserved_port(), [f"127.0.0.1:{reserved_port()}" for _ in range(3)]
     known = {"nfacctd_templates_zmq_peers": ", ".join(places)}
 
-    def start(stack: ExitStack, number: int) -> Sharing:
-        own = {"nfacctd_templates_zmq_address": places[number], **known}
-        return stack.enter_context(at_work(Sharing(tmp_path / str(number), port, **own)))
+    def start(stack: ExitStack, *numbers: int) -> list[Sharing]:
+        started = []
+        for number in numbers:
+            own = {"nfacctd_templates_zmq_address": places[number], **known}
+            started.append(Sharing(tmp_path / str(number), port, **own))
+            stack.callback(started[-1].kill)
+        return [stack.enter_context(at_work(daemon)) for daemon in started]
 
     with ExitStack() as stack:
         homes = [tmp_path / str(number) for number in range(3)]
         last = stack.enter_context(ExitStack())
-        daemons = [start(stack, 0), start(stack, 1), start(last, 2)]
+        [killed] = start(last, 2)
+        start(stack, 0, 1)
         senders = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(EXPORTERS)]
         for sender in senders:
             sender.bind(("127.9.7.1", 0))
@@ -116,10 +121,10 @@ def test_all_of_them_read_what_one_has_heard(tmp_path: Path) -> None:
         all_send(EXPORTERS)
         before = counted()
         assert all(before)
-        daemons[2].kill()
+        killed.kill()
         last.pop_all()
-        daemons[2].forget_words()
-        start(last, 2)
+        killed.forget_words()
+        start(stack, 2)
         all_send(2 * EXPORTERS)
         assert sum(counted()) == 2 * EXPORTERS
         assert counted()[2] > before[2]
