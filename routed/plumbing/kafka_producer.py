@@ -1,7 +1,7 @@
 """A producer of librdkafka, made from settings and the operator's file of properties.
 
 What we set ourselves, and the file may set otherwise: the idempotent producer, which keeps the order over retries; no
-time after which a message is given up, since the sink has a spool and never gives up; compression; statistics.
+time after which a message is given up, since the sink has a spool and never gives up; statistics.
 """
 
 from __future__ import annotations
@@ -25,13 +25,9 @@ if TYPE_CHECKING:
 LINGER: Final = "50"
 #: The same of a dump, whose messages follow one another and go to one partition for a long time. Units: milliseconds.
 BULK_LINGER: Final = "200"
-#: Rows repeat each other: to compress them costs us what it saves in sending, and saves the broker half its work.
-#: Every broker and every usual client knows this one.
-COMPRESSION: Final = "lz4"
 #: Properties that are ours unless the file says otherwise.
 DEFAULTS: Final[Mapping[str, str]] = {
     "client.id": "routed",
-    "compression.type": COMPRESSION,
     "log.connection.close": "false",
     "message.timeout.ms": "0",
     "queue.buffering.max.messages": "1000000",
@@ -57,7 +53,6 @@ DECIDES_ORDER: Final = frozenset(
 )
 #: Other names of properties that we set.
 ALIASES: Final[Mapping[str, str]] = {
-    "compression.codec": "compression.type",
     "delivery.timeout.ms": "message.timeout.ms",
     "queue.buffering.max.ms": "linger.ms",
 }

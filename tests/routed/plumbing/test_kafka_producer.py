@@ -80,24 +80,6 @@ def test_tokens_are_the_business_of_confluent_kafka(tmp_path: Path, name: str) -
     assert isinstance(client, ConfluentClient)
 
 
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ("", {"compression.type": "lz4"}),
-        ("global, compression.codec, none", {"compression.codec": "none"}),
-        ("topic, compression.type, zstd", {"compression.type": "zstd"}),
-    ],
-)
-def test_batches_are_compressed_unless_the_file_says_how(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, wanted: dict[str, str]
-) -> None:
-    made: list[dict[str, str]] = []
-    monkeypatch.setattr(module, "make_client", lambda properties, *_: made.append(properties))
-    make_producer(settings(tmp_path, line + "\n"), CALLBACKS)
-    [properties] = made
-    assert {name: value for name, value in properties.items() if name.startswith("compression")} == wanted
-
-
 def test_dumps_wait_longer_for_others_but_for_routes_with_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(module, "make_client", lambda properties, *_: asked.append(properties["linger.ms"]))
