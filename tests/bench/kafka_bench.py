@@ -147,7 +147,7 @@ def alone(broker: Broker, topic: str, rows: int) -> Dumped:
 
 
 def compare(measuring: Measuring, folder: Path) -> str:
-    """Let the daemons take turns, and keep each one's fastest round; a broker that has compiled itself serves them all."""
+    """Let the daemons take turns at a broker that has compiled itself, and keep each one's fastest round."""
     streams, routes = measuring.full_views(1)
     load = cases.Load(name="generated", streams=streams, peers=1, routes=routes)
     best: dict[str, Dumped] = {}
