@@ -43,3 +43,8 @@ def test_every_source_has_its_place_in_the_architecture() -> None:
         and not any(fnmatch(path.name, pattern) for pattern in patterns)
     ]
     assert homeless == [], "docs/architecture.md has no place for these"
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs/decisions").glob("*.md")]
+    assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
