@@ -199,8 +199,10 @@ class Intake:
         self._table.forget(exporter.slot)
         del self.exporters[exporter.slot]
         self.changed.add(exporter.slot)
+        exporter.facts = None  # changes of its templates name it for a while, and names that it told take room
         exporter.sender.exporters -= 1
         if not exporter.sender.exporters:
+            exporter.sender.facts = None
             del self._senders[exporter.address]
         self._report(model.ExporterForgotten(exporter.address, exporter.version, exporter.domain))
 
