@@ -28,7 +28,7 @@ class Sender:
     told_address: bytes | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Exporter:
     """One domain of one sender in one version of a protocol.
 

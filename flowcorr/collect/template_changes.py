@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from typing import Final, NamedTuple
+from weakref import ref
 
 from flowcorr.collect.exporter import Exporter, KnownTemplate
 
@@ -28,7 +29,7 @@ class TemplateChanges:
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
-        self._places: list[tuple[Exporter, int]] = []
+        self._places: list[tuple[ref[Exporter], int]] = []  # who is forgotten is not kept by them
         self.last = 0
 
     def note(self, exporter: Exporter, known: KnownTemplate, count: int) -> None:
@@ -36,7 +37,7 @@ class TemplateChanges:
         self.last += 1
         known.number = self.last
         self._numbers.append(self.last)
-        self._places.append((exporter, known.template.id))
+        self._places.append((ref(exporter), known.template.id))
         if len(self._numbers) > 2 * count + _SPARE:
             self._forget_overtaken()
 
@@ -55,9 +56,10 @@ class TemplateChanges:
 
     def _at(self, at: int) -> Change | None:
         """Return a change, None for one that was overtaken."""
-        exporter, template_id = self._places[at]
-        known = exporter.templates.get(template_id)
-        if known is None or known.number != self._numbers[at]:
+        place, template_id = self._places[at]
+        exporter = place()
+        known = exporter.templates.get(template_id) if exporter is not None else None
+        if exporter is None or known is None or known.number != self._numbers[at]:
             return None
         return Change(known.number, exporter, known)
 
