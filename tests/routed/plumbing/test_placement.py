@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from routed.plumbing.placement import _program, place_of
 
-ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
+#: As headers have them: what a socket shows as IPv4 mapped into IPv6 came as IPv4.
+ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6).map(lambda address: address.ipv4_mapped or address))
 IP_HEADER = 0xFFF0_0000
 
 
