@@ -15,7 +15,7 @@ from routed.daemon.settings import log_settings, problem_lines, process_settings
 from routed.daemon.several import problems_of, run_several
 from routed.plumbing.build import build
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
-from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals
+from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals, requests_held
 from routed.plumbing.log import Log
 from routed.plumbing.membership import Alone
 from routed.plumbing.privileges import become, give_up_future
@@ -84,6 +84,7 @@ class Command(Generic[S]):
             return version_text(self.program)
         return self.listing() if command_line.wants_list and self.listing is not None else None
 
+    @requests_held()
     def start(self, command_line: CommandLine) -> int:
         """Read the configuration and, when it is usable, run the daemon; return the exit status.
 

@@ -17,6 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from routed.plumbing.lifecycle import hear_requests
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
@@ -90,6 +92,7 @@ class Company:
         self._selector.register(awake, selectors.EVENT_READ)
         for number in (*PASSED_ON, *STOPS, signal.SIGCHLD):
             signal.signal(number, self._note)
+        hear_requests()
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         while self._members or self._due:
             channel = self._start_due(time.monotonic())

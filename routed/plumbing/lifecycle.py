@@ -8,11 +8,12 @@ the reactor, which may be what hangs.
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from twisted.internet.interfaces import IReactorFromThreads
@@ -60,6 +61,23 @@ class Lifecycle:
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 #: Signals that would end a process which has not said otherwise.
 IGNORED: Final = (signal.SIGPIPE, signal.SIGUSR1)
+#: Signals that ask a daemon for something.
+REQUESTS: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@contextmanager
+def requests_held() -> Iterator[None]:
+    """Let what a daemon is asked for while it starts wait until it can be heard."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        yield
+    finally:
+        hear_requests()
+
+
+def hear_requests() -> None:
+    """Take signals that were held back; whoever calls this has handlers for them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
 
 
 def install_signals(reactor: IReactorFromThreads, lifecycle: Lifecycle) -> None:
@@ -70,6 +88,7 @@ def install_signals(reactor: IReactorFromThreads, lifecycle: Lifecycle) -> None:
     for number, action in lifecycle.actions().items():
         handler = _hand_over(reactor, action)
         signal.signal(number, _first_only(handler, stops, lifecycle.abort) if number in STOPS else handler)
+    hear_requests()
 
 
 def _hand_over(reactor: IReactorFromThreads, action: Callable[[], None]) -> Handler:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +145,14 @@ def sorted_rows(lines: list[str]) -> tuple[list[str], list[str]]:
     return lines[:1], sorted(re.sub(r"(\d\.\d{6})(\+00:00|Z),", r"\1,", line) for line in lines[1:])
 
 
+def is_among_answers(wanted: object, ask: Callable[[], object]) -> None:
+    """Compare with what Debian's client says, again where it read what is behind empty paths and made a row of it."""
+    for _ in range(CRASHES - 1):
+        if ask() == wanted:
+            return
+    assert wanted == ask()
+
+
 @pytest.mark.parametrize("switches", LISTINGS, ids=" ".join)
 def test_listings_are_the_same(theirs: Pair, ours: Pair, switches: tuple[str, ...]) -> None:
     assert sorted_rows(ours.ask("hosts", *switches)) == sorted_rows(theirs.ask("hosts", *switches))
@@ -157,7 +165,7 @@ def test_counters_are_the_same(theirs: Pair, ours: Pair, switches: tuple[str, ..
 
 @pytest.mark.parametrize("switches", [("-s",), ("-s", "-O", "csv"), ("-s", "-I", "-O", "csv")], ids=" ".join)
 def test_columns_of_many_primitives_are_the_same(theirs: Pair, ours: Pair, switches: tuple[str, ...]) -> None:
-    assert sorted_rows(ours.ask("wide", *switches)) == sorted_rows(theirs.ask("wide", *switches))
+    is_among_answers(sorted_rows(ours.ask("wide", *switches)), lambda: sorted_rows(theirs.ask("wide", *switches)))
 
 
 def test_records_are_the_same_but_for_flags_that_plugins_have_as_numbers(theirs: Pair, ours: Pair) -> None:
@@ -169,9 +177,9 @@ def test_records_are_the_same_but_for_flags_that_plugins_have_as_numbers(theirs:
             }
 
         rows = [json.loads(line) for line in which.ask("wide", "-s", "-O", "json")]
-        return sorted((row | as_plugins(row) for row in rows), key=str)
+        return sorted((row | as_plugins(row) for row in rows if row["packets"]), key=str)
 
-    assert records(ours) == records(theirs)
+    is_among_answers(records(ours), lambda: records(theirs))
 
 
 @pytest.mark.parametrize("switches", [("-s", "-t"), ("-M", "1"), ("-c", "nonsense", "-N", "1"), ()], ids=" ".join)

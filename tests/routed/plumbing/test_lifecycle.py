@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
-from routed.plumbing.lifecycle import IGNORED, STOPS, Lifecycle, install_signals
+from routed.plumbing.lifecycle import IGNORED, REQUESTS, STOPS, Lifecycle, install_signals, requests_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,19 @@ def test_a_signal_is_acted_on_in_the_next_turn_of_the_reactor(number: signal.Sig
     for call in reactor.next_turn:
         call()
     assert told == [done]
+
+
+@pytest.mark.usefixtures("restored_signals")
+def test_what_is_asked_while_a_daemon_starts_waits_until_it_can_be_heard() -> None:
+    told: list[str] = []
+    reactor = WakingReactor()
+    with requests_held():
+        signal.raise_signal(signal.SIGUSR2)  # for this thread, others of pytest do not wait
+        install_signals(reactor, replace(quiet_lifecycle([]), reload=lambda: told.append("reload")))
+        for call in reactor.next_turn:
+            call()
+    assert told == ["reload"]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(REQUESTS)
 
 
 @pytest.mark.usefixtures("restored_signals")
