@@ -26,10 +26,16 @@ def no_programs(text: str) -> Program:
 
 
 class RowCompiler(Generic[T]):
-    """Compiles rows of one kind; `program` compiles expressions of packet filters, or raises MapValueError."""
+    """Compiles rows of one kind; `program` compiles expressions of packet filters, or raises MapValueError.
 
-    def __init__(self, kind: MapKind[T], program: Callable[[str], Program] = no_programs) -> None:
+    Without `recirculate`, rows of maps that tag flows are for exporters of IPv4 alone where they have no `ip`.
+    """
+
+    def __init__(
+        self, kind: MapKind[T], program: Callable[[str], Program] = no_programs, *, recirculate: bool = True
+    ) -> None:
         self._kind, self._program = kind, program
+        self._anyone = None if recirculate or not kind.recirculates else prefix_octets("0.0.0.0/0")
         self._needs = [(frozenset(wanted), wanted[0]) for wanted in kind.needs]
         ranked = enumerate(kind.matchers)  # in the order of the table, the cheap ones first
         self._matchers: dict[str, tuple[int, str, MatchKey]] = {
@@ -63,7 +69,7 @@ class RowCompiler(Generic[T]):
             if key in pairs and kind.filters:
                 conditions.append(Condition(Test.PACKET, "family", self._program(pairs[key])))
             key = "ip"
-            exporter = prefix_octets(pairs[key]) if key in pairs else None
+            exporter = prefix_octets(pairs[key]) if key in pairs else self._anyone
             key = ""
             gives = kind.gives(pairs)
         except MapValueError as error:
@@ -79,9 +85,11 @@ def compile_map(
     kind: MapKind[T],
     rows: Iterable[tuple[str, Mapping[str, str]]],
     program: Callable[[str], Program] = no_programs,
+    *,
+    recirculate: bool = True,
 ) -> tuple[FlowMap[T], Collection[str]]:
     """Compile the rows of a map, each with its place in the file; return it and why which rows are left out."""
-    compiler = RowCompiler(kind, program)
+    compiler = RowCompiler(kind, program, recirculate=recirculate)
     compiled: list[FlowRow[Any]] = []
     refused: list[str] = []
     for where, pairs in rows:

@@ -120,6 +120,7 @@ class MapKind(Generic[T]):
     columns: Mapping[str, str] = field(default_factory=dict)  # that a key reads in place of its usual one
     either: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # keys of which one must match
     filters: bool = False  # whether `filter` is a packet filter
+    recirculates: bool = False  # rows without `ip` are for exporters of both families, unless that is switched off
 
     @property
     def keys(self) -> frozenset[str]:
@@ -232,6 +233,8 @@ def _tags(pairs: Mapping[str, str]) -> Tags:
     if stack_text is not None and stack_text not in STACKS:
         raise MapValueError(f"stack '{stack_text}' is not one of {', '.join(STACKS)}")
     stack = 0 if stack_text is None else STACKS[stack_text]
+    if pairs.get("return", "false") != "false":
+        raise MapValueError("'return' would hand the flow to plugins twice, which is not built: valid is false")
     tag, tag2 = pairs.get("set_tag", pairs.get("id")), pairs.get("set_tag2", pairs.get("id2"))
     return Tags(
         None if tag is None else _tag(tag, stack),
@@ -299,10 +302,11 @@ _SOURCE_SIDE: Final = (*_INTERFACES, "vlan", "src_mac", "bgp_nexthop", "peer_dst
 
 PRE_TAG: Final[MapKind[Tags]] = MapKind(
     _tags,
-    ("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "stack"),
+    ("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "stack", "return"),
     tuple(MATCH_KEYS),
     (("set_tag", "id", "set_tag2", "id2", "set_label", "set_tos", "jeq"),),
     filters=True,
+    recirculates=True,
 )
 AGENT: Final[MapKind[Peer]] = MapKind(
     _peer,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowcorr.correlate.networks import NetworksUse
 from flowcorr.correlate.value_lists import KINDS, FixedStage, ValueList, ValueStage
-from flowcorr.daemon.correlation_settings import own_columns
+from flowcorr.daemon.correlation_settings import OF_AS, own_columns, plugin_names, shows
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
@@ -56,15 +56,17 @@ def change_settings(c: Configuration, daemon: str, plugin: str) -> ChangeSetting
 
 
 def changes_are_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
-    """Refuse sources whose file or mask is missing."""
-    for name in c.of_plugins or ("",):
+    """Refuse sources whose file or mask is missing, but for AS numbers that a plugin does not show."""
+    for name in plugin_names(c):
         of_plugin = c.for_plugin(name)
         for key in (f"{daemon}_as", f"{daemon}_net"):
+            is_advice = key.endswith("_as") and not shows(c, name, OF_AS)
             for word in of_plugin.maybe(key, tuple) or ():
                 needed = NEEDS.get(word)
                 if needed is not None and not of_plugin.is_set(needed):
                     text = f"{of_plugin.where(key)} {key}: {word} takes {needed}, which is missing"
-                    yield Problem(Kind.CONFLICT, text + (f" for [{name}]" if name else ""))
+                    kind = Kind.ADVICE if is_advice else Kind.CONFLICT
+                    yield Problem(kind, text + (f" for [{name}]" if name else ""))
 
 
 @dataclass(frozen=True, slots=True)

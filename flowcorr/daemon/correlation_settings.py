@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from flowcorr.columns.builtin import own_column
 from flowcorr.correlate.correlation import NEIGHBOURS, OWN, TYPE_KEYS, Correlation
 from flowcorr.correlate.map_keys import prefix_octets
+from routed.plumbing.config import declared_plugins
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _KEEPS: Final = {"nfacctd": "netflow", "sfacctd": "sflow"}
 _NEEDS_PLANE: Final = frozenset({"bgp", "bmp"})
 #: ... and IS-IS.
 _NEEDS_IGP: Final = frozenset({"igp", "bgp-ls"})
+#: Primitives that `*_as` and `*_net` decide about: a source that there is not matters where one of them is shown.
+OF_AS: Final = frozenset({"src_as", "dst_as", "peer_src_as", "peer_dst_as", "sum_as"})
+OF_NET: Final = frozenset({*OWN, "sum_net"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +126,20 @@ def map_paths(c: Configuration) -> MapPaths:
 def correlation_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
     """Refuse sources of routes that there are not."""
     has_plane = c.of("bgp_daemon", bool) or c.of("bmp_daemon", bool)
-    own = [(c.for_plugin(name), f"{daemon}_net", f"[{name}]") for name in c.of_plugins if has_own(c, daemon, name)]
-    for scope, key, plugin in ((c, f"{daemon}_as", ""), (c, f"{daemon}_net", ""), *own):
+    names = plugin_names(c)
+    own = [name for name in names if has_own(c, daemon, name)]
+    others = [name for name in names if name not in own]
+    for scope, key, plugin, primitives, readers in (
+        (c, f"{daemon}_as", "", OF_AS, names),
+        (c, f"{daemon}_net", "", OF_NET, others),
+        *((c.for_plugin(name), f"{daemon}_net", f"[{name}]", OF_NET, [name]) for name in own),
+    ):
         words = frozenset(scope.maybe(key, tuple) or ())
+        what = Kind.CONFLICT if any(shows(c, name, primitives) for name in readers) else Kind.ADVICE
         if words & _NEEDS_IGP and not c.of("isis_daemon", bool):
-            yield Problem(Kind.CONFLICT, f"{scope.where(key)} {key}{plugin}: isis_daemon is not true")
+            yield Problem(what, f"{scope.where(key)} {key}{plugin}: isis_daemon is not true")
         if words & _NEEDS_PLANE and not has_plane:
-            text = f"{scope.where(key)} {key}{plugin}: neither bgp_daemon nor bmp_daemon is true"
-            yield Problem(Kind.CONFLICT, text)
+            yield Problem(what, f"{scope.where(key)} {key}{plugin}: neither bgp_daemon nor bmp_daemon is true")
     for name in c.of_plugins if _looks_up_as(c, daemon) else ():
         of_plugin, key = c.for_plugin(name), f"{daemon}_peer_as"
         if of_plugin.of(key, bool):
@@ -143,6 +153,18 @@ def correlation_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
     for kind, file in SOURCE_MAPS.values():
         if "map" in _words(c, kind) and not c.is_set(file):
             yield Problem(Kind.CONFLICT, f"{c.where(kind)} {kind}: {file} is missing")
+
+
+def plugin_names(c: Configuration) -> list[str]:
+    """Return the names of the plugins that are declared, in no order; one that is nameless where none is."""
+    declared = declared_plugins(",".join(map(str, c.maybe("plugins", tuple) or ())))
+    return sorted(declared) or [""]
+
+
+def shows(c: Configuration, plugin: str, primitives: frozenset[str]) -> bool:
+    """Tell whether a plugin aggregates by one of some primitives."""
+    asked = (c.for_plugin(plugin).maybe("aggregate", str) or "").lower().split(",")
+    return not primitives.isdisjoint("".join(name.split()) for name in asked)
 
 
 def _words(c: Configuration, key: str) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class FileSettings:
     allow: Path | None
     pre_tags: Mapping[str, Path]
     limits: Limits
+    recirculate: bool = True
     changes: Mapping[str, ChangeSettings] = field(default_factory=dict)  # by name of the plugin
 
 
@@ -64,7 +65,7 @@ class FlowMaps:
     """
 
     def __init__(self, settings: FileSettings, pace: Pace[Any] = iter, *, strict: bool = False) -> None:
-        paths, reader = settings.paths, _Reader(settings.limits, pace, strict=strict)
+        paths, reader = settings.paths, _Reader(settings, pace, strict=strict)
         self.allow = reader.allow_list(settings.allow)
         self.agents: FlowMap[Peer] | None = reader.read(AGENT, paths.agent)
         self.rds: FlowMap[bytes] | None = reader.read(FLOW_TO_RD, paths.flow_to_rd)
@@ -133,8 +134,8 @@ class FlowMaps:
 class _Reader:
     """Reads files and gathers what is to be said of them."""
 
-    def __init__(self, limits: Limits, pace: Pace[Any], *, strict: bool) -> None:
-        self._limits, self._pace, self._strict = limits, pace, strict
+    def __init__(self, settings: FileSettings, pace: Pace[Any], *, strict: bool) -> None:
+        self._settings, self._pace, self._strict = settings, pace, strict
         self._lines: list[LogLine] = []
         self._problems: list[object] = []
 
@@ -142,7 +143,7 @@ class _Reader:
         return None if path is None else self.must_read(kind, path)
 
     def must_read(self, kind: MapKind[Any], path: Path) -> FlowMap[Any]:
-        file = MapFile(path, partial(_parse, kind, self._limits, self._pace), strict=self._strict)
+        file = MapFile(path, partial(_parse, kind, self._settings, self._pace), strict=self._strict)
         return self._load(file, FlowMap(()))
 
     def allow_list(self, path: Path | None) -> AllowList | None:
@@ -181,9 +182,10 @@ class _Reader:
         return file.content
 
 
-def _parse(kind: MapKind[Any], limits: Limits, pace: Pace[Any], text: str, name: str) -> Loaded[FlowMap[Any]]:
+def _parse(kind: MapKind[Any], settings: FileSettings, pace: Pace[Any], text: str, name: str) -> Loaded[FlowMap[Any]]:
     lines: list[LogLine] = []
-    made, refused = compile_map(kind, pace(iterate_rows(text, name, kind.keys, limits, lines)), _program)
+    rows = pace(iterate_rows(text, name, kind.keys, settings.limits, lines))
+    made, refused = compile_map(kind, rows, _program, recirculate=settings.recirculate)
     return Loaded(made, (*lines, *_warnings(refused)))
 
 

@@ -27,6 +27,7 @@ from flowcorr.service.trigger import Trigger
 from routed.plumbing.build import build
 from routed.plumbing.log import Level
 from routed.plumbing.names import FLOW_VARIABLES, WRITER_VARIABLES, NameTemplate, Variable, parse_name
+from routed.plumbing.schema_files import write_schemas
 from routed.plumbing.statements import Kind, Problem
 from routed.plumbing.suggest import nearest
 from routed.plumbing.values import parse_integer
@@ -199,6 +200,8 @@ def make_plugin(  # noqa: PLR0917 (what a daemon has)
     aggregation = Aggregation(layout, settings.aggregate, texts, settings.aggregation, now)
     rows = replace(settings.rows, writer_id=_writer_id(settings))
     writer = PrintWriter(settings.output, rows, settings.aggregate, aggregation.plan)
+    if writer.schema is not None and settings.output.schema_file is not None:
+        write_schemas(settings.output.schema_file, [writer.schema], settings.output.owner, around.log.error)
     trigger = None
     if settings.trigger is not None:
         trigger = Trigger(settings.trigger, name, lambda: writer.files, settings.trigger_waits).run
@@ -395,16 +398,16 @@ def _output(  # noqa: PLR0917 (what is known of an instance)
         raise _KeyError("print_latest_file", "takes no % of strftime: it is one link")
     if file is None and c.of("daemonize", bool):
         raise _KeyError("print_output_file", "must be set with daemonize: there is no standard output")
-    lock = c.maybe("print_output_lock_file", str)
     return PrintSettings(
         name=declared.name,
         output=rows.output,
         file=file,
         append=c.of("print_output_file_append", bool),
         latest=latest,
-        lock_file=None if lock is None else Path(lock),
+        lock_file=_path(c, "print_output_lock_file"),
         empty_files=c.of("print_write_empty_file", bool),
         markers=c.of("print_markers", bool),
+        schema_file=_path(c, "avro_schema_file"),
         owner=owner,
         zone=aggregation.zone,
         refresh=aggregation.refresh,
@@ -412,6 +415,11 @@ def _output(  # noqa: PLR0917 (what is known of an instance)
         post_tag=c.maybe("post_tag", int) or 0,
         post_tag2=c.maybe("post_tag2", int) or 0,
     )
+
+
+def _path(c: Configuration, key: str) -> Path | None:
+    text = c.maybe(key, str)
+    return None if text is None else Path(text)
 
 
 def _name(c: Configuration, key: str, aggregate: Aggregate, *, dated: bool) -> NameTemplate | None:

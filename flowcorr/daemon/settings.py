@@ -87,6 +87,7 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
                 if (path := _path(c.for_plugin(plugin.declared.name), "pre_tag_map")) is not None
             },
             limits=limits_of(c),
+            recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
             changes={plugin.declared.name: change_settings(c, daemon, plugin.declared.name) for plugin in plugins},
         ),
         intake=intake_settings(c, daemon, tuple(custom.values())),

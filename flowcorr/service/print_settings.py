@@ -20,6 +20,7 @@ class PrintSettings:
     latest: NameTemplate | None = None
     lock_file: Path | None = None
     empty_files: bool = False
+    schema_file: Path | None = None
     markers: bool = False
     owner: Owner = Owner()  # noqa: RUF009 (frozen)
     zone: tzinfo | None = None

@@ -54,7 +54,8 @@ class PrintWriter:
     ) -> None:
         self.settings = settings
         self.renderer = make_renderer(aggregate, plan, rows)
-        self.schema = schema_of(aggregate, plan, rows) if rows.output is Output.AVRO else None
+        self.schema = schema_of(aggregate, plan, rows) if rows.output.is_avro else None
+        self._container = self.schema if rows.output is Output.AVRO else None
         self._header = header(aggregate, plan, rows) if rows.output.has_header else b""
         self.names = Names(settings, plan)
         self.pid = os.getpid() if pid is None else pid
@@ -85,14 +86,14 @@ class PrintWriter:
 
         Raises: OSError when a container has records of another schema.
         """
-        if self.schema is None:
+        if self._container is None:
             return (self._header if is_new else b""), b""
         if not is_new:
-            return b"", sync_of(Path(name), self.schema.text) if name else self._stdout_sync
+            return b"", sync_of(Path(name), self._container.text) if name else self._stdout_sync
         sync = new_sync()
         if not name:
             self._stdout_sync = sync
-        return begin_container(self.schema.text, sync), sync
+        return begin_container(self._container.text, sync), sync
 
     def remember(self, name: str) -> None:
         """Take note that a name has been written."""

@@ -55,14 +55,19 @@ def _of_both(daemon: str, port: int) -> Iterator[Key]:
         OFF,
         "`peer_src_ip` is who sent the datagram, whatever records and options say",
     )
-    yield _key(f"{daemon}_disable_sanity_checks", BOOLEAN, ON, "sequence jumps are counted, not logged")
+    yield _key(
+        f"{daemon}_disable_sanity_checks",
+        BOOLEAN,
+        ON,
+        "sequence jumps are counted, not logged",
+        aliases=(f"{daemon}_disable_checks",),
+    )
     yield _key(
         f"{daemon}_peer_as", BOOLEAN, OFF, "AS numbers of the protocol are those of the neighbours", is_global=False
     )
     yield _key(
         f"{daemon}_stitching", BOOLEAN, OFF, "show the first and the last moment of what was summed", is_global=False
     )
-    yield _key(f"{daemon}_proc_name", TEXT, None, "another name of `core_proc_name`")
 
 
 NETFLOW: Final = Group(

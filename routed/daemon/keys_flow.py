@@ -41,8 +41,18 @@ CORRELATION: Final = Group(
     "them.",
     (
         *(
+            _key(
+                f"{daemon}_as",
+                words_of(*_METHODS, synonyms={"false": protocol, "true": "file"}),
+                None,
+                "where AS numbers of flows come from",
+                aliases=(f"{daemon}_as_new",),
+            )
+            for daemon, protocol in (("nfacctd", "netflow"), ("sfacctd", "sflow"))
+        ),
+        *(
             _key(f"{daemon}_as", words_of(*_METHODS), None, "where AS numbers of flows come from")
-            for daemon in ("nfacctd", "sfacctd", "pmacctd", "uacctd")
+            for daemon in ("pmacctd", "uacctd")
         ),
         *(
             _key(
@@ -137,12 +147,10 @@ def _names(prefix: str, endings: str) -> Iterable[str]:
     return (prefix + ending for ending in endings.split())
 
 
-_COLLECTOR: Final = (
-    "as_new kafka_broker_host kafka_broker_port kafka_config_file kafka_topic nonroot rp_ebpf_prog zmq_address"
-)
+_COLLECTOR: Final = "kafka_broker_host kafka_broker_port kafka_config_file kafka_topic nonroot rp_ebpf_prog zmq_address"
 _PROBE: Final = (
     "conntrack_buffer_size ext_sampling_rate flow_buffer_buckets flow_buffer_size flow_lifetime flow_tcp_lifetime "
-    "force_frag_handling frag_buffer_size proc_name renormalize stitching"
+    "force_frag_handling frag_buffer_size renormalize stitching"
 )
 _AMQP: Final = (
     "amqp_exchange amqp_exchange_type amqp_frame_max amqp_heartbeat_interval amqp_host amqp_passwd "
@@ -204,7 +212,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "tmp_": "telemetry_decode_cisco_v1_json_string",
     "": """
         avro_buffer_size
-        avro_schema_file avro_schema_output_file dtls_path geoip_ipv4_file
+        dtls_path geoip_ipv4_file
         geoip_ipv6_file geoipv2_file promisc sampling_rate
         snaplen
     """,

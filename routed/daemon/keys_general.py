@@ -22,7 +22,13 @@ PROCESS: Final = Group(
     "Process",
     "How a daemon runs: in the foreground unless told otherwise, with files that only their owner can read.",
     (
-        _key("core_proc_name", TEXT, DEFAULT_CORE_NAME, "name of the core process in the log and in `$proc_name`"),
+        _key(
+            "core_proc_name",
+            TEXT,
+            DEFAULT_CORE_NAME,
+            "name of the core process in the log and in `$proc_name`",
+            aliases=tuple(f"{daemon}_proc_name" for daemon in ("nfacctd", "sfacctd", "pmacctd", "uacctd")),
+        ),
         _key("daemonize", BOOLEAN, OFF, "leave the terminal and run in the background"),
         _key(
             "dry_run",

@@ -103,6 +103,13 @@ PRINT: Final = Group(
             "lines that begin and end what a flush writes",
             aliases=("kafka_markers", "amqp_markers"),
         ),
+        _key(
+            "avro_schema_file",
+            PATH,
+            None,
+            "where the Avro schema is written at start, with `-acct_data` behind the name",
+            aliases=("avro_schema_output_file",),
+        ),
         _key("print_output_custom_lib", PATH, None, "refused: libraries of other programs"),
         _key("print_output_custom_cfg_file", PATH, None, "refused: libraries of other programs"),
     ),

@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from routed.daemon.brokers import SPARE, Brokers, writer_id
-from routed.daemon.encodings import encoding_of, schemas_of, write_schemas
+from routed.daemon.encodings import encoding_of, schemas_of
 from routed.plumbing.avro_container import Container
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.queue import Bounds
+from routed.plumbing.schema_files import write_schemas
 from routed.plumbing.sink import FileOptions, PoolThreads, Sink, Watch, report_sink
 from routed.plumbing.sink_file import FileSink
 from routed.service.bmp_records import mark_keys
@@ -119,8 +120,8 @@ class Outputs:
     def _encoding(self, settings: MessageLogSettings | DumpSettings, *, dumps: bool) -> Encoding:
         """Make the format of records, and write its schemas where they are wanted."""
         if settings.schema_file is not None:
-            schemas = schemas_of(self._settings, dumps=dumps)
-            write_schemas(settings.schema_file, schemas, self._settings.process.owner, self._log)
+            schemas = schemas_of(self._settings, dumps=dumps).values()
+            write_schemas(settings.schema_file, schemas, self._settings.process.owner, self._log.error)
         return encoding_of(self._settings, settings.output, writer_id(self._settings), dumps=dumps)
 
     def _container(self, settings: MessageLogSettings | DumpSettings, *, dumps: bool) -> Container | None:

@@ -218,8 +218,8 @@ class _Reader:
         self.of_plugins: dict[str, dict[str, Setting]] = {}
         self.problems: list[Problem] = []
         self._registry = registry
-        self._core = _last(statements, "core_proc_name", DEFAULT_CORE_NAME)
-        self._plugins = declared_plugins(_last(statements, "plugins", ""))
+        self._core = self._last(statements, "core_proc_name", DEFAULT_CORE_NAME)
+        self._plugins = declared_plugins(self._last(statements, "plugins", ""))
 
     def read(self, statement: Statement) -> None:
         """Take one statement into the settings, or say why not."""
@@ -236,6 +236,12 @@ class _Reader:
         for name, setting in self.settings.items():
             if self._registry[name].status is Status.NOT_BUILT:
                 yield Problem(Kind.ADVICE, f"{setting.where} {name}: not built yet. Ignored.")
+
+    def _last(self, statements: Sequence[Statement], name: str, default: str) -> str:
+        """Return the last value of a key, under any of its names, before it is read."""
+        key = self._registry.find(name)
+        names = (name,) if key is None else (key.name, *key.aliases)
+        return next((one.value for one in reversed(statements) if one.key in names), default)
 
     def _set(self, key: Key, statement: Statement, settings: dict[str, Setting]) -> None:
         try:
@@ -287,7 +293,3 @@ def declared_plugins(text: str) -> frozenset[str]:
         kind, _, rest = item.partition("[")
         names.add(rest.rstrip("]").strip() or f"default_{kind.strip()}")
     return frozenset(names)
-
-
-def _last(statements: Sequence[Statement], key: str, default: str) -> str:
-    return next((statement.value for statement in reversed(statements) if statement.key == key), default)

@@ -111,9 +111,9 @@ def one_of(*choices: str) -> Parser[str]:
     return word({choice: choice for choice in choices})
 
 
-def words_of(*choices: str) -> Parser[tuple[str, ...]]:
-    """Accept a comma-separated list of the words given."""
-    each = one_of(*choices)
+def words_of(*choices: str, synonyms: Mapping[str, str] | None = None) -> Parser[tuple[str, ...]]:
+    """Accept a comma-separated list of the words given; `synonyms` are other words for some of them."""
+    each = word({**{choice: choice for choice in choices}, **(synonyms or {})})
     return Parser(
         f"a comma-separated list of {', '.join(choices)}",
         lambda text: tuple(each.parse(item) for item in parse_list(text)),

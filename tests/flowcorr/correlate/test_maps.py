@@ -107,6 +107,27 @@ def test_every_key_is_understood_or_refused_with_a_reason() -> None:
         assert refused[0].startswith(f"[map:1] '{key}': ")
 
 
+def test_rows_without_ip_are_for_both_families_or_for_ipv4_alone() -> None:
+    rows = [("[map:1]", {"set_tag": "5", "in": "1"}), ("[map:2]", {"set_tag": "6"})]
+    for recirculate, tag_of_ipv6 in ((True, 5), (False, 0)):
+        texts = Texts()
+        made, _ = compile_map(PRE_TAG, rows, recirculate=recirculate)
+        batch = Batch(LAYOUT, 2)
+        batch.append(exporter_address=octets("192.0.2.1"), in_iface=1)
+        batch.append(exporter_address=octets("2001:db8::1"), in_iface=1)
+        tagger(made, LAYOUT, texts)(batch)
+        assert list(batch.rows["tag"]) == [5, tag_of_ipv6]
+    made, _ = compile_map(NEXT_HOPS, [("[map:1]", pairs("id=192.0.2.1 bgp_nexthop=192.0.2.2"))], recirculate=False)
+    assert made.rows[0].exporter is None
+
+
+def test_a_flow_is_not_handed_on_before_the_search_goes_on() -> None:
+    assert tags_of("set_tag=5 return=false jeq=next", "set_tag=6", **ROUTER)[0] == 6
+    made, refused = compiled(PRE_TAG, "set_tag=5 return=true jeq=next", "set_tag=6")
+    assert len(made) == 1
+    assert "'return'" in refused[0]
+
+
 def test_the_first_row_that_matches_decides_and_only_for_its_exporters() -> None:
     rows = ("set_tag=1 ip=198.51.100.1", "set_tag=2 ip=192.0.2.0/24", "set_tag=3")
     assert tags_of(*rows, exporter_address=octets("192.0.2.1"))[0] == 2

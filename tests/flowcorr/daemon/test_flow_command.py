@@ -31,10 +31,18 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("nfacctd_as: bgp", "[f:4] nfacctd_as: neither bgp_daemon nor bmp_daemon is true"),
+        ("nfacctd_as: bgp\naggregate[a]: src_as", "[f:4] nfacctd_as: neither bgp_daemon nor bmp_daemon is true"),
         ("nfacctd_net: file", "[f:4] nfacctd_net: file takes networks_file, which is missing for [a]"),
-        ("nfacctd_as: file", "[f:4] nfacctd_as: file takes networks_file, which is missing for [a]"),
+        ("nfacctd_as: bgp\naggregate[a]: tos, Sum_AS", "[f:4] nfacctd_as: neither bgp_daemon nor bmp_daemon is true"),
+        (
+            "nfacctd_as: file\naggregate[a]: dst_as",
+            "[f:4] nfacctd_as: file takes networks_file, which is missing for [a]",
+        ),
         ("nfacctd_net: mask", "[f:4] nfacctd_net: mask takes networks_mask, which is missing for [a]"),
+        (
+            "nfacctd_net: file\nplugins: print[a], print[b]\nnetworks_file[a]: /tmp/x",
+            "[f:4] nfacctd_net: file takes networks_file, which is missing for [b]",
+        ),
         ("networks_mask: 129", "[f:4] networks_mask: invalid value '129'"),
         ("nfacctd_as: netfow", "[f:4] nfacctd_as: invalid value 'netfow'"),
         ("nfacctd_port: 70000", "[f:4] nfacctd_port: invalid value '70000'"),
@@ -49,8 +57,11 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("aggregate_primitives: /nowhere", "[f:4] aggregate_primitives: [/nowhere] No such file or directory"),
         ("pcap_savefile: /tmp/x\nnfacctd_ip: ::1", "[f:4] pcap_savefile: pcap_savefile and nfacctd_ip exclude"),
         ("aggregate[a]: src_hots", "src_host"),
-        ("nfacctd_net: igp", "[f:4] nfacctd_net: isis_daemon is not true"),
-        ("nfacctd_net[a]: bgp", "[f:4] nfacctd_net[a]: neither bgp_daemon nor bmp_daemon is true"),
+        ("nfacctd_net: igp\naggregate[a]: peer_dst_ip", "[f:4] nfacctd_net: isis_daemon is not true"),
+        (
+            "nfacctd_net[a]: bgp\naggregate[a]: src_net",
+            "[f:4] nfacctd_net[a]: neither bgp_daemon nor bmp_daemon is true",
+        ),
         ("nfacctd_templates_port: 2100", "[f:4] nfacctd_templates_port: 2100 is nfacctd_port, where flows come to"),
         ("nfacctd_templates_receiver: 127.0.0.1", "[f:4] nfacctd_templates_receiver: invalid value '127.0.0.1'"),
         ("nfacctd_templates_zmq_address: here:1", "[f:4] nfacctd_templates_zmq_address: invalid value 'here:1'"),
@@ -76,11 +87,20 @@ def test_what_cannot_be_is_refused_with_its_place(
         ("pre_tag_filter[a]: -6,-7", "[f:4] pre_tag_filter[a]: what stands behind -6 is never asked"),
         ("pre_tag_label_filter[a]: a,-b,c", "[f:4] pre_tag_label_filter[a]: what stands behind -b is never asked"),
         ("nfacctd_prot: 1", "[f:4] Unknown key: nfacctd_prot. Ignored. Did you mean nfacctd_port?"),
+        ("nfacctd_as: bgp", "[f:4] nfacctd_as: neither bgp_daemon nor bmp_daemon is true"),
+        ("nfacctd_net[a]: bmp", "[f:4] nfacctd_net[a]: neither bgp_daemon nor bmp_daemon is true"),
+        ("nfacctd_as_new: true", "[f:4] nfacctd_as: file takes networks_file, which is missing for [a]"),
     ],
 )
 def test_what_does_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
     _, text = checked(tmp_path, line + "\n", capsys)
     assert said in text
+    assert "ERROR" not in text
+
+
+@pytest.mark.parametrize("line", ["nfacctd_as: false", "nfacctd_as_new: False", "nfacctd_disable_checks: false"])
+def test_older_words_are_known(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    assert checked(tmp_path, line + "\n", capsys) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Plugins from a configuration."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -192,6 +193,18 @@ def test_an_instance_writes_and_runs_its_trigger(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "TOS,PACKETS,BYTES\n46,3,0\n"
     assert (tmp_path / "ran").read_text() == f"a {tmp_path}/out first\n"
     assert log.lines[0].startswith("INFO ( a/print ): *** Purging cache - START (PID: ")
+
+
+@pytest.mark.parametrize("output", ["avro", "avro_json"])
+def test_the_schema_of_rows_is_written_at_the_start(tmp_path: Path, output: str) -> None:
+    text = f"aggregate: tos\nprint_output: {output}\nprint_output_file: {tmp_path}/out\n"
+    for name in (f"{tmp_path}/schema", f"{tmp_path}/schema-acct_data/x"):
+        settings, log = one(f"{text}avro_schema_output_file: {name}"), Remembering()
+        layout, clock = Layout([*ALWAYS, *settings.columns]), Clock()
+        make_plugin(settings, layout, Texts(), clock, at_once, log, clock.seconds)
+        assert len(log.lines) == name.endswith("x")
+    schema = json.loads((tmp_path / "schema-acct_data").read_text())
+    assert (schema["name"], schema["fields"][0]) == ("acct_data", {"name": "tos", "type": "long"})
 
 
 def test_a_trigger_that_fails_says_so(tmp_path: Path) -> None:

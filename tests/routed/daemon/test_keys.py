@@ -174,7 +174,7 @@ PLUGIN_NAMES = """
     print_trigger_exec_async tcpflags_encode_as_array fwd_status_encode_as_string mpls_label_stack_encode_as_array
     tos_encode_as_dscp print_output print_output_file print_output_file_append print_output_lock_file
     print_latest_file print_write_empty_file print_output_separator print_markers print_output_custom_lib
-    print_output_custom_cfg_file
+    print_output_custom_cfg_file avro_schema_file
 """
 FLOW_NAMES = set(PLUGIN_NAMES.split()) | {
     *(f"{daemon}_{name}" for daemon in ("nfacctd", "sfacctd") for name in COLLECTOR_NAMES),

@@ -33,7 +33,7 @@ REGISTRY = Registry(
                 Key("later", BOOLEAN, False, "not there", daemons=ANY, status=Status.NOT_BUILT),
                 Key("aggregate", ANYTHING, None, "", daemons=Daemons.FLOW, status=Status.FLOW, is_global=False),
                 Key("plugins", ANYTHING, None, "", daemons=Daemons.FLOW, status=Status.FLOW),
-                Key("core_proc_name", TEXT, "default", "name", daemons=ANY),
+                Key("core_proc_name", TEXT, "default", "name", daemons=ANY, aliases=("old_name",)),
             ),
         )
     ]
@@ -138,6 +138,10 @@ def test_the_core_has_a_name_of_its_own() -> None:
     text = "core_proc_name: me\nshape[me]: round"
     assert problems(text) == []
     assert read(text).maybe("shape", str) == "round"
+    text = "core_proc_name: me\nold_name: you\nshape[you]: round"
+    assert problems(text) == []
+    assert read(text).maybe("shape", str) == "round"
+    assert read(text).of("core_proc_name", str) == "you"
 
 
 def test_checks_see_all_keys_and_their_problems_come_last() -> None:

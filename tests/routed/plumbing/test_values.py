@@ -77,6 +77,7 @@ def test_other_texts_are_no_endpoints(text: str) -> None:
 def test_lists_are_divided_by_commas() -> None:
     assert LIST.parse(" a , b,-c") == ("a", "b", "-c")
     assert words_of("bgp", "bmp").parse("BGP, bmp") == ("bgp", "bmp")
+    assert words_of("bgp", "bmp", synonyms={"true": "bgp"}).parse("bmp, True") == ("bmp", "bgp")
     assert list_of(TEXT, 2).parse("a,b") == ("a", "b")
     for text in ("a,,b", "", "a,"):
         with pytest.raises(ValueError, match="an item is empty"):
