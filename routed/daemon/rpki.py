@@ -16,7 +16,7 @@ from routed.service.roas_file import read_roas
 from routed.service.rtr_connector import RtrConnector
 from routed.service.slurm import parse_slurm
 from routed.service.tls_client import TlsClient
-from routed.service.validation import PayloadSet, Validation
+from routed.service.validation import Validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from routed.plumbing.log import Log
     from routed.plumbing.metrics import Registry
+    from routed.rib.payload_set import PayloadSet
     from routed.service.clock import DaemonReactor
     from routed.service.rtr_connector import RtrSettings
     from routed.service.slurm import Slurm

@@ -20,7 +20,7 @@ import orjson
 from routed.plumbing.log import Level, LogLine
 from routed.plumbing.maps import Loaded, MapError
 from routed.rib._payloads import PayloadError, Payloads
-from routed.service.validation import PayloadSet, origins_of
+from routed.rib.payload_set import PayloadSet, origins_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,9 +17,9 @@ from routed.model.rtr_event import AspaReceived, ErrorReported, PrefixRun, Respo
 from routed.plumbing.log import Level
 from routed.plumbing.sink import log_bug
 from routed.rib._payloads import PayloadError, Payloads
+from routed.rib.payload_set import PayloadSet
 from routed.service.pump import SessionProtocol
 from routed.service.tls import explain_tls
-from routed.service.validation import PayloadSet
 from routed.wire.rtr.codepoints import ErrorCode, PduType
 
 if TYPE_CHECKING:

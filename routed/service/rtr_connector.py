@@ -17,11 +17,11 @@ from twisted.internet.defer import ensureDeferred
 
 from routed.plumbing.log import Level
 from routed.plumbing.sink import log_bug
+from routed.rib.payload_set import PayloadSet
 from routed.service.dial import Dialler
 from routed.service.rtr_cache import FIRST_DELAY, LAST_DELAY, LASTING, Cache, addresses_of, older_versions
 from routed.service.rtr_connection import Connection
 from routed.service.socket_options import open_outgoing
-from routed.service.validation import PayloadSet
 from routed.session.rtr_client import Resumption, RtrClient
 from routed.wire.rtr.codepoints import VERSIONS
 

@@ -15,7 +15,7 @@ import orjson
 
 from routed.plumbing.maps import Loaded, MapError
 from routed.rib._payloads import Payloads
-from routed.service.validation import PayloadSet, origins_of
+from routed.rib.payload_set import PayloadSet, origins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ piece. Sets are made in a thread, one after the other; the reactor only exchange
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,24 +14,16 @@ from twisted.internet.defer import DeferredLock
 
 from routed.plumbing.metrics import counter, gauge
 from routed.rib._aspa import Attestations
-from routed.rib._vrps import Vrps, difference
+from routed.rib._vrps import difference
+from routed.rib.payload_set import PayloadSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from routed.plumbing.sink import InThread
-    from routed.rib._aspa import Aspas
-    from routed.rib._payloads import Payloads
     from routed.rib._rows import Rows
+    from routed.rib._vrps import Vrps
     from routed.service.slurm import Slurm
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadSet:
-    """Origins and providers that are valid together."""
-
-    vrps: Vrps = field(default_factory=Vrps)
-    aspas: Aspas = field(default_factory=dict)
 
 
 class Follower(Protocol):
@@ -122,8 +114,3 @@ def derive(
     after = received if exceptions is None else exceptions.applied_to(received)
     changed = difference(before.vrps, after.vrps) if has_followers else None
     return after, Attestations(after.aspas), changed
-
-
-def origins_of(payloads: Payloads, base: Vrps | None = None) -> Vrps:
-    """Return payloads of which duplicates do not matter, together with others."""
-    return payloads.applied_to(Vrps() if base is None else base, strict=False)

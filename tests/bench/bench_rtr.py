@@ -229,8 +229,9 @@ class Change:
         from twisted.internet import reactor  # noqa: PLC0415 (it installs itself)
 
         from routed.plumbing.sink import PoolThreads  # noqa: PLC0415
+        from routed.rib.payload_set import PayloadSet  # noqa: PLC0415
         from routed.service.revalidation import Logged, Revalidation  # noqa: PLC0415
-        from routed.service.validation import PayloadSet, Validation  # noqa: PLC0415
+        from routed.service.validation import Validation  # noqa: PLC0415
 
         self.reactor: Any = reactor
         self.rib, self.peers, origins = load(routes, vrps)

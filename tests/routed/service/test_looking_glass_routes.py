@@ -7,7 +7,8 @@ from twisted.internet.defer import maybeDeferred
 
 from routed.query.codec import VERDICTS
 from routed.rib._payloads import Payloads
-from routed.service.validation import PayloadSet, Validation, origins_of
+from routed.rib.payload_set import PayloadSet, origins_of
+from routed.service.validation import Validation
 from routed.service.visible import BgpTables
 from routed.wire.family import IPV4_UNICAST
 from tests.oracles.build import MANDATORY, attribute, label_stack, prefix, segments, update

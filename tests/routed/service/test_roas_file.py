@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routed.plumbing.maps import MapError
+from routed.rib.payload_set import PayloadSet
 from routed.service.roas_file import MAX_NAMED, parse_roas, read_roas
 from routed.service.slurm import parse_slurm
-from routed.service.validation import PayloadSet
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "rpki"
 RIPE = {"roas": [{"asn": "AS65001", "prefix": "192.0.2.0/24", "maxLength": 24, "ta": "ripe"}]}

@@ -14,9 +14,10 @@ from routed.rib._payloads import Payloads
 from routed.rib._rib import Rib
 from routed.rib._rows import Rows
 from routed.rib._vrps import Vrps
+from routed.rib.payload_set import PayloadSet, origins_of
 from routed.service.explaining import Explainer, as_path_of, origin_of
 from routed.service.slurm import Slurm, parse_slurm
-from routed.service.validation import PayloadSet, Validation, origins_of
+from routed.service.validation import Validation
 from tests.oracles.build import attribute, segments
 
 if TYPE_CHECKING:
