@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flowcorr.correlate.networks import NetworksUse
@@ -13,6 +12,7 @@ from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from flowcorr.columns.layout import Layout
     from flowcorr.correlate._networks import Networks
@@ -39,7 +39,7 @@ def change_settings(c: Configuration, daemon: str, plugin: str) -> ChangeSetting
     """Tell the changes of a plugin."""
     of_plugin = c.for_plugin(plugin)
     return ChangeSettings(
-        networks=_path(of_plugin, "networks_file"),
+        networks=of_plugin.path("networks_file"),
         use=NetworksUse(
             as_source=of_plugin.maybe(f"{daemon}_as", tuple) or (),
             net_source=of_plugin.maybe(f"{daemon}_net", tuple) or (),
@@ -49,7 +49,7 @@ def change_settings(c: Configuration, daemon: str, plugin: str) -> ChangeSetting
             keeps_hosts=of_plugin.of("networks_no_mask_if_zero", bool),
             own={name: column.name for name, column in own_columns(c, daemon, plugin).items()},
         ),
-        lists={key: path for key in KINDS if (path := _path(of_plugin, key)) is not None},
+        lists={key: path for key in KINDS if (path := of_plugin.path(key)) is not None},
         fixed={column: of_plugin.of(key, int) for key, column in POST_TAGS.items() if of_plugin.is_set(key)},
         dscp=of_plugin.of("tos_encode_as_dscp", bool),
     )
@@ -118,8 +118,3 @@ class Changes:
 
 def _unfiltered(of: ChangeSettings) -> ChangeSettings:
     return replace(of, use=replace(of.use, filters=False))
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)

@@ -114,11 +114,11 @@ def map_paths(c: Configuration) -> MapPaths:
         if c.is_set(file) and "map" in _words(c, kind)
     ]
     return MapPaths(
-        agent=_path(c, "bgp_agent_map"),
-        flow_to_rd=_path(c, "flow_to_rd_map"),
-        sampling=_path(c, "sampling_map"),
-        next_hops=_path(c, "bgp_peer_dst_ip_map"),
-        pre_tag=_path(c, "pre_tag_map"),
+        agent=c.path("bgp_agent_map"),
+        flow_to_rd=c.path("flow_to_rd_map"),
+        sampling=c.path("sampling_map"),
+        next_hops=c.path("bgp_peer_dst_ip_map"),
+        pre_tag=c.path("pre_tag_map"),
         source_side=tuple(sides),
     )
 
@@ -170,8 +170,3 @@ def shows(c: Configuration, plugin: str, primitives: frozenset[str]) -> bool:
 def _words(c: Configuration, key: str) -> tuple[str, ...]:
     value = c.maybe(key, object)
     return value if isinstance(value, tuple) else () if value is None else (str(value),)
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)

@@ -404,10 +404,10 @@ def _output(  # noqa: PLR0917 (what is known of an instance)
         file=file,
         append=c.of("print_output_file_append", bool),
         latest=latest,
-        lock_file=_path(c, "print_output_lock_file"),
+        lock_file=c.path("print_output_lock_file"),
         empty_files=c.of("print_write_empty_file", bool),
         markers=c.of("print_markers", bool),
-        schema_file=_path(c, "avro_schema_file"),
+        schema_file=c.path("avro_schema_file"),
         owner=owner,
         zone=aggregation.zone,
         refresh=aggregation.refresh,
@@ -415,11 +415,6 @@ def _output(  # noqa: PLR0917 (what is known of an instance)
         post_tag=c.maybe("post_tag", int) or 0,
         post_tag2=c.maybe("post_tag2", int) or 0,
     )
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)
 
 
 def _name(c: Configuration, key: str, aggregate: Aggregate, *, dated: bool) -> NameTemplate | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcorr.daemon.change_settings import change_settings
@@ -14,14 +13,21 @@ from flowcorr.daemon.input_settings import InputSettings, input_settings, intake
 from flowcorr.daemon.plugins import PluginSettings, plugin_settings
 from flowcorr.daemon.sharing_settings import SharingSettings, sharing_settings
 from flowcorr.service.custom_primitives import PrimitivesError, parse_custom_primitives
-from routed.daemon.plane import RoutingSettings, exact_times, log_settings, process_settings, routing_settings
-from routed.plumbing.maps import Limits
+from routed.daemon.plane import (
+    RoutingSettings,
+    exact_times,
+    log_settings,
+    map_limits,
+    process_settings,
+    routing_settings,
+)
 from routed.plumbing.names import NameTemplate
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from flowcorr.collect.settings import IntakeSettings
     from flowcorr.correlate.correlation import Correlation
@@ -80,19 +86,19 @@ def flow_settings(c: Configuration, daemon: str) -> FlowSettings:
         correlation=correlation_settings(c, daemon, [plugin.declared.name for plugin in plugins]),
         files=FileSettings(
             paths=map_paths(c),
-            allow=_path(c, f"{daemon}_allow_file"),
+            allow=c.path(f"{daemon}_allow_file"),
             pre_tags={
                 plugin.declared.name: path
                 for plugin in plugins
-                if (path := _path(c.for_plugin(plugin.declared.name), "pre_tag_map")) is not None
+                if (path := c.for_plugin(plugin.declared.name).path("pre_tag_map")) is not None
             },
-            limits=limits_of(c),
+            limits=map_limits(c),
             recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
             changes={plugin.declared.name: change_settings(c, daemon, plugin.declared.name) for plugin in plugins},
         ),
         intake=intake_settings(c, daemon, tuple(custom.values())),
         inputs=inputs,
-        templates=_path(c, "nfacctd_templates_file") if daemon == "nfacctd" else None,
+        templates=c.path("nfacctd_templates_file") if daemon == "nfacctd" else None,
         sharing=sharing_settings(c, daemon, inputs),
         counters=_counters(c, daemon),
         plugins=plugins,
@@ -105,18 +111,13 @@ def _counters(c: Configuration, daemon: str) -> CounterSettings | None:
     return None if name is None else CounterSettings(name, exact_times(c))
 
 
-def limits_of(c: Configuration) -> Limits:
-    """Tell how much of a map is read."""
-    return Limits(c.of("maps_entries", int), c.of("maps_row_len", int))
-
-
 def custom_primitives(c: Configuration) -> Mapping[str, CustomPrimitive]:
     """Read the primitives that the operator defines, which hold until a restart.
 
     Raises: OSError, PrimitivesError.
     """
-    path = _path(c, "aggregate_primitives")
-    return {} if path is None else parse_custom_primitives(path.read_text(errors="replace"), str(path), limits_of(c))
+    path = c.path("aggregate_primitives")
+    return {} if path is None else parse_custom_primitives(path.read_text(errors="replace"), str(path), map_limits(c))
 
 
 def plugins_are_understood(c: Configuration, daemon: str) -> Iterator[Problem]:
@@ -130,8 +131,3 @@ def plugins_are_understood(c: Configuration, daemon: str) -> Iterator[Problem]:
         yield Problem(Kind.BAD_VALUE, text)
     else:
         yield from plugin_settings(c, daemon, custom, NOBODY).problems
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)

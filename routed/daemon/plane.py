@@ -17,6 +17,7 @@ from routed.daemon.settings import (
     render_settings,
 )
 from routed.daemon.settings_glass import GlassSettings, one_glass, unused
+from routed.daemon.settings_maps import map_limits
 from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
 from routed.service.flow_tables import IgpFlowTables
@@ -48,6 +49,7 @@ __all__ = [
     "RoutingSettings",
     "exact_times",
     "log_settings",
+    "map_limits",
     "problem_lines",
     "process_settings",
     "routing_ports",

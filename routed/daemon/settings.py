@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
@@ -208,7 +207,7 @@ def process_settings(c: Configuration) -> ProcessSettings:
     return ProcessSettings(
         name=c.of("core_proc_name", str),
         daemonize=c.of("daemonize", bool),
-        pidfile=_path(c, "pidfile"),
+        pidfile=c.path("pidfile"),
         priority=c.of("proc_priority", int),
         umask=c.of("files_umask", int),
         owner=files_owner(c, identity),
@@ -227,7 +226,7 @@ def log_settings(c: Configuration, command: str) -> LogSettings:
     return LogSettings(
         process=c.of("core_proc_name", str),
         debug=c.of("debug", bool),
-        file=None if is_check else _path(c, "logfile"),
+        file=None if is_check else c.path("logfile"),
         facility=None if is_check else c.maybe("syslog", str),
         ident=c.maybe("syslog_ident", str) or command,
         stderr_timestamps=c.of("log_stderr_tstamp", bool),
@@ -253,9 +252,9 @@ def listener_settings(c: Configuration, protocol: str) -> ListenerSettings:
         batch=batch if whole else 0,
         batch_interval=interval if whole else 0,
         compare_ports=is_bgp and c.of("tmp_bgp_lookup_compare_ports", bool),
-        allow_file=_path(c, f"{daemon}_allow_file"),
-        md5_file=_path(c, f"{daemon}_md5_file"),
-        neighbors_file=_path(c, "bgp_neighbors_file") if is_bgp else None,
+        allow_file=c.path(f"{daemon}_allow_file"),
+        md5_file=c.path(f"{daemon}_md5_file"),
+        neighbors_file=c.path("bgp_neighbors_file") if is_bgp else None,
         proxy_header=not is_bgp and c.of("bmp_daemon_parse_proxy_header", bool),
         probes_silent=not is_bgp or c.is_set("bgp_daemon_xconnect_map"),
         keys=f"{daemon}_",
@@ -299,15 +298,15 @@ def station_settings(c: Configuration) -> StationSettings:
 
 def tls_files(c: Configuration) -> TlsFiles | None:
     """Tell who we are for TLS clients, if we have any."""
-    certificate, key = _path(c, "bmp_daemon_tls_certificate_file"), _path(c, "bmp_daemon_tls_key_file")
+    certificate, key = c.path("bmp_daemon_tls_certificate_file"), c.path("bmp_daemon_tls_key_file")
     if certificate is None or key is None:
         return None
-    return TlsFiles(certificate, key, _path(c, "bmp_daemon_tls_ca_file"))
+    return TlsFiles(certificate, key, c.path("bmp_daemon_tls_ca_file"))
 
 
 def replay_settings(c: Configuration) -> ReplaySettings | None:
     """Tell which capture is played, if one is."""
-    file = _path(c, "pcap_savefile")
+    file = c.path("pcap_savefile")
     if file is None:
         return None
     return ReplaySettings(
@@ -347,7 +346,7 @@ def message_log_settings(c: Configuration, protocol: str) -> MessageLogSettings 
         queue_size=c.of(f"{prefix}queue_size", int),
         skips_unchanged=protocol == "bmp" and not c.of("bmp_daemon_msglog_unchanged", bool),
         output=c.of(f"{prefix}output", DumpFormat),
-        schema_file=_path(c, f"{prefix}avro_schema_file"),
+        schema_file=c.path(f"{prefix}avro_schema_file"),
         container=c.of(f"{prefix}avro_container", bool),
         brokers=brokers,
     )
@@ -365,7 +364,7 @@ def dump_settings(c: Configuration, prefix: str) -> DumpSettings | None:
         output=c.of(f"{prefix}output", DumpFormat),
         refresh_time=refresh_time,
         time_slots=c.of(f"{prefix}time_slots", int),
-        schema_file=_path(c, f"{prefix}avro_schema_file"),
+        schema_file=c.path(f"{prefix}avro_schema_file"),
         container=c.of(f"{prefix}avro_container", bool),
         brokers=brokers,
     )
@@ -375,11 +374,6 @@ def _timestamps(c: Configuration) -> TimestampLayout:
     if c.of("timestamps_since_epoch", bool):
         return TimestampLayout.SINCE_EPOCH
     return TimestampLayout.RFC9557 if c.of("timestamps_rfc9557", bool) else TimestampLayout.PLAIN
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)
 
 
 def _address(c: Configuration, key: str) -> IPv4Address | IPv6Address | None:

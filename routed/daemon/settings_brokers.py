@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.amqp_settings import AmqpSettings, AmqpTls, parse_hosts
@@ -50,7 +49,7 @@ def _broker(
         transport=transport,
         queue_size=c.of(f"{prefix}queue_size", int),
         spool=SpoolSettings(
-            directory=_path(c, f"{prefix}spool_directory") if size else None,
+            directory=c.path(f"{prefix}spool_directory") if size else None,
             size=size,
             policy=c.of(f"{prefix}spool_policy", SpoolPolicy),
         ),
@@ -65,7 +64,7 @@ def kafka_settings(c: Configuration, prefix: str) -> KafkaSettings:
     return KafkaSettings(
         servers=parse_servers(c.of(f"{prefix}broker_host", str), c.of(f"{prefix}broker_port", int)),
         keys=prefix,
-        config_file=_path(c, f"{prefix}config_file"),
+        config_file=c.path(f"{prefix}config_file"),
         topics=c.of(f"{prefix}topic_rr", int),
         partition=c.of(f"{prefix}partition", int),
         multi_values=c.of(f"{prefix}multi_values", int),
@@ -97,12 +96,7 @@ def amqp_settings(c: Configuration, prefix: str) -> AmqpSettings:
 
 def _tls(c: Configuration, prefix: str) -> AmqpTls:
     return AmqpTls(
-        authorities=_path(c, f"{prefix}tls_ca_file"),
-        certificate_chain=_path(c, f"{prefix}tls_certificate_file"),
-        private_key=_path(c, f"{prefix}tls_key_file"),
+        authorities=c.path(f"{prefix}tls_ca_file"),
+        certificate_chain=c.path(f"{prefix}tls_certificate_file"),
+        private_key=c.path(f"{prefix}tls_key_file"),
     )
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)

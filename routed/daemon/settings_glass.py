@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.http_settings import HttpSettings
@@ -61,8 +60,8 @@ def looking_glass_settings(c: Configuration, protocol: str) -> ZmqSettings | Non
         port=c.of(f"{prefix}_port", int),
         user=c.maybe(f"{prefix}_user", str),
         password=c.maybe(f"{prefix}_passwd", str),
-        server_key_file=_path(c, f"{prefix}_curve_server_key_file"),
-        client_keys=_path(c, f"{prefix}_curve_client_keys"),
+        server_key_file=c.path(f"{prefix}_curve_server_key_file"),
+        client_keys=c.path(f"{prefix}_curve_client_keys"),
     )
 
 
@@ -74,16 +73,11 @@ def http_settings(c: Configuration, protocol: str) -> HttpSettings | None:
     return HttpSettings(
         address=_address(c, f"{prefix}_ip"),
         port=c.of(f"{prefix}_port", int),
-        token_file=_path(c, f"{prefix}_token_file"),
+        token_file=c.path(f"{prefix}_token_file"),
         rate=c.of(f"{prefix}_rate", int),
         max_connections=c.of(f"{prefix}_max_connections", int),
         ready_time=c.of(f"{prefix}_ready_time", int),
     )
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)
 
 
 def _address(c: Configuration, key: str) -> IPv4Address | IPv6Address:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routed.plumbing.maps import Limits
@@ -20,14 +19,9 @@ def map_limits(c: Configuration) -> Limits:
 def map_settings(c: Configuration, protocol: str) -> MapSettings:
     """Tell which map tags peers, which sessions are passed on, and how maps are read."""
     return MapSettings(
-        tag_map=_path(c, f"{protocol}_daemon_tag_map"),
+        tag_map=c.path(f"{protocol}_daemon_tag_map"),
         refresh=c.of("maps_refresh", bool),
         limits=map_limits(c),
         recirculate=not c.of("pre_tag_map_dont_recirculate", bool),
-        xconnect_map=_path(c, "bgp_daemon_xconnect_map") if protocol == "bgp" else None,
+        xconnect_map=c.path("bgp_daemon_xconnect_map") if protocol == "bgp" else None,
     )
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routed.daemon.rpki import RpkiSettings
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
 
 def rpki_settings(c: Configuration) -> RpkiSettings | None:
     """Tell what origins are validated by, if they are."""
-    caches, roas_file = c.maybe("rpki_rtr_cache", tuple), _path(c, "rpki_roas_file")
+    caches, roas_file = c.maybe("rpki_rtr_cache", tuple), c.path("rpki_roas_file")
     if caches is None and roas_file is None:
         return None
-    authorities = _path(c, "rpki_rtr_tls_ca_file")
+    authorities = c.path("rpki_rtr_tls_ca_file")
     return RpkiSettings(
         roas_file=roas_file,
-        slurm_file=_path(c, "rpki_slurm_file"),
+        slurm_file=c.path("rpki_slurm_file"),
         rtr=None
         if caches is None
         else RtrSettings(
@@ -30,15 +29,10 @@ def rpki_settings(c: Configuration) -> RpkiSettings | None:
             ip_precedence=c.of("rpki_rtr_cache_ipprec", int),
             receive_buffer=c.maybe("rpki_rtr_cache_pipe_size", int),
         ),
-        md5_file=_path(c, "rpki_rtr_md5_file"),
+        md5_file=c.path("rpki_rtr_md5_file"),
         tls=None
         if authorities is None
-        else TlsClientFiles(authorities, _path(c, "rpki_rtr_tls_certificate_file"), _path(c, "rpki_rtr_tls_key_file")),
+        else TlsClientFiles(authorities, c.path("rpki_rtr_tls_certificate_file"), c.path("rpki_rtr_tls_key_file")),
         logs_changes=c.of("rpki_msglog_changes", bool),
         adds_aspa=c.of("rpki_aspa", bool),
     )
-
-
-def _path(c: Configuration, key: str) -> Path | None:
-    text = c.maybe(key, str)
-    return None if text is None else Path(text)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from routed.plumbing.names import NameTemplate
@@ -144,6 +145,11 @@ class Configuration:
     def maybe(self, name: str, kind: type[T]) -> T | None:
         """Return the value of a key that may have none."""
         return None if self.value(name) is None else self.of(name, kind)
+
+    def path(self, name: str) -> Path | None:
+        """Return the file or directory that a key names, if it does."""
+        text = self.maybe(name, str)
+        return None if text is None else Path(text)
 
     def value(self, name: str) -> object:
         """Return the value of a key, whatever it is."""
