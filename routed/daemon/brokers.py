@@ -13,8 +13,6 @@ from routed.plumbing.amqp_settings import AmqpSettings
 from routed.plumbing.build import build
 from routed.plumbing.names import Variable
 from routed.plumbing.queue import Bounds
-from routed.plumbing.registered import RegisteredCarrier
-from routed.plumbing.schema_registry import SchemaRegistry, Subject, http_agent
 from routed.plumbing.sink import NO_WATCH, PoolThreads, Watch, report_sink
 from routed.plumbing.sink_broker import BrokerOptions, BrokerSink
 from routed.plumbing.spool import Spool
@@ -106,15 +104,20 @@ class Brokers:
         if isinstance(settings.transport, AmqpSettings):
             return self._amqp(settings.transport)
         carrier = self._kafka(settings, settings.transport)
-        if not settings.registry:
-            return carrier
+        return self._registered(carrier, settings) if settings.registry else carrier
+
+    def _registered(self, carrier: Carrier, settings: BrokerSettings) -> Carrier:
+        """Let records wait until a schema registry has told the numbers of their schemas."""
+        from routed.plumbing.registered import RegisteredCarrier  # noqa: PLC0415 (few want a client of HTTP)
+        from routed.plumbing.schema_registry import SchemaRegistry, Subject, http_agent  # noqa: PLC0415 (the same)
+
         schemas = schemas_of(self._settings, dumps="dump" in settings.label)
         subjects = {
             schema.key: Subject(f"{settings.target.text}-{name}", schema.text) for name, schema in schemas.items()
         }
         agent = http_agent(self._reactor)
         registry = SchemaRegistry(settings.registry, subjects, clock=self._reactor, agent=agent)
-        return RegisteredCarrier(carrier, registry, f"{settings.transport.keys}avro_schema_registry")
+        return RegisteredCarrier(carrier, registry, f"{settings.label}_avro_schema_registry")
 
     def _amqp(self, transport: AmqpSettings) -> Carrier:
         from routed.plumbing.amqp_connection import connector  # noqa: PLC0415 (a library that no other part needs)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from routed.plumbing.amqp_settings import AmqpSettings, AmqpTls, parse_hosts
 from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
 from routed.plumbing.names import NameTemplate
-from routed.plumbing.schema_registry import parse_urls
 from routed.service.settings import BrokerSettings, DumpFormat, SpoolPolicy, SpoolSettings
 
 if TYPE_CHECKING:
     from routed.plumbing.config import Configuration
+    from routed.plumbing.registry_settings import RegistryUrl
 
 #: What `kafka_retry` and `amqp_retry` of message logs are when nobody sets them. Units: seconds.
 DUMP_RETRY: Final = 60
@@ -24,8 +24,7 @@ def broker_settings(c: Configuration, prefix: str) -> tuple[BrokerSettings, ...]
     brokers = []
     if topic is not None:
         key = c.maybe(f"{prefix}kafka_partition_key", NameTemplate)
-        urls = c.maybe(f"{prefix}kafka_avro_schema_registry", str)
-        registry = () if urls is None else parse_urls(urls)
+        registry = c.maybe(f"{prefix}kafka_avro_schema_registry", tuple) or ()
         brokers.append(_broker(c, prefix, kafka_settings(c, prefix), topic, key=key, registry=registry))
     if routing_key is not None:
         brokers.append(_broker(c, prefix, amqp_settings(c, prefix), routing_key))
@@ -39,7 +38,7 @@ def _broker(
     target: NameTemplate,
     *,
     key: NameTemplate | None = None,
-    registry: tuple[str, ...] = (),
+    registry: tuple[RegistryUrl, ...] = (),
 ) -> BrokerSettings:
     size = c.of(f"{prefix}spool_size", int)
     return BrokerSettings(

@@ -17,7 +17,7 @@ from routed.plumbing.names import (
     Variable,
     parse_name,
 )
-from routed.plumbing.schema_registry import parse_urls
+from routed.plumbing.registry_settings import RegistryUrl, parse_urls
 from routed.plumbing.values import ENDPOINT, PATH, TEXT, Parser, at_least, between, list_of, one_of, word, zero_or
 from routed.service.isis_settings import Tunnel
 from routed.service.settings import DumpFormat, SpoolPolicy
@@ -61,11 +61,6 @@ def _parse_brokers(text: str) -> str:
 
 def _parse_hosts(text: str) -> str:
     parse_hosts(text)
-    return text
-
-
-def _parse_registry(text: str) -> str:
-    parse_urls(text)
     return text
 
 
@@ -146,7 +141,9 @@ VXLAN_PORT: Final[Parser[int]] = Parser("`vxlan,` and a UDP port", _parse_vxlan_
 OWN_DATED_NAME: Final[Parser[NameTemplate]] = Parser("a name with $tzone and % conversions of strftime", _parse_dated)
 WRITER_ID: Final[Parser[NameTemplate]] = Parser("a text with $proc_name, $writer_pid, $pmacct_build", _parse_writer_id)
 AMQP_HOSTS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_hosts)
-REGISTRY_URLS: Final[Parser[str]] = Parser("an address such as http://127.0.0.1:8081, or a list", _parse_registry)
+REGISTRY_URLS: Final[Parser[tuple[RegistryUrl, ...]]] = Parser(
+    "an address such as http://127.0.0.1:8081, or a list", parse_urls
+)
 KAFKA_BROKERS: Final[Parser[str]] = Parser("a host, or a comma-separated list of host:port", _parse_brokers)
 COMMUNITY: Final[Parser[str]] = Parser("a community such as 65000:666", _parse_community)
 COMMUNITIES: Final = list_of(COMMUNITY, 16)

@@ -15,7 +15,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 from twisted.internet.defer import CancelledError, Deferred
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IDelayedCall, IReactorTCP, IReactorTime
     from twisted.python.failure import Failure
     from twisted.web.iweb import IAgent, IResponse
+
+    from routed.plumbing.registry_settings import RegistryUrl
 
 #: Seconds that a registry has for an answer.
 PATIENCE: Final = 10.0
@@ -118,14 +120,14 @@ class SchemaRegistry:
     """Registers schemas and knows their numbers.
 
     Args:
-        urls: of the registry, with user and password where it wants them; tried in turn.
+        urls: of the registry, tried in turn.
         subjects: what is to be registered, by the keys under which `frame_of` is asked.
         clock: for waits.
         agent: speaks HTTP.
     """
 
     def __init__(
-        self, urls: Sequence[str], subjects: Mapping[str, Subject], *, clock: IReactorTime, agent: IAgent
+        self, urls: Sequence[RegistryUrl], subjects: Mapping[str, Subject], *, clock: IReactorTime, agent: IAgent
     ) -> None:
         self._urls, self._clock, self._agent = cycle(urls), clock, agent
         self._missing = dict(subjects)
@@ -181,14 +183,14 @@ class SchemaRegistry:
         except RegistryError as error:
             self._asking = None
             if not self._closing:
-                self._on_trouble(f"{_shown(url)}: {error}")
+                self._on_trouble(f"{url}: {error}")
                 self._alarm = self._clock.callLater(self._retry, self._ask)
                 self._retry = min(2 * self._retry, LAST_RETRY)
         else:
             self._asking = None
             self._on_known()
 
-    async def _number(self, url: str, subject: Subject) -> int:
+    async def _number(self, url: RegistryUrl, subject: Subject) -> int:
         """Register a schema and return its number.
 
         Raises: RegistryError.
@@ -215,21 +217,17 @@ class SchemaRegistry:
             raise RegistryError(f"{subject.name}: the answer has no number of a schema")
         return number
 
-    def _post(self, url: str, subject: Subject) -> Deferred[tuple[int, bytes]]:
+    def _post(self, url: RegistryUrl, subject: Subject) -> Deferred[tuple[int, bytes]]:
         async def post() -> tuple[int, bytes]:
             response: IResponse = await self._agent.request(b"POST", target, headers, _Body(body))
             reader = _Reader()
             response.deliverBody(reader)  # type: ignore[no-untyped-call]  # bare in Twisted
             return response.code, await reader.done
 
-        parts = urlsplit(url)
-        path = f"{parts.path.rstrip('/')}/subjects/{quote(subject.name, safe='')}/versions"
-        host = parts.netloc.rpartition("@")[2]
-        target = f"{parts.scheme}://{host}{path}".encode("ascii")
+        target = f"{url.base.rstrip('/')}/subjects/{quote(subject.name, safe='')}/versions".encode("ascii")
         headers = Headers({b"Content-Type": [_CONTENT_TYPE], b"Accept": [_CONTENT_TYPE, b"application/json"]})
-        if parts.username is not None:
-            login = b64encode(f"{parts.username}:{parts.password or ''}".encode())
-            headers.addRawHeader(b"Authorization", b"Basic " + login)
+        if url.login is not None:
+            headers.addRawHeader(b"Authorization", b"Basic " + b64encode(url.login.encode()))
         body = orjson.dumps({"schema": subject.schema})
         return Deferred.fromCoroutine(post())
 
@@ -238,27 +236,6 @@ def http_agent(reactor: IReactorTCP) -> IAgent:
     """Return what speaks HTTP and HTTPS, by the certificates that the system trusts."""
     agent: IAgent = Agent(reactor, connectTimeout=PATIENCE)  # type: ignore[no-untyped-call]  # bare in Twisted
     return agent
-
-
-def parse_urls(text: str) -> tuple[str, ...]:
-    """Understand the addresses of a registry, with commas between them.
-
-    Raises: ValueError.
-    """
-    urls = tuple(url.strip() for url in text.split(","))
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"{_shown(url)!r} is not the address of a schema registry, such as http://127.0.0.1:8081")
-        _ = parts.port  # ValueError when it is none
-        url.encode("ascii")
-    return urls
-
-
-def _shown(url: str) -> str:
-    """Return an address without user and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _reason(error: Exception) -> str:

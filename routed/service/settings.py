@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from routed.plumbing.kafka_settings import KafkaSettings
     from routed.plumbing.maps import Limits
     from routed.plumbing.names import NameTemplate
+    from routed.plumbing.registry_settings import RegistryUrl
     from routed.wire.bgp.codepoints import Role
 
 
@@ -144,7 +145,7 @@ class BrokerSettings:
     queue_size: int
     spool: SpoolSettings
     output: DumpFormat = DumpFormat.JSON
-    registry: tuple[str, ...] = ()
+    registry: tuple[RegistryUrl, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

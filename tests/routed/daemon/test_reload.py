@@ -98,6 +98,14 @@ def test_live_keys_are_taken_over_and_the_others_are_named(tmp_path: Path) -> No
     assert rig.manager.told == ["reloading", outcome.summary]
 
 
+def test_the_login_in_an_address_is_not_told(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.file.write_text("bgp_daemon_msglog_kafka_avro_schema_registry: http://me:secret@one/,http://two\n")
+    assert [str(change) for change in rig.ask().changes] == [
+        "bgp_daemon_msglog_kafka_avro_schema_registry: (not set) -> http://one/,http://two"
+    ]
+
+
 def test_what_takes_a_restart_is_said_each_time_and_what_was_taken_over_once(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.file.write_text("bgp_daemon_max_peers: 20\nbgp_daemon_port: 1179\n")

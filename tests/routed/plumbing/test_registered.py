@@ -17,13 +17,13 @@ from twisted.web.http_headers import Headers
 from routed.plumbing.carrier import Reports
 from routed.plumbing.parcel import Address, Parcel, rows_of
 from routed.plumbing.registered import RegisteredCarrier
+from routed.plumbing.registry_settings import parse_urls
 from routed.plumbing.schema_registry import (
     FIRST_RETRY,
     MAX_ANSWER,
     PATIENCE,
     SchemaRegistry,
     Subject,
-    parse_urls,
 )
 from routed.plumbing.sink import Framing
 from tests.routed.plumbing.test_sink_broker import Carrier
