@@ -123,20 +123,13 @@ class Log:
             self.write(line.level, line.text)
 
     def write_limited(
-        self,
-        kind: str,
-        at_most: int,
-        level: Level,
-        text: str,
-        module: str = "core",
-        *,
-        facts: Mapping[str, object] = NO_FACTS,
+        self, kind: str, at_most: int, level: Level, text: str, *, facts: Mapping[str, object] = NO_FACTS
     ) -> None:
         """Log at most so many lines of a kind a minute, and then how many there were more."""
         held_back = self._limit.admit(kind, at_most, self._monotonic())
         if held_back is not None:
             text += f" ({held_back} more like this were not logged)" if held_back else ""
-            self.write(level, text, module, facts=facts)
+            self.write(level, text, facts=facts)
 
     def write(
         self,
@@ -165,7 +158,7 @@ class Log:
 
     def part(self, module: str) -> Log:
         """Return a log whose lines come from a part of the process, such as `core/BGP`, by way of this one."""
-        return _Part(self, module)
+        return _Part(self, module, self._limit, self._monotonic)
 
     def reopen(self) -> None:
         """Open the file again under its name, after somebody has moved it away."""
@@ -225,20 +218,9 @@ class Log:
 class _Part(Log):
     """What a part of a process logs; where it goes is up to the log of the process, and so is the end of it."""
 
-    def __init__(self, whole: Log, module: str) -> None:
+    def __init__(self, whole: Log, module: str, limit: RateLimit, monotonic: Callable[[], float]) -> None:
         self._whole, self._module = whole, module
-
-    def write_limited(
-        self,
-        kind: str,
-        at_most: int,
-        level: Level,
-        text: str,
-        module: str = "",
-        *,
-        facts: Mapping[str, object] = NO_FACTS,
-    ) -> None:
-        self._whole.write_limited(kind, at_most, level, text, module or self._module, facts=facts)
+        self._limit, self._monotonic = limit, monotonic
 
     def write(
         self,

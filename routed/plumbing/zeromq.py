@@ -1,12 +1,8 @@
 """A ZeroMQ server in the reactor: multipart messages of clients come in, answers go out, nothing ever blocks.
 
-A ROUTER socket, as REQ and DEALER clients expect it. Its descriptor only tells that something may have changed, so
-after every event it is asked until it has nothing more to say, a few messages a turn.
-
-A client that does not read costs what a few answers are long, and loses the rest; one that does not end its message is
-ended itself (`zeromq_warden.py`). With a user and a password,
-clients must give them (PLAIN); with a server key, the connection is encrypted (CURVE, ours) and only clients whose
-public keys are known get in.
+A ROUTER socket, as REQ and DEALER clients expect it. A client that does not read costs what a few answers are long, and
+loses the rest. With a user and a password, clients must give them (PLAIN); with a server key, the connection is
+encrypted (CURVE, ours) and only clients whose public keys are known get in.
 """
 
 from __future__ import annotations
@@ -17,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 import zmq.auth
-from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zmq.auth.thread import ThreadAuthenticator
-from zope.interface import implementer
 
 from routed.plumbing.lifecycle import StartError
-from routed.plumbing.zeromq_warden import Warden
+from routed.plumbing.values import Endpoint
+from routed.plumbing.zeromq_socket import MAX_FRAMES, ReactorSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,28 +35,8 @@ MAX_LATE: Final = 256
 MAX_LATE_OCTETS: Final = 32 << 20
 LATE_PATIENCE: Final = 1.0
 LATE_INTERVAL: Final = 0.005
-#: Of connections: seconds for the greeting, and after which TCP asks whether a silent client is still there, and how
-#: often. A queue of those that are not accepted yet. Units: milliseconds, seconds.
-OPTIONS: Final = {
-    zmq.HANDSHAKE_IVL: 10_000,
-    zmq.TCP_KEEPALIVE: 1,
-    zmq.TCP_KEEPALIVE_IDLE: 60,
-    zmq.TCP_KEEPALIVE_INTVL: 10,
-    zmq.TCP_KEEPALIVE_CNT: 3,
-    zmq.BACKLOG: 128,
-}
 #: Requests that wait for us from one client.
 REQUESTS: Final = 16
-#: Requests taken in one turn of the reactor.
-PER_TURN: Final = 16
-#: Longest frame that is read, in octets; a client that sends more is disconnected.
-MAX_FRAME: Final = 131_072
-#: Frames of a request, those of its envelope included.
-MAX_FRAMES: Final = 128
-#: How frames are received and sent. The library's own loop over frames makes an enumeration's value of each of these.
-AT_ONCE: Final = int(zmq.NOBLOCK)
-MORE_AT_ONCE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
-_SOURCE: Final = int(zmq.SRCFD)
 
 _log = Logger()
 
@@ -94,7 +69,6 @@ class ReplyTo:
         self._server.send([*self._envelope, *frames])
 
 
-@implementer(IReadDescriptor)
 class ZmqServer:
     """Answers requests from its start to its stop; `answer` gets the frames of each and the way back.
 
@@ -115,68 +89,29 @@ class ZmqServer:
         self._reactor, self._answer, self._hurry, self._what = reactor, answer, hurry, what
         self._context = zmq.Context(io_threads=1)
         self._authenticator: ThreadAuthenticator | None = None
-        self._socket = self._open(settings)
         self._port = settings.port
-        self._more: IDelayedCall | None = None
-        self._is_reading = False  # until there is nothing more, so no sign is missed
+        self._socket = self._open(settings)
+        self.warden = self._socket.warden
         self._late: list[tuple[list[bytes], float]] = []  # answers for which there was no place, and until when
         self._late_octets = 0
         self._late_alarm: IDelayedCall | None = None
 
     def start(self) -> None:
         """Begin to answer."""
-        self._hurry(self)
-        self._reactor.addReader(self)
-        self.warden.start(self._port)
-        self._look_again()
+        self._socket.start(self._port, self._hurry)
 
     def stop(self) -> None:
         """Answer no more."""
-        self._reactor.removeReader(self)
-        for alarm in (self._more, self._late_alarm):
-            if alarm is not None:
-                alarm.cancel()
-        self._more = self._late_alarm = None
+        if self._late_alarm is not None:
+            self._late_alarm.cancel()
+            self._late_alarm = None
         self._late.clear()
-        self.warden.stop()
-        self._socket.close(linger=0)
-        if self._authenticator is not None:
-            self._authenticator.stop()
-        self._context.destroy(linger=0)
-
-    def fileno(self) -> int:
-        """Return what tells that something may have changed."""
-        return -1 if self._socket.closed else int(self._socket.FD)
-
-    def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
-        """Name this reader."""
-        return "zeromq"
-
-    def doRead(self) -> None:  # noqa: N802 (Twisted's name)
-        """Take what has come, a few requests at most."""
-        self._is_reading = True
-        try:
-            for _ in range(PER_TURN):
-                try:
-                    frame = self._socket.recv(AT_ONCE, copy=False)
-                except zmq.Again:
-                    return
-                frames = [frame.bytes]
-                while frame.more:  # a message comes as a whole
-                    frame = self._socket.recv(AT_ONCE, copy=False)
-                    frames.append(frame.bytes)
-                self.warden.heard(source_of(frame))
-                self._take(frames)
-        finally:
-            self._is_reading = False
-        self._look_again()  # the descriptor does not tell again what it told already
-
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
-        """Know that the reactor is over."""
+        self._socket.close()
+        self._end_context()
 
     def send(self, frames: list[bytes]) -> None:
         """Send a message to a client, or lose it when too many wait for it."""
-        if self._socket.closed:
+        if self._socket.is_closed:
             return
         if not self._try(frames):
             self._late_octets += sum(map(len, frames))
@@ -186,15 +121,11 @@ class ZmqServer:
             else:
                 self._late_octets -= sum(map(len, frames))
                 self.counters.answers_lost += 1
-        if not self._is_reading:
-            self._look_again()  # sending takes up the sign that something came
 
     def _try(self, frames: list[bytes]) -> bool:
         """Send a message; whether that is settled, for better or worse."""
         try:
-            for frame in frames[:-1]:
-                self._socket.send(frame, MORE_AT_ONCE)
-            self._socket.send(frames[-1], AT_ONCE)
+            self._socket.send(frames)
             self.counters.answers += 1
         except zmq.Again:  # too many wait for this client
             return False
@@ -216,7 +147,6 @@ class ZmqServer:
                 continue
             self._late_octets -= sum(map(len, frames))
             self.counters.answers_lost += not is_settled
-        self._look_again()  # as after every sending
         self._try_again_later()
 
     def _take(self, frames: list[bytes]) -> None:
@@ -232,37 +162,25 @@ class ZmqServer:
             failure = Failure()  # type: ignore[no-untyped-call]  # Twisted leaves it bare
             _log.failure("bug in {where}", failure, where=f"a request to {self._what}")
 
-    def _look_again(self) -> None:
-        if self._more is None:
-            self._more = self._reactor.callLater(0, self._again)
-
-    def _again(self) -> None:
-        self._more = None
-        self.doRead()
-
-    def _open(self, settings: ZmqSettings) -> zmq.Socket[bytes]:
-        socket = self._context.socket(zmq.ROUTER)
-        self.warden = Warden(self._reactor, socket)
-        for option, value in OPTIONS.items():
-            socket.setsockopt(option, value)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, QUEUED)
-        socket.setsockopt(zmq.RCVHWM, REQUESTS)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.IPV6, settings.address.version == 6)
-        host = f"[{settings.address}]" if settings.address.version == 6 else str(settings.address)
+    def _open(self, settings: ZmqSettings) -> ReactorSocket:
+        socket = ReactorSocket(self._reactor, self._context, zmq.ROUTER, self._take, waiting=REQUESTS)
+        socket.raw.setsockopt(zmq.SNDHWM, QUEUED)
+        socket.raw.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.raw.setsockopt(zmq.IPV6, settings.address.version == 6)
+        place = Endpoint(str(settings.address), settings.port)
         try:
-            self._authenticate(socket, settings)
-            socket.bind(f"tcp://{host}:{settings.port}")
+            self._authenticate(socket.raw, settings)
+            socket.raw.bind(f"tcp://{place}")
         except (zmq.ZMQError, OSError, ValueError) as error:
-            self.warden.close()
-            socket.close(linger=0)
-            if self._authenticator is not None:
-                self._authenticator.stop()
-            self._context.destroy(linger=0)
-            raise ZmqError(f"cannot serve {self._what} on {host}:{settings.port}/tcp: {error}") from error
+            socket.close()
+            self._end_context()
+            raise ZmqError(f"cannot serve {self._what} on {place}/tcp: {error}") from error
         return socket
+
+    def _end_context(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._context.destroy(linger=0)
 
     def _authenticate(self, socket: zmq.Socket[bytes], settings: ZmqSettings) -> None:
         """Let only those in who know what they must."""
@@ -283,14 +201,6 @@ class ZmqServer:
         elif user and password:
             authenticator.configure_plain(domain="*", passwords={user: password})
             socket.plain_server = True
-
-
-def source_of(frame: zmq.Frame) -> int:
-    """Return the descriptor of the connection that a frame came over, -1 when the library does not know it."""
-    try:
-        return int(frame.get(_SOURCE))
-    except zmq.ZMQError:  # of a client that greets as libzmq did before 2012
-        return -1
 
 
 _QUIET: Final = logging.getLogger("zmq.auth")

@@ -1,8 +1,7 @@
 """One server that is asked again and again over ZeroMQ, in the reactor, by a client that nothing can block or fill.
 
 A question is asked when the one before is answered, after a pause. A server that does not answer is asked anew over
-another connection, so that no late answer is taken for that of the next question. How much of an answer may be
-unfinished is bounded as it is for servers (`zeromq_warden.py`).
+another connection, so that no late answer is taken for that of the next question.
 """
 
 from __future__ import annotations
@@ -11,17 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import zmq
-from twisted.internet.interfaces import IReadDescriptor
-from zope.interface import implementer
 
-from routed.plumbing.zeromq import AT_ONCE, MAX_FRAME, MAX_FRAMES, MORE_AT_ONCE, OPTIONS, source_of
-from routed.plumbing.zeromq_warden import Warden
+from routed.plumbing.zeromq_socket import MAX_FRAMES, ReactorSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted.internet.interfaces import IDelayedCall
-    from twisted.python.failure import Failure
 
     from routed.plumbing.zeromq_settings import Asked
 
@@ -43,7 +38,6 @@ class AskerCounters:
     refused: int = 0  # answers that were none
 
 
-@implementer(IReadDescriptor)
 class ZmqAsker:
     """Asks from its start to its stop.
 
@@ -66,10 +60,8 @@ class ZmqAsker:
         self._reactor, self._asked = reactor, asked
         self._question, self._answered, self._changed = question, answered, changed
         self._context = zmq.Context(io_threads=1)
-        self._socket: zmq.Socket[bytes] | None = None
-        self._warden: Warden | None = None
+        self._socket: ReactorSocket | None = None
         self._next: IDelayedCall | None = None
-        self._look: IDelayedCall | None = None
         self._is_waiting = False
         self._said: str | None = None
 
@@ -85,35 +77,9 @@ class ZmqAsker:
         self._close()
         self._context.destroy(linger=0)
 
-    def fileno(self) -> int:
-        """Return what tells that something may have changed."""
-        return -1 if self._socket is None else int(self._socket.FD)
-
-    def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
-        """Name this reader."""
-        return "zeromq asker"
-
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
-        """Know that the reactor is over."""
-
-    def doRead(self) -> None:  # noqa: N802 (Twisted's name)
-        """Take the answer, if it has come."""
-        assert self._socket is not None
-        assert self._warden is not None
-        try:
-            frame = self._socket.recv(AT_ONCE, copy=False)
-        except zmq.Again:
-            return
-        frames = [frame.bytes]
-        while frame.more:  # a message comes as a whole
-            frame = self._socket.recv(AT_ONCE, copy=False)
-            frames.append(frame.bytes)
-        self._warden.heard(source_of(frame))
-        if self._is_waiting:
-            self._take(frames)
-        self._look_again()  # the descriptor does not tell again what it told already
-
     def _take(self, frames: list[bytes]) -> None:
+        if not self._is_waiting:
+            return
         self._is_waiting = False
         try:
             if frames[0] or len(frames) > MAX_FRAMES:
@@ -139,55 +105,27 @@ class ZmqAsker:
             self.counters.late += 1
             self._say(f"no answer within {PATIENCE:g} s")
             self._close()
-        if self._socket is None:
-            self._open()
-        assert self._socket is not None
+        socket = self._socket = self._socket or self._open()
         self._is_waiting = True
         self._ask_in(PATIENCE)
-        self._socket.send(b"", MORE_AT_ONCE)  # there is room: one question at a time, over a socket of its own
-        self._socket.send(self._question(), AT_ONCE)
+        socket.send([b"", self._question()])  # there is room: one question at a time, over a socket of its own
         self.counters.questions += 1
-        self._look_again()  # sending takes up the sign that something came
 
-    def _open(self) -> None:
-        socket = self._socket = self._context.socket(zmq.DEALER)
-        for option, value in OPTIONS.items():
-            socket.setsockopt(option, value)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.RCVHWM, 1)
-        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
-        socket.setsockopt(zmq.IPV6, 1)
-        if self._asked.user and self._asked.password:
-            socket.plain_username, socket.plain_password = self._asked.user.encode(), self._asked.password.encode()
-        place = self._asked.place
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        self._warden = Warden(self._reactor, socket)
-        socket.connect(f"tcp://{host}:{place.port}")
-        self._warden.start(place.port)
-        self._reactor.addReader(self)
+    def _open(self) -> ReactorSocket:
+        socket, asked = ReactorSocket(self._reactor, self._context, zmq.DEALER, self._take, waiting=1), self._asked
+        socket.raw.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.raw.setsockopt(zmq.IPV6, 1)
+        if asked.user and asked.password:
+            socket.raw.plain_username, socket.raw.plain_password = asked.user.encode(), asked.password.encode()
+        socket.raw.connect(f"tcp://{asked.place}")
+        socket.start(asked.place.port)
+        return socket
 
     def _close(self) -> None:
         self._is_waiting = False
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
-        if self._socket is None:
-            return
-        self._reactor.removeReader(self)
-        assert self._warden is not None
-        self._warden.stop()
-        self._socket.close(linger=0)
-        self._socket = self._warden = None
-
-    def _look_again(self) -> None:
-        if self._look is None and self._socket is not None:
-            self._look = self._reactor.callLater(0, self._again)
-
-    def _again(self) -> None:
-        self._look = None
         if self._socket is not None:
-            self.doRead()
+            self._socket.close()
+            self._socket = None
 
     def _say(self, text: str) -> None:
         if text != self._said:

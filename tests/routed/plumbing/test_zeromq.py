@@ -20,8 +20,9 @@ from zmq.utils.monitor import recv_monitor_message
 
 from routed.plumbing import zeromq as module
 from routed.plumbing import zeromq_warden as warden
-from routed.plumbing.zeromq import MAX_FRAME, MAX_FRAMES, QUEUED, ReplyTo, ZmqError, ZmqServer
+from routed.plumbing.zeromq import QUEUED, ReplyTo, ZmqError, ZmqServer
 from routed.plumbing.zeromq_settings import ZmqSettings
+from routed.plumbing.zeromq_socket import MAX_FRAME, MAX_FRAMES, ReactorSocket
 from tests.ports import idle_port
 from tests.routed.service.bmp_rig import bugs_logged
 
@@ -74,7 +75,7 @@ class Rig:
         return client
 
     def turn(self) -> None:
-        self.server.doRead()
+        self.server._socket.doRead()
         self.server.warden.doRead()
         self.reactor.advance(0.005)
         time.sleep(0.001)
@@ -246,13 +247,13 @@ def test_a_server_that_stops_answers_no_more_and_gives_its_port_back(rig: Rig) -
     assert rig.until(lambda: ways)
     rig.server.stop()
     ways[0].send([b"late"])
-    rig.server.connectionLost(Failure(ConnectionDone()))
-    assert (rig.reactor.readers, rig.reactor.getDelayedCalls(), rig.server.fileno()) == ([], [], -1)
-    hurried: list[ZmqServer] = []
+    rig.server._socket.connectionLost(Failure(ConnectionDone()))
+    assert (rig.reactor.readers, rig.reactor.getDelayedCalls(), rig.server._socket.fileno()) == ([], [], -1)
+    hurried: list[ReactorSocket] = []
     again = ZmqServer(rig.reactor, ZmqSettings(address=LOOPBACK, port=rig.port), rig.take, hurried.append)
     again.start()
     again.stop()
-    assert hurried == [again]
+    assert hurried == [again._socket]
 
 
 def test_a_port_that_is_taken_is_said(rig: Rig) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from routed.plumbing import zeromq_asker, zeromq_warden
 from routed.plumbing.values import Endpoint
-from routed.plumbing.zeromq import MAX_FRAME, MAX_FRAMES, ReplyTo, ZmqServer
+from routed.plumbing.zeromq import ReplyTo, ZmqServer
 from routed.plumbing.zeromq_asker import PATIENCE, PAUSE, SHORT_PAUSE, ZmqAsker
 from routed.plumbing.zeromq_settings import Asked, ZmqSettings
+from routed.plumbing.zeromq_socket import MAX_FRAME, MAX_FRAMES
 from tests.ports import idle_port
 from tests.routed.plumbing.test_zeromq import LOOPBACK, Reactor
 from tests.routed.plumbing.test_zeromq import PATIENCE as MOST
@@ -154,8 +155,8 @@ def test_an_answer_without_an_end_is_cut_off(rig: Rig, monkeypatch: pytest.Monke
     with socket.create_server(("127.0.0.1", rig.port)) as listener:
         listener.settimeout(MOST)
         rig.asker.start()
-        warden = rig.asker._warden
-        assert warden is not None
+        assert rig.asker._socket is not None
+        warden = rig.asker._socket.warden
         server, _ = listener.accept()
         with server:  # by hand: ZMTP 3.0, no mechanism, as a ROUTER
             server.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16 + 1 + 31))
