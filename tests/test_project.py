@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("flowcorr", "lg", "routed")
 SOURCES = sorted(
-    path for package in PACKAGES for path in (ROOT / package).rglob("*.py*") if path.suffix in {".py", ".pyx", ".pxd"}
+    path for package in PACKAGES for path in (ROOT / package).rglob("*.p*") if path.suffix in {".py", ".pyx", ".pxd"}
 )
 COMPILED = [path for path in SOURCES if path.suffix == ".pyx"]
 

@@ -11,9 +11,10 @@ between two records, so where each ends is noted beside them.
 """
 
 from libc.stdint cimport uint32_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from routed.octets._growth cimport widened
 from routed.rib._attribute_text cimport WORST, columns, find_columns
 from routed.rib._avro cimport close_short, put_long, put_null, put_some, put_string
 from routed.rib._avro_attributes cimport put_fields, put_path
@@ -154,13 +155,12 @@ cdef class AvroRows(Rows):
         self.sequence += self.numbered
 
     cdef int need_ends(self) noexcept nogil:
-        cdef uint32_t *wider
+        cdef void *wider
         if self.count < self.ends_room:
             return 0
-        wider = <uint32_t *>realloc(self.ends, (2 * self.ends_room + 1024) * sizeof(uint32_t))
+        wider = widened(self.ends, &self.ends_room, 1024, sizeof(uint32_t))
         if wider == NULL:
             self.out_of_memory = True
             return -1
-        self.ends = wider
-        self.ends_room = 2 * self.ends_room + 1024
+        self.ends = <uint32_t *>wider
         return 0

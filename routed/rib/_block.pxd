@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
+from routed.octets._growth cimport widened
 from routed.rib._ids cimport id_hash
 from routed.rib._prefixes cimport MAX_WORDS
 
@@ -84,26 +85,24 @@ cdef inline int make_room(reader *r, size_t octets) noexcept nogil:
 
 cdef inline attribute_set *next_set(reader *r) noexcept nogil:
     """The place of one more attribute set, which counts once `set_count` says so; NULL without memory."""
-    cdef attribute_set *wider
+    cdef void *wider
     if r.set_count == r.set_room:
-        wider = <attribute_set *>realloc(r.sets, (2 * r.set_room + 256) * sizeof(attribute_set))
+        wider = widened(r.sets, &r.set_room, 256, sizeof(attribute_set))
         if wider == NULL:
             r.out_of_memory = True
             return NULL
-        r.sets = wider
-        r.set_room = 2 * r.set_room + 256
+        r.sets = <attribute_set *>wider
     return &r.sets[r.set_count]
 
 
 cdef inline operation *add_operation(reader *r) noexcept nogil:
     """One more operation, to be filled in; NULL without memory."""
-    cdef operation *wider
+    cdef void *wider
     if r.operation_count == r.operation_room:
-        wider = <operation *>realloc(r.operations, (2 * r.operation_room + 1024) * sizeof(operation))
+        wider = widened(r.operations, &r.operation_room, 1024, sizeof(operation))
         if wider == NULL:
             r.out_of_memory = True
             return NULL
-        r.operations = wider
-        r.operation_room = 2 * r.operation_room + 1024
+        r.operations = <operation *>wider
     r.operation_count += 1
     return &r.operations[r.operation_count - 1]

@@ -8,7 +8,8 @@ is closed, by any thread.  Those of a look-up: at once, in the writer's thread; 
 from cpython cimport array
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
+from routed.octets._growth cimport widened
 from routed.rib._order cimport item, key_of, sort
 from routed.rib._paths cimport (
     IS_LABELLED, attributes_of, entry_of, labels_of, next_hop_of, path_entry, path_set, path_view, set_of,
@@ -138,13 +139,18 @@ cdef class Found:
         """Take a route; those of a peer and family one after the other.  0, or -1 without memory."""
         cdef stretch *last = NULL if not self.stretch_count else &self.stretches[self.stretch_count - 1]
         cdef item *one
-        if self.count == self.room and grow(<void **>&self.items, &self.room, sizeof(item)):
-            return -1
-        if last == NULL or last.rib != rib or last.family != family:
-            if self.stretch_count == self.stretch_room and grow(
-                <void **>&self.stretches, &self.stretch_room, sizeof(stretch)
-            ):
+        cdef void *wider
+        if self.count == self.room:
+            wider = widened(self.items, &self.room, 64, sizeof(item))
+            if wider == NULL:
                 return -1
+            self.items = <item *>wider
+        if last == NULL or last.rib != rib or last.family != family:
+            if self.stretch_count == self.stretch_room:
+                wider = widened(self.stretches, &self.stretch_room, 64, sizeof(stretch))
+                if wider == NULL:
+                    return -1
+                self.stretches = <stretch *>wider
             last = &self.stretches[self.stretch_count]
             self.stretch_count += 1
             last.rib, last.family, last.add_path = rib, family, add_path
@@ -208,16 +214,6 @@ cdef bint has_prefix(PrefixIndex index, const item *one) noexcept:
         and length_of(&index.view, one.prefix) != FREE_ID
         and key_of(&index.view, one.prefix) == one.key
     )
-
-
-cdef int grow(void **items, size_t *room, size_t octets) noexcept nogil:
-    """Double an array; 0, or -1 without memory."""
-    cdef void *wider = realloc(items[0], (2 * room[0] + 64) * octets)
-    if wider == NULL:
-        return -1
-    items[0] = wider
-    room[0] = 2 * room[0] + 64
-    return 0
 
 
 cdef tuple value_of(

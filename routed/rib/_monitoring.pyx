@@ -16,9 +16,10 @@ from collections import namedtuple
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcmp
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from routed.octets._growth cimport widened
 from routed.rib._block cimport BLOCK_OPERATIONS, BLOCK_SCRATCH, reader
 from routed.rib._monitoring_message cimport (
     COMMON_HEADER, HEADERS, KEY, KEY_AT, LENGTH_AT, MICROSECONDS_AT, PEER_HEADER, SECONDS_AT, body, find_update, goes_on,
@@ -227,14 +228,13 @@ cdef class MonitoringRun(Intake):
         return at
 
     cdef int add_message(self, size_t operation, uint32_t peer, uint32_t at, bint marked) noexcept nogil:
-        cdef message *wider
+        cdef void *wider
         cdef message *one
         if self.message_count == self.message_room:
-            wider = <message *>realloc(self.messages, (2 * self.message_room + 256) * sizeof(message))
+            wider = widened(self.messages, &self.message_room, 256, sizeof(message))
             if wider == NULL:
                 return -1
-            self.messages = wider
-            self.message_room = 2 * self.message_room + 256
+            self.messages = <message *>wider
         one = &self.messages[self.message_count]
         one.operation = operation
         one.peer = peer

@@ -5,14 +5,13 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from routed.rib._prefixes cimport length_of, prefix_view, words_of
+from routed.rib._radix cimport DIGIT_BITS, DIGITS, counts_to_places, digit_of, take_place
 
 cdef extern from "<stdlib.h>" nogil:
     ctypedef int (*compare_with)(const void *, const void *, void *) noexcept nogil
     void qsort_r(void *base, size_t count, size_t size, compare_with compare, void *context)
 
 cdef enum:
-    DIGIT_BITS = 11
-    DIGITS = 2048
     IPV4_PASSES = 4              # over the 40 bits of a key; even, so that the sorted routes end where they began
     IPV6_PASSES = 6              # over 64 bits
     FEW = 256                    # routes that are not worth passes over all digits
@@ -48,24 +47,19 @@ cdef int sort_by_key(item *items, size_t n, unsigned int passes) noexcept nogil:
     cdef item *other = <item *>malloc(n * sizeof(item))
     cdef item *source = items
     cdef item *target = other
-    cdef size_t starts[DIGITS]
-    cdef size_t i, sum, count
+    cdef size_t places[DIGITS]
+    cdef size_t i
     cdef unsigned int one, shift
     if other == NULL:
         return -1
     for one in range(passes):
         shift = one * DIGIT_BITS
-        memset(starts, 0, sizeof(starts))
+        memset(places, 0, sizeof(places))
         for i in range(n):
-            starts[(source[i].key >> shift) & (DIGITS - 1)] += 1
-        sum = 0
-        for i in range(DIGITS):
-            count = starts[i]
-            starts[i] = sum
-            sum += count
+            places[digit_of(source[i].key, shift)] += 1
+        counts_to_places(places)
         for i in range(n):
-            target[starts[(source[i].key >> shift) & (DIGITS - 1)]] = source[i]
-            starts[(source[i].key >> shift) & (DIGITS - 1)] += 1
+            target[take_place(places, digit_of(source[i].key, shift))] = source[i]
         source, target = target, source
     free(other)
     return 0

@@ -10,6 +10,7 @@ free list, or, while a snapshot is open, waits in limbo until the last one close
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy
+from routed.octets._growth cimport widened
 from routed.rib._ids cimport (
     ID_MASK, after, bucket, bucket_of, home_of, ids_free, ids_init, ids_insert, ids_octets, ids_remove, tag_of,
 )
@@ -214,17 +215,15 @@ cdef class PrefixIndex:
         self.changes_lost = False
 
     cdef void record(self, uint32_t id, uint8_t added) noexcept nogil:
-        cdef change *wider
+        cdef void *wider = NULL
         cdef change *c
         if self.change_count == self.change_room:
-            wider = NULL
             if self.change_room < MAX_CHANGES:
-                wider = <change *>realloc(self.changes, (2 * self.change_room + 1024) * sizeof(change))
+                wider = widened(self.changes, &self.change_room, 1024, sizeof(change))
             if wider == NULL:
                 self.changes_lost = True
                 return
-            self.changes = wider
-            self.change_room = 2 * self.change_room + 1024
+            self.changes = <change *>wider
         c = &self.changes[self.change_count]
         memcpy(c.words, words_of(&self.view, id), self.view.words * sizeof(uint32_t))
         c.id = id

@@ -2,26 +2,23 @@
 """Payloads that are announced and withdrawn: piled up in the order in which that happens, sorted when it is applied."""
 
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+from routed.octets._growth cimport widened
+from routed.rib._radix cimport DIGIT_BITS, DIGITS, counts_to_places, digit_of, take_place
 from routed.rib._vrp_tree cimport MOST
-
-cdef enum:
-    DIGIT_BITS = 11
-    DIGITS = 2048
 
 
 cdef int push(pile *p, const record *r) noexcept nogil:
     """Add a record; 0, or -1 without memory or when there are too many."""
-    cdef record *wider
+    cdef void *wider
     if p.count == p.room:
         if p.count >= 2 * MOST:
             return -1
-        wider = <record *>realloc(p.at, (2 * p.room + 256) * sizeof(record))
+        wider = widened(p.at, &p.room, 256, sizeof(record))
         if wider == NULL:
             return -1
-        p.at = wider
-        p.room = 2 * p.room + 256
+        p.at = <record *>wider
     p.at[p.count] = r[0]
     p.count += 1
     return 0
@@ -60,28 +57,22 @@ cdef void sort_by_address(record *records, record *other, size_t n) noexcept nog
     """Radix sort by the first 64 bits of addresses, without the passes that would change nothing."""
     cdef record *source = records
     cdef record *target = other
-    cdef size_t starts[DIGITS]
-    cdef size_t i, sum, count
+    cdef size_t places[DIGITS]
+    cdef size_t i
     cdef unsigned int shift = 0
     cdef uint64_t differing = 0
     for i in range(n):
         differing |= records[i].high ^ records[0].high
     while shift < 64:
-        if not (differing >> shift) & (DIGITS - 1):
+        if not digit_of(differing, shift):
             shift += DIGIT_BITS
             continue
-        memset(starts, 0, sizeof(starts))
+        memset(places, 0, sizeof(places))
         for i in range(n):
-            starts[(source[i].high >> shift) & (DIGITS - 1)] += 1
-        sum = 0
-        for i in range(DIGITS):
-            count = starts[i]
-            starts[i] = sum
-            sum += count
+            places[digit_of(source[i].high, shift)] += 1
+        counts_to_places(places)
         for i in range(n):
-            count = (source[i].high >> shift) & (DIGITS - 1)
-            target[starts[count]] = source[i]
-            starts[count] += 1
+            target[take_place(places, digit_of(source[i].high, shift))] = source[i]
         source, target = target, source
         shift += DIGIT_BITS
     if source != records:
