@@ -15,56 +15,47 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import gatherResults
 from twisted.python.failure import Failure
 
 from routed.model.bmp_event import MessageDiscarded, MessageReceived, MonitoringRun
-from routed.octets import Cursor
-from routed.plumbing.log import Level
 from routed.rib._monitoring import MonitoringRun as Run
 from routed.rib._rib import sweep_all
-from routed.service.bmp_records import event_records
+from routed.service.bmp_account import BmpAccount
+from routed.service.bmp_event_log import BmpEventLog
 from routed.service.bmp_session import Session, after
 from routed.service.message_log import finish, room
-from routed.service.monitored import MonitoredRouter, RibKey, begin_internal
+from routed.service.monitored import MonitoredRouter, begin_internal
 from routed.service.records import BMP_ROUTER
-from routed.service.refusals import NO_ROOM, attribute_name
-from routed.service.reports import Line
 from routed.service.revalidation import Logged
 from routed.service.sweeper import ROUTES, Sweeper
 from routed.service.tidier import Tidier
-from routed.session.bmp_peers import TooManyPeersError, key_of
-from routed.wire.bmp.initiation import Initiation
+from routed.session.bmp_peers import TooManyPeersError
 from routed.wire.bmp.mirroring import RouteMirroring
-from routed.wire.bmp.peer import decode_peer_header
 from routed.wire.bmp.peer_down import PeerDown
 from routed.wire.bmp.peer_up import PeerUp
-from routed.wire.bmp.statistics import StatisticsReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
 
     from routed.model.event import Event, SessionDown
     from routed.plumbing.log import Log
-    from routed.rib._monitoring import Monitored, MonitoredRib
+    from routed.rib._monitoring import MonitoredRib
     from routed.rib._rib import Rib
     from routed.rib._rows import Rows
-    from routed.service.bmp_records import EventRecord
     from routed.service.message_log import MessageLog, Stream
     from routed.service.monitored import View
     from routed.service.reports import Reporter
     from routed.service.routers import Router
     from routed.service.settings import StationSettings
+    from routed.service.sweeper import Steps
     from routed.service.tagging import Tagging
     from routed.wire.bmp.message import Message
-
-#: A walk that is under way: each step is short, or says what to wait for.
-Steps: TypeAlias = "Iterator[Deferred[None] | None]"
 
 
 class BmpCollector:
@@ -82,7 +73,8 @@ class BmpCollector:
         message_log: MessageLog | None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._rib, self._settings, self._log, self._reporter = rib, settings, log, reporter
+        self._rib, self._settings, self._account = rib, settings, BmpAccount(log, reporter)
+        self._event_log = BmpEventLog(settings, self._account)
         self._tagging, self._message_log, self._wall_clock = tagging, message_log, wall_clock
         self._sweeper = Sweeper(reactor)
         self._tidier = Tidier(reactor, rib, self._sweeper)
@@ -90,12 +82,17 @@ class BmpCollector:
         self._leaving: dict[object, set[Session]] = {}  # by address: routers that are lost and being swept
         self._works: set[Deferred[None]] = set()
         self._roll: list[MonitoredRouter] | None = None
-        self.end_of_ribs = 0  # of all routers, ever
         self._stopping = False
+
+    @property
+    def end_of_ribs(self) -> int:
+        """Return how many End-of-RIBs came, of all routers, ever."""
+        return self._account.end_of_ribs
 
     def configure(self, settings: StationSettings) -> None:
         """Take over what may change while sessions last: the limit of what waits."""
         self._settings = settings
+        self._event_log.configure(settings)
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
 
@@ -128,7 +125,7 @@ class BmpCollector:
         if session.backlog.octets > self._settings.backlog and not session.is_paused:
             session.is_paused = True
             session.monitored.counters.paused += 1
-            self._warn(session, "paused", "is not read: more waits than bmp_daemon_backlog allows")
+            self._account.warn(session, "paused", "is not read: more waits than bmp_daemon_backlog allows")
             router.pause()
         if session.work is None:
             self._begin(session, iter([room(session.stream)]))
@@ -268,7 +265,7 @@ class BmpCollector:
                 session.monitored.counters.messages += 1
                 return self._receive(session, message, arrived)
             case MessageDiscarded(kind=kind, reason=reason):
-                self._discard(session, kind, reason)
+                self._account.discard(session, kind, reason)
         return None
 
     # -- routes -----------------------------------------------------------------------------------------------------
@@ -278,7 +275,7 @@ class BmpCollector:
             try:
                 found = session.monitored.find(header, says_how=says_how)
             except TooManyPeersError as error:
-                self._complain(session, "route monitor", str(error))
+                self._account.complain(session, "route monitor", str(error))
                 return None
             if found is None:
                 session.orphan = header
@@ -313,36 +310,8 @@ class BmpCollector:
             if stream is not None:
                 stream.write(rows)
         if came_to is not None:
-            self._account(session, came_to)
+            self._account.take(session, came_to)
         return came_to is not None
-
-    def _account(self, session: Session, came_to: Monitored) -> None:
-        """Count what a run came to."""
-        counters = session.monitored.counters
-        counters.announced += came_to.announced
-        counters.unchanged += came_to.unchanged
-        counters.withdrawn += came_to.withdrawn
-        counters.unknown += came_to.unknown
-        counters.dropped += came_to.dropped
-        counters.end_of_ribs += came_to.end_of_ribs
-        self.end_of_ribs += came_to.end_of_ribs
-        counters.orphans += came_to.orphans
-        counters.malformed += came_to.malformed
-        if session.orphan is not None:
-            address, session.orphan = peer_address(session.orphan), None
-            self._complain(session, "route monitor", f"missing peer up BMP message for peer {address}")
-        if came_to.malformed:
-            of = "" if came_to.malformed_of is None else f" for peer {peer_address(came_to.malformed_of)}"
-            self._complain(session, "route monitor", f"malformed{of}; {counters.malformed} of them so far")
-        if came_to.dropped:
-            self._warn(session, "dropped", f"{came_to.dropped} routes dropped: {NO_ROOM}; {counters.dropped} so far")
-        if came_to.refused:
-            session.refused.update(came_to.refused)
-            first, total = came_to.refusals[0], sum(session.refused.values())
-            assert came_to.refused_of is not None
-            of = f"peer {peer_address(came_to.refused_of)}: {attribute_name(first.attribute)}"
-            what = f"{of}: {first.reason}, {first.verdict} (RFC 7606)"
-            self._warn(session, "refused", f"{what}; {total} refused so far")
 
     # -- other messages ---------------------------------------------------------------------------------------------
 
@@ -353,7 +322,7 @@ class BmpCollector:
                 try:
                     peer, before = monitored.peers.up(message)
                 except TooManyPeersError as error:
-                    self._discard(session, "peer up", str(error))
+                    self._account.discard(session, "peer up", str(error))
                     return None
                 monitored.counters.peers += before is None
                 monitored.notes.take(peer.key, message, arrived)
@@ -361,47 +330,23 @@ class BmpCollector:
             case PeerDown():
                 peer_gone = monitored.peers.down(message.peer)
                 if peer_gone is None:
-                    self._discard(session, "peer down", f"missing peer up BMP message for peer {message.peer.address}")
+                    self._account.discard(
+                        session, "peer down", f"missing peer up BMP message for peer {message.peer.address}"
+                    )
                     return None
                 for view in monitored.down(peer_gone.key):
                     session.empty(view)
             case RouteMirroring():
                 monitored.counters.mirrored += 1
-        self._record(session, message, arrived)
+        self._event_log.take(session, message, arrived)
         return self._sweep(session, arrived) if session.gone else None
-
-    def _record(self, session: Session, message: Message, arrived: float) -> None:
-        """Write the records of a message, and keep them for dumps."""
-        for record in event_records(message, set_pd=self._settings.set_pd):
-            if session.stream is not None:
-                session.stream.record(partial(log_line, record, session.stream, arrived))
-            if self._settings.keeps_events:
-                self._keep(session, message, record)
-
-    def _keep(self, session: Session, message: Message, record: EventRecord) -> None:
-        """Keep a record for dumps, and say so when there is no room."""
-        events, counters = session.monitored.events, session.monitored.counters
-        match message:
-            case Initiation():
-                events.init = record
-            case PeerUp(peer=header):
-                key = RibKey(header.is_post, header.is_out, header.is_loc, header.is_filtered)
-                if not events.stand(key_of(header), key, record):
-                    counters.peer_ups_lost += 1
-                    self._warn(session, "peer ups", f"{counters.peer_ups_lost} Peer Ups are in one dump only: no room")
-            case StatisticsReport() if self._settings.excludes_statistics:
-                return
-        lost = events.add(record)
-        if lost:
-            counters.events_lost += lost
-            self._warn(session, "events", f"{counters.events_lost} events are in no dump: too many between two of them")
 
     # -- sweeping ---------------------------------------------------------------------------------------------------
 
     def _lose(self, session: Session, lost_at: float) -> Steps:
         """Let everything that a router showed go, and say what its session came to."""
         if not session.is_given_up:
-            self._report(session)
+            self._account.close(session)
         yield from self._sweep(session, lost_at)
         for view in session.leaving:
             session.empty(view)
@@ -424,39 +369,3 @@ class BmpCollector:
             if stream is not None:
                 stream.write(rows)
             yield room(stream)
-
-    # -- what is said -----------------------------------------------------------------------------------------------
-
-    def _report(self, session: Session) -> None:
-        c, refused = session.monitored.counters, sorted(session.refused.items())
-        tally = "; ".join(f"{attribute_name(code)} {verdict} {count}" for (code, verdict), count in refused)
-        self._log.info(
-            f"[{session.router.name}] {c.monitoring} route monitoring messages of {c.peers} peers"
-            f" ({c.orphans} of unknown peers, {c.malformed} malformed): {c.announced} routes announced,"
-            f" {c.unchanged} again, {c.withdrawn} withdrawn, {c.dropped} dropped; {c.messages} other messages"
-            f" ({c.mirrored} mirrored), {c.discarded} discarded; paused {c.paused} times"
-            + (f"; refused: {tally}" if tally else "")
-        )
-
-    def _discard(self, session: Session, message: str, reason: str) -> None:
-        """Count a message that means nothing, and say so."""
-        session.monitored.counters.discarded += 1
-        self._complain(session, message, reason)
-
-    def _complain(self, session: Session, message: str, reason: str) -> None:
-        facts = {"peer": session.router.name, "message": message, "reason": reason}
-        self._reporter.say_of(f"{session.router.name} {message}", Line.DISCARDED, facts)
-
-    def _warn(self, session: Session, kind: str, text: str) -> None:
-        name = session.router.name
-        self._log.write_limited(f"{kind} {name}", 6, Level.WARN, f"[{name}] {text}")
-
-
-def peer_address(octets: bytes) -> object:
-    """Return the address in a per-peer header of 42 octets."""
-    return decode_peer_header(Cursor(octets)).address
-
-
-def log_line(record: EventRecord, stream: Stream, arrived: float, sequence: int) -> bytes:
-    """Return the record of an event for the message log."""
-    return record.log(sequence, stream.times.exact(arrived), stream.text, stream.times)

@@ -4,8 +4,7 @@ A peer's routes outlive its connection. When a session ends for good its tables 
 slices: a `delete` row a route, then `log_close`. A new session of the same peer may be established meanwhile, but is
 not read before the sweep is over, so that no `delete` row of the old session follows an `update` row of the new one.
 
-With graceful restart the tables stay, stale, until the peer has announced everything again (End-of-RIB), or does not
-return in time; then the stale routes are swept. `log_close` is written when the session is lost.
+With graceful restart the tables stay (`retention.py`), and `log_close` is written when the session is lost.
 """
 
 from __future__ import annotations
@@ -16,37 +15,34 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.python.failure import Failure
 
 from routed.model.event import Event, PeerUp, RouteRefresh, SessionDown, UpdateRun
 from routed.plumbing.log import Level
-from routed.rib._rib import DOOMED, SHORT_LIVED, STALE, Rib, sweep_all, sweep_stale
 from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
-from routed.rib.families import FAMILIES, INDEX
 from routed.service.message_log import finish, room
-from routed.service.neighbor import Neighbor, RouteCounters, contain
-from routed.service.refusals import NO_ROOM, attribute_name
-from routed.service.restart import fell_silent, restart_families, restart_time
+from routed.service.neighbor import Neighbor, RouteCounters
+from routed.service.refusals import NO_ROOM, refusal_text, tally_text
+from routed.service.retention import Retention
 from routed.service.revalidation import Logged
-from routed.service.sweeper import ROUTES, Sweeper
+from routed.service.sweeper import Sweeper
 from routed.service.tidier import Tidier
+from routed.service.walks import Walks
 from routed.wire.bgp.codepoints import CeaseSubcode, ErrorCode, RefreshSubtype
 from routed.wire.bgp.notification import Notification, cease, hard_reset
 from routed.wire.family import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from twisted.internet.interfaces import IReactorTime
 
     from routed.plumbing.log import Log
-    from routed.rib._table import Table
+    from routed.rib._rib import Rib
     from routed.service.message_log import MessageLog, Stream
     from routed.service.neighbor import Identity
     from routed.service.peers import Peer
     from routed.service.records import PeerText
     from routed.service.settings import SpeakerSettings
+    from routed.service.sweeper import Steps
     from routed.service.tagging import Tagging
 
 
@@ -65,22 +61,23 @@ class Collector:
         compare_ports: bool,
         max_retained: int,
     ) -> None:
-        self._reactor, self._rib, self._settings, self._log = reactor, rib, settings, log
+        self._rib, self._settings, self._log = rib, settings, log
         self._tagging, self._message_log, self._compare_ports = tagging, message_log, compare_ports
         self._sweeper = Sweeper(reactor)
         self._tidier = Tidier(reactor, rib, self._sweeper)
-        self._max_retained = max_retained
+        self._walks = Walks(self._sweeper, rib, self._stream_of)
+        stale_time = settings.stale_time
+        self._retention = Retention(reactor, self._walks, self._drop, stale_time=stale_time, most=max_retained)
         self._neighbors: dict[Identity, Neighbor] = {}
-        self._retained: dict[Identity, Neighbor] = {}  # lost, their routes kept; the first lost first
         self._of_peer: dict[Peer, Neighbor] = {}
         self._streams: dict[Peer, Stream] = {}
         self._roll: list[Neighbor] | None = None  # as long as it is the same and shows the same way
         self.end_of_ribs = 0  # of all peers, ever
-        self._stopping = False
 
     def configure(self, settings: SpeakerSettings, *, max_retained: int) -> None:
         """Take over what may change while sessions last: limits and patience."""
-        self._settings, self._max_retained = settings, max_retained
+        self._settings = settings
+        self._retention.configure(stale_time=settings.stale_time, most=max_retained)
 
     # -- subscriber of the listener ---------------------------------------------------------------------------------
 
@@ -111,7 +108,7 @@ class Collector:
         neighbor = self._of_peer.pop(peer, None)
         if stream is not None:
             stream.forget(peer)
-        if neighbor is None or self._stopping:
+        if neighbor is None or self._walks.are_over:
             finish(stream)
             return
         self._report_session(neighbor)
@@ -119,7 +116,8 @@ class Collector:
         neighbor.peer = None
         neighbor.stream = stream
         if down.graceful and self._settings.stale_time:
-            self._retain(neighbor, peer, down)
+            assert peer.up is not None
+            self._retention.lost(neighbor, peer.up, down)
         else:
             self._drop(neighbor)
 
@@ -143,13 +141,7 @@ class Collector:
         if neighbor.table is None:
             neighbor.table = AdjRibIn(self._rib, up.context)
         else:
-            self._retained.pop(neighbor.identity, None)
-            gone = neighbor.table.renew(up.context, preserved(up))
-            self._sweep_out(neighbor, gone, self._streams.get(peer))
-            if neighbor.stream is not None:
-                neighbor.stream.release()
-                neighbor.stream = None
-            self._set_alarm(neighbor, self._settings.stale_time, lambda: self._end_patience(neighbor))
+            self._retention.returned(neighbor, up, self._streams.get(peer))
         neighbor.table.rib.own_as = neighbor.text.own_as
 
     def _neighbor(self, peer: Peer) -> Neighbor:
@@ -186,11 +178,11 @@ class Collector:
 
         if not self._sweeper.begin(partial(self._step, neighbor, peer, run), may_go_on):
             neighbor.runs.append(run)
-            self._walk(neighbor, self._applying(neighbor, peer), peer)
+            self._walks.walk(neighbor, self._applying(neighbor, peer), peer)
 
-    def _applying(self, neighbor: Neighbor, peer: Peer) -> Iterator[Deferred[None] | None]:
+    def _applying(self, neighbor: Neighbor, peer: Peer) -> Steps:
         """Take in what waits; the peer is not read until that is done."""
-        while neighbor.runs and not self._stopping:
+        while neighbor.runs and not self._walks.are_over:
             run = neighbor.runs[0]
             if self._step(neighbor, peer, run) and neighbor.runs:
                 neighbor.runs.popleft()
@@ -215,7 +207,7 @@ class Collector:
         self._count(neighbor, applied)
         self.end_of_ribs += len(applied.end_of_rib)
         for afi, safi in applied.end_of_rib:
-            self._sweep_stale(neighbor, Family(afi, safi))
+            self._walks.sweep_stale(neighbor, Family(afi, safi))
         if applied.reset is not None:
             peer.reset(Notification(ErrorCode.UPDATE_MESSAGE, applied.reset))
         elif self._settings.max_routes and len(neighbor.table) > self._settings.max_routes:
@@ -230,22 +222,16 @@ class Collector:
         counters.dropped += applied.dropped
         if applied.refused:
             neighbor.refused.update(applied.refused)
-            self._report_refusals(neighbor, applied)
+            self._warn(neighbor, "refused", refusal_text(applied.refusals[0], neighbor.refused))
         if applied.dropped:
             self._warn(neighbor, "dropped", f"{applied.dropped} routes dropped: {NO_ROOM}")
 
-    def _report_refusals(self, neighbor: Neighbor, applied: Applied) -> None:
-        first = applied.refusals[0]
-        what, total = attribute_name(first.attribute), sum(neighbor.refused.values())
-        self._warn(neighbor, "refused", f"{what}: {first.reason}, {first.verdict} (RFC 7606); {total} refused so far")
-
     def _report_session(self, neighbor: Neighbor) -> None:
         """Say what a session came to."""
-        c, refused = neighbor.counters, sorted(neighbor.refused.items())
-        tally = "; ".join(f"{attribute_name(code)} {verdict} {count}" for (code, verdict), count in refused)
+        c = neighbor.counters
         self._log.info(
             f"[{neighbor.text.address}] {c.updates} UPDATEs: {c.announced} routes announced, {c.unchanged} again, "
-            f"{c.withdrawn} withdrawn" + (f"; refused: {tally}" if tally else "")
+            f"{c.withdrawn} withdrawn{tally_text(neighbor.refused)}"
         )
         neighbor.counters, neighbor.refused = RouteCounters(), Tally()
         if neighbor.table is not None:
@@ -260,75 +246,11 @@ class Collector:
         if subtype == RefreshSubtype.BEGIN:
             neighbor.table.begin_refresh(family)
         elif subtype == RefreshSubtype.END:
-            self._sweep_stale(neighbor, family)
-
-    # -- stale routes -----------------------------------------------------------------------------------------------
-
-    def _retain(self, neighbor: Neighbor, peer: Peer, down: SessionDown) -> None:
-        """Keep the routes of a peer that may come back."""
-        up = peer.up
-        assert up is not None
-        assert neighbor.table is not None
-        if neighbor.stream is not None:
-            neighbor.stream.close()
-        families = FAMILIES if fell_silent(down) else [entry.family for entry in restart_families(up)]
-        self._sweep_out(neighbor, neighbor.table.age(families), neighbor.stream)
-        for family in neighbor.table.doomed_families():
-            self._sweep_stale(neighbor, family, DOOMED)
-        patience = min(restart_time(up, down), self._settings.stale_time)
-        self._set_alarm(neighbor, patience, lambda: self._begin_long_life(neighbor, up))
-        self._retained[neighbor.identity] = neighbor
-        if len(self._retained) > self._max_retained:  # tables of routers that are away are bounded like the others
-            self._drop(next(iter(self._retained.values())))
-
-    def _begin_long_life(self, neighbor: Neighbor, up: PeerUp) -> None:
-        """The peer did not return in time: keep what may live long (RFC 9494 section 4.2)."""
-        assert neighbor.table is not None
-        long_lived = () if up.long_lived is None else up.long_lived.families
-        patience = {entry.family: min(entry.stale_time, self._settings.stale_time) for entry in long_lived}
-        self._live_on(neighbor, patience)
-        if neighbor.table is not None:
-            for family in neighbor.table.stale_families():
-                self._sweep_stale(neighbor, family, SHORT_LIVED)
-
-    def _live_on(self, neighbor: Neighbor, patience: dict[Family, int]) -> None:
-        """Keep stale routes, those of each family for its own time, and look again when the next one is over."""
-        assert neighbor.table is not None
-        kept = {family: seconds for family, seconds in patience.items() if seconds > 0}
-        self._sweep_out(neighbor, neighbor.table.drop_families(kept), neighbor.stream)
-        if not len(neighbor.table):
-            self._drop(neighbor)
-            return
-        wait = min(kept.values())
-        rest = {family: seconds - wait for family, seconds in kept.items()}
-        self._set_alarm(neighbor, wait, lambda: self._live_on(neighbor, rest))
-
-    def _end_patience(self, neighbor: Neighbor) -> None:
-        """The peer came back, but does not say when it has announced everything."""
-        assert neighbor.table is not None
-        for family in neighbor.table.stale_families():
-            self._sweep_stale(neighbor, family)
-
-    def _set_alarm(self, neighbor: Neighbor, seconds: float, action: Callable[[], None]) -> None:
-        self._cancel_alarm(neighbor)
-
-        def ring() -> None:
-            neighbor.alarm = None
-            action()
-
-        neighbor.alarm = self._reactor.callLater(seconds, ring)
-
-    def _cancel_alarm(self, neighbor: Neighbor) -> None:
-        if neighbor.alarm is not None:
-            neighbor.alarm.cancel()
-            neighbor.alarm = None
-
-    # -- sweeping ---------------------------------------------------------------------------------------------------
+            self._walks.sweep_stale(neighbor, family)
 
     def _drop(self, neighbor: Neighbor) -> None:
-        """Let all routes of a peer go, then close its stream and forget it."""
-        self._cancel_alarm(neighbor)
-        self._retained.pop(neighbor.identity, None)
+        """Let all routes of a router go, then close its stream and forget it."""
+        self._retention.forget(neighbor)
         tables = [] if neighbor.table is None else neighbor.table.detach()
         neighbor.table = None
         self._roll = None
@@ -339,59 +261,11 @@ class Collector:
             if neighbor.peer is None and neighbor.table is None and not neighbor.sweeps:
                 self._neighbors.pop(neighbor.identity, None)
 
-        self._sweep_out(neighbor, tables, stream)
+        self._walks.empty(neighbor, tables, stream)
         gatherResults(list(neighbor.sweeps)).addBoth(forget)  # all of them: each may write to the stream
 
-    def _sweep_out(self, neighbor: Neighbor, tables: Iterable[tuple[int, Table]], stream: Stream | None) -> None:
-        """Empty tables that were taken out, in slices; the peer is not read until that is done."""
-        for family, table in tables:
-            self._walk(neighbor, self._emptying(family, table, stream))
-
-    def _sweep_stale(self, neighbor: Neighbor, family: Family, which: int = STALE) -> None:
-        """Remove stale routes of a family, in slices; the peer is not read until that is done."""
-        table = None if neighbor.table is None else neighbor.table.table(family)
-        if table is None or not table.stale:
-            return
-        number = table.begin_sweep()  # from now on: a sweep under way ends
-        self._walk(neighbor, self._renewing(neighbor, INDEX[family], table, number, which))
-
-    def _walk(self, neighbor: Neighbor, steps: Iterator[Deferred[None] | None], concerned: Peer | None = None) -> None:
-        """Let a peer wait for a walk; a bug in it costs the session that is concerned, if there is one."""
-        if not neighbor.sweeps and neighbor.peer is not None:
-            neighbor.peer.pause()
-        walk = self._sweeper.walk(steps)
-        neighbor.sweeps.add(walk)
-
-        def done(result: object) -> None:
-            neighbor.sweeps.discard(walk)
-            if isinstance(result, Failure):
-                contain(neighbor, concerned, result)
-            if not neighbor.sweeps and neighbor.peer is not None:
-                neighbor.peer.resume()
-
-        walk.addBoth(done)
-
-    def _emptying(self, family: int, table: Table, stream: Stream | None) -> Iterator[Deferred[None] | None]:
-        done = False
-        while not done and not self._stopping:
-            rows = None if stream is None else stream.rows()
-            done = sweep_all(self._rib, family, table, ROUTES, rows)
-            if stream is not None:
-                stream.write(rows)
-            yield room(stream)
-
-    def _renewing(
-        self, neighbor: Neighbor, family: int, table: Table, number: int, which: int
-    ) -> Iterator[Deferred[None] | None]:
-        """Remove stale routes until that is done, or until the table ages again or is taken out meanwhile."""
-        done = False
-        while not done and not self._stopping and table.sweep_number == number:
-            stream = neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
-            rows = None if stream is None else stream.rows()
-            done = sweep_stale(self._rib, family, table, ROUTES, rows, which=which)
-            if stream is not None:
-                stream.write(rows)
-            yield room(stream)
+    def _stream_of(self, neighbor: Neighbor) -> Stream | None:
+        return neighbor.stream if neighbor.peer is None else self._streams.get(neighbor.peer)
 
     # -- for dumps and the end --------------------------------------------------------------------------------------
 
@@ -423,10 +297,10 @@ class Collector:
 
         Returns: fires when the sweeps that were under way have ended, and nothing is logged for them any more.
         """
-        self._stopping = True
+        self._walks.are_over = True
         self._tidier.stop()
         for neighbor in self._neighbors.values():
-            self._cancel_alarm(neighbor)
+            self._retention.forget(neighbor)
         sweeps = [walk for neighbor in self._neighbors.values() for walk in neighbor.sweeps]
         return gatherResults(sweeps).addCallback(lambda _: None)
 
@@ -436,11 +310,3 @@ def over_limit(peer: Peer) -> Notification:
     limit = cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED)
     grace = None if peer.up is None else peer.up.graceful_restart
     return hard_reset(limit) if grace is not None and grace.notification else limit
-
-
-def preserved(up: PeerUp) -> list[Family]:
-    """Return the families whose forwarding state a returning peer says it preserved (RFC 4724 4.2, RFC 9494 4.2)."""
-    kept = [entry.family for entry in restart_families(up) if entry.forwarding_preserved]
-    if up.long_lived is not None:
-        kept += [entry.family for entry in up.long_lived.families if entry.forwarding_preserved]
-    return kept

@@ -9,6 +9,7 @@ from routed.wire.bgp.codepoints import ErrorCode
 if TYPE_CHECKING:
     from routed.model.event import PeerUp, SessionDown
     from routed.wire.bgp.capability import PreservedFamily
+    from routed.wire.family import Family
 
 #: Hold times that a peer has to come back after it fell silent.
 SILENT_HOLD_TIMES: Final = 2
@@ -34,3 +35,14 @@ def fell_silent(down: SessionDown) -> bool:
 def restart_families(up: PeerUp) -> tuple[PreservedFamily, ...]:
     """Return the families that a peer restarts gracefully in."""
     return () if up.graceful_restart is None else up.graceful_restart.families
+
+
+def preserved(up: PeerUp) -> list[Family]:
+    """Return the families whose forwarding state a returning peer says it preserved.
+
+    Source: RFC 4724 section 4.2, RFC 9494 section 4.2.
+    """
+    kept = [entry.family for entry in restart_families(up) if entry.forwarding_preserved]
+    if up.long_lived is not None:
+        kept += [entry.family for entry in up.long_lived.families if entry.forwarding_preserved]
+    return kept

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import Final
+from typing import Final, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -10,6 +10,8 @@ from twisted.internet.task import Cooperator
 
 from routed.service.clock import attention
 
+#: A walk: each step is to be short, or says what to wait for.
+Steps: TypeAlias = Iterator[Deferred[None] | None]
 #: How long the walks may hold the reactor in one turn. Units: seconds.
 SLICE: Final = 0.003
 #: Routes between two looks at the clock.
@@ -37,8 +39,8 @@ class Sweeper:
             terminationPredicateFactory=slice_of, scheduler=lambda turn: reactor.callLater(0, turn)
         )
 
-    def walk(self, steps: Iterator[Deferred[None] | None]) -> Deferred[None]:
-        """Walk to the end; each step is to be short, or says what to wait for. Fires when it is done.
+    def walk(self, steps: Steps) -> Deferred[None]:
+        """Walk to the end. Fires when it is done.
 
         Fails with what a step raised.
         """
