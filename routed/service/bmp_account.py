@@ -22,7 +22,6 @@ class BmpAccount:
 
     def __init__(self, log: Log, reporter: Reporter) -> None:
         self._log, self._reporter = log, reporter
-        self.end_of_ribs = 0  # of all routers, ever
 
     def take(self, session: Session, came_to: Monitored) -> None:
         """Count what a run of Route Monitoring came to."""
@@ -33,7 +32,6 @@ class BmpAccount:
         counters.unknown += came_to.unknown
         counters.dropped += came_to.dropped
         counters.end_of_ribs += came_to.end_of_ribs
-        self.end_of_ribs += came_to.end_of_ribs
         counters.orphans += came_to.orphans
         counters.malformed += came_to.malformed
         if session.orphan is not None:

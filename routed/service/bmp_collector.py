@@ -82,12 +82,8 @@ class BmpCollector:
         self._leaving: dict[object, set[Session]] = {}  # by address: routers that are lost and being swept
         self._works: set[Deferred[None]] = set()
         self._roll: list[MonitoredRouter] | None = None
+        self.end_of_ribs = 0  # of all routers, ever
         self._stopping = False
-
-    @property
-    def end_of_ribs(self) -> int:
-        """Return how many End-of-RIBs came, of all routers, ever."""
-        return self._account.end_of_ribs
 
     def configure(self, settings: StationSettings) -> None:
         """Take over what may change while sessions last: the limit of what waits."""
@@ -310,6 +306,7 @@ class BmpCollector:
             if stream is not None:
                 stream.write(rows)
         if came_to is not None:
+            self.end_of_ribs += came_to.end_of_ribs
             self._account.take(session, came_to)
         return came_to is not None
 

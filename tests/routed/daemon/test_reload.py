@@ -99,10 +99,11 @@ def test_live_keys_are_taken_over_and_the_others_are_named(tmp_path: Path) -> No
 
 
 def test_the_login_in_an_address_is_not_told(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
-    rig.file.write_text("bgp_daemon_msglog_kafka_avro_schema_registry: http://me:secret@one/,http://two\n")
+    records = "bgp_daemon_msglog_output: avro\nbgp_daemon_msglog_kafka_topic: routes\n"
+    rig = Rig(tmp_path, records)
+    rig.file.write_text(f"{records}bgp_daemon_msglog_kafka_avro_schema_registry: http://me:secret@one/,http://two\n")
     assert [str(change) for change in rig.ask().changes] == [
-        "bgp_daemon_msglog_kafka_avro_schema_registry: (not set) -> http://one/,http://two"
+        "bgp_daemon_msglog_kafka_avro_schema_registry: (not set) -> http://one/,http://two takes a restart"
     ]
 
 

@@ -133,9 +133,9 @@ def test_a_request_has_its_answer(rig: Rig) -> None:
     assert rig.ask(client, b"") == [b""]
     assert rig.asked == [[b"header", b"question"], [b""]]
     assert (rig.server.counters.requests, rig.server.counters.answers) == (2, 2)
-    assert rig.reactor.readers == [rig.server, rig.server.warden]
-    assert rig.server.fileno() >= 0
-    assert rig.server.logPrefix() == "zeromq"
+    assert rig.reactor.readers == [rig.server._socket, rig.server.warden]
+    assert rig.server._socket.fileno() >= 0
+    assert rig.server._socket.logPrefix() == "zeromq"
 
 
 def test_a_client_may_ask_much_before_it_reads(rig: Rig) -> None:

@@ -17,8 +17,7 @@ from routed.plumbing.maps import Limits
 from routed.plumbing.names import PEER_VARIABLES, parse_name
 from routed.plumbing.sink import TEXT, Framing, Watch
 from routed.rib._rib import Rib
-from routed.service import collector as module
-from routed.service import sweeper
+from routed.service import sweeper, walks
 from routed.service.collector import Collector
 from routed.service.message_log import MessageLog
 from routed.service.outlet import FileOutlet
@@ -325,5 +324,5 @@ def resets(peer: Peer) -> list[Notification]:
 
 def two_routes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sweeps take two routes in a turn of the reactor."""
-    monkeypatch.setattr(module, "ROUTES", 2)
+    monkeypatch.setattr(walks, "ROUTES", 2)
     monkeypatch.setattr(sweeper, "SLICE", 0)

@@ -1,12 +1,14 @@
 """Bugs of ours cost one session."""
 
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from routed.rib._monitoring import MonitoringRun
 from routed.service import bmp_collector as module
+from routed.service import bmp_event_log
 from tests.oracles.bmp_build import L, O, peer
 from tests.oracles.build import MANDATORY, update
 from tests.routed.service.bmp_rig import (
@@ -33,9 +35,9 @@ def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     two_routes_a_turn(monkeypatch)
 
 
-def break_at(monkeypatch: pytest.MonkeyPatch, what: str, *numbers: int) -> None:
-    """Let a function of the collector's module fail at some of its calls."""
-    original, calls = getattr(module, what), [0]
+def break_at(monkeypatch: pytest.MonkeyPatch, where: ModuleType, what: str, *numbers: int) -> None:
+    """Let a function fail at some of its calls from a module."""
+    original, calls = getattr(where, what), [0]
 
     def broken(*arguments: Any, **named: Any) -> Any:
         calls[0] += 1
@@ -43,13 +45,13 @@ def break_at(monkeypatch: pytest.MonkeyPatch, what: str, *numbers: int) -> None:
             raise RuntimeError("bug")
         return original(*arguments, **named)
 
-    monkeypatch.setattr(module, what, broken)
+    monkeypatch.setattr(where, what, broken)
 
 
 def test_a_bug_in_a_walk_costs_one_session_and_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     wire, other = rig.up(announce(*range(1, 8))), rig.up(announce(1), port=2000, address="192.0.2.102")
-    break_at(monkeypatch, "sweep_all", 2)
+    break_at(monkeypatch, module, "sweep_all", 2)
     with bugs_logged() as bugs:
         wire.send(peer_down(), peer_up(), announce(1))
         rig.settle()
@@ -70,7 +72,7 @@ def test_a_bug_in_a_walk_costs_one_session_and_is_said_once(monkeypatch: pytest.
 def test_a_bug_at_an_event_costs_one_session_and_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     wire = rig.up(announce(1, 2, 3))
-    break_at(monkeypatch, "event_records", 1, 2)
+    break_at(monkeypatch, bmp_event_log, "event_records", 1, 2)
     with bugs_logged() as bugs:
         wire.send(peer_up(P2), announce(4, header=P2), stats(P1, 1))
         rig.settle()
@@ -83,7 +85,7 @@ def test_a_bug_at_an_event_costs_one_session_and_is_said_once(monkeypatch: pytes
 def test_a_bug_behind_a_peer_down_leaves_no_routes_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     wire = rig.up(announce(1, 2, 3))
-    break_at(monkeypatch, "event_records", 1)
+    break_at(monkeypatch, bmp_event_log, "event_records", 1)
     with bugs_logged():
         wire.send(peer_down())
         rig.settle()
@@ -94,7 +96,7 @@ def test_a_bug_behind_a_peer_down_leaves_no_routes_behind(monkeypatch: pytest.Mo
 def test_a_bug_while_the_router_is_paused_does_not_leave_it_there(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(replace(STATION, backlog=1))
     wire = rig.up(announce(*range(1, 8)))
-    break_at(monkeypatch, "sweep_all", 2)
+    break_at(monkeypatch, module, "sweep_all", 2)
     wire.send(peer_down())
     wire.send(announce(1), announce(2))
     assert not wire.is_read
@@ -109,7 +111,7 @@ def test_a_bug_in_the_sweep_of_a_lost_router_lets_the_rest_go_without_rows(monke
     rig = Rig()
     views = [peer(flags=flags) for flags in (0, L, O)]
     wire = rig.up(*[announce(*range(1, 8), header=view) for view in views], peer_up(P2), announce(1, header=P2))
-    break_at(monkeypatch, "sweep_all", 3)
+    break_at(monkeypatch, module, "sweep_all", 3)
     wire.lose()
     rig.up(port=2000)  # waits all the same
     with bugs_logged() as bugs:
@@ -125,7 +127,7 @@ def test_a_bug_in_the_sweep_of_a_lost_router_lets_the_rest_go_without_rows(monke
 def test_a_bug_that_lasts_ends_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig()
     wire = rig.up(announce(*range(1, 8)))
-    break_at(monkeypatch, "sweep_all", *range(1, 100))
+    break_at(monkeypatch, module, "sweep_all", *range(1, 100))
     wire.lose()
     rig.up(port=2000)
     with bugs_logged() as bugs:

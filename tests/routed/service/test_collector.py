@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from routed.model.event import NotificationReceived, RouteRefresh, UpdateRun
-from routed.service import collector as module
+from routed.service import walks
 from routed.wire.bgp.capability import GracefulRestart
 from routed.wire.bgp.codepoints import RefreshSubtype
 from routed.wire.bgp.notification import Notification
@@ -430,7 +430,7 @@ def test_a_bug_in_a_sweep_costs_no_session_and_is_said(monkeypatch: pytest.Monke
     rig = Rig()
     old = rig.connect(1000)
     rig.send(old, announce(*range(1, 8)))
-    monkeypatch.setattr(module, "sweep_all", lambda *_: 1 / 0)
+    monkeypatch.setattr(walks, "sweep_all", lambda *_: 1 / 0)
     rig.collector.closed(old, LOST)
     new = rig.connect(2000)
     with bugs_logged() as bugs:
@@ -458,7 +458,7 @@ def test_a_session_that_ends_in_a_long_run_leaves_nothing_behind() -> None:
 
 
 def test_memory_is_given_back_behind_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROUTES", 4000)
+    monkeypatch.setattr(walks, "ROUTES", 4000)
     rig = Rig(log=False)
     communities = attribute(8, b"".join(n.to_bytes(4, "big") for n in range(120)))
     staying, leaving = rig.connect(1000), rig.connect(2000, "192.0.2.2")
