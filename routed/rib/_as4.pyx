@@ -7,10 +7,7 @@ segments of AS4_PATH are dropped (section 6), and an AS4_PATH that is longer tha
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
-
-cdef enum:
-    AS_SET = 1
-    AS_SEQUENCE = 2
+from routed.rib._codepoints cimport AS_SEQUENCE, AS_SET
 
 
 cdef inline size_t hops(const uint8_t *segment) noexcept nogil:

@@ -16,11 +16,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 
+from routed.rib._codepoints cimport AS_SEQUENCE, AS_SET
 from routed.rib._text cimport u32_at
-
-cdef enum:                           # segments of a path
-    AS_SET = 1
-    AS_SEQUENCE = 2
 
 cdef enum hop:                       # what an AS says of the one behind it
     PROVIDER

@@ -1,6 +1,7 @@
 """Path attributes as members of a JSON record.  See `_attribute_text.pyx`."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from routed.rib._codepoints cimport PREFIX_SID
 
 cdef enum:                           # styles
     AS_PATH_ARRAY = 1
@@ -12,17 +13,6 @@ cdef enum:                           # styles
 cdef enum:
     WORST = 16                       # characters that an octet of an attribute may become, names of keys included
 
-cdef enum:                           # codes of attributes that have columns
-    ORIGIN = 1
-    AS_PATH = 2
-    MED = 4
-    LOCAL_PREF = 5
-    COMMUNITIES = 8
-    EXTENDED_COMMUNITIES = 16
-    LARGE_COMMUNITIES = 32
-    OTC = 35
-    PREFIX_SID = 40                  # the last one
-
 ctypedef enum list_form:             # lists of values
     LIST_TEXT                        # one JSON text
     LIST_ARRAY                       # a JSON array of texts
@@ -33,7 +23,7 @@ ctypedef struct attribute:           # one attribute of a checked attribute bloc
     size_t length
 
 ctypedef struct columns:             # the attributes that have a key in pmacct's records
-    attribute found[PREFIX_SID + 1]  # by code
+    attribute found[PREFIX_SID + 1]  # by code, of which that is the last one
     uint64_t present                 # bit by code
 
 

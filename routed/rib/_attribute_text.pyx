@@ -8,6 +8,11 @@ needs more than `WORST * n` characters, whatever its octets are: that is how the
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy
+from routed.rib._codepoints cimport (
+    AGGREGATOR, AIGP, AS_PATH, ATOMIC_AGGREGATE, CLUSTER_LIST, COMMUNITIES, EXTENDED_COMMUNITIES,
+    IPV6_EXTENDED_COMMUNITIES, LARGE_COMMUNITY, LOCAL_PREF, MULTI_EXIT_DISC, ONLY_TO_CUSTOMER, ORIGIN, ORIGINATOR_ID,
+    PREFIX_SID,
+)
 from routed.rib._prefix_sid cimport put_prefix_sid
 from routed.rib._text cimport (
     put, put_char, put_hex, put_ipv4, put_ipv6, put_key, put_u32, put_u64, u16_at, u32_at, u64_at,
@@ -17,12 +22,6 @@ cdef const char *HEX = b"0123456789abcdef"
 
 cdef enum:
     SHORT_LIST = 32
-    ATOMIC_AGGREGATE = 6
-    AGGREGATOR = 7
-    ORIGINATOR_ID = 9
-    CLUSTER_LIST = 10
-    IPV6_EXTENDED_COMMUNITIES = 25
-    AIGP = 26
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -347,21 +346,21 @@ cdef char *put_columns(
     if has(&c, EXTENDED_COMMUNITIES):
         to = put(to, b', "ecomms": ', 12)
         to = put_extended_communities(to, &c.found[EXTENDED_COMMUNITIES], list, style, room)
-    if has(&c, LARGE_COMMUNITIES):
-        to = put_large_communities(put(to, b', "lcomms": ', 12), &c.found[LARGE_COMMUNITIES], list, room)
+    if has(&c, LARGE_COMMUNITY):
+        to = put_large_communities(put(to, b', "lcomms": ', 12), &c.found[LARGE_COMMUNITY], list, room)
     if has(&c, ORIGIN):
         to = put_origin(to, c.found[ORIGIN].at[0], (style & ORIGIN_INTEGER) != 0)
     if has(&c, LOCAL_PREF):
         to = put_u32(put(to, b', "local_pref": ', 16), u32_at(c.found[LOCAL_PREF].at))
-    if has(&c, MED):
-        to = put_u32(put(to, b', "med": ', 9), u32_at(c.found[MED].at))
+    if has(&c, MULTI_EXIT_DISC):
+        to = put_u32(put(to, b', "med": ', 9), u32_at(c.found[MULTI_EXIT_DISC].at))
     if aigp_of(&c, &metric):
         to = put_u64(put(to, b', "aigp": ', 10), metric)
     number = label_index_of(&c)
     if number:
         to = put_u32(put(to, b', "psid_li": ', 13), number)
-    if has(&c, OTC) and u32_at(c.found[OTC].at):
-        to = put_u32(put(to, b', "otc": ', 9), u32_at(c.found[OTC].at))
+    if has(&c, ONLY_TO_CUSTOMER) and u32_at(c.found[ONLY_TO_CUSTOMER].at):
+        to = put_u32(put(to, b', "otc": ', 9), u32_at(c.found[ONLY_TO_CUSTOMER].at))
     return to
 
 
@@ -422,7 +421,7 @@ cdef char *put_other(char *to, uint8_t code, const uint8_t *at, size_t n, uint8_
 
 cdef inline bint has_column(uint8_t code) noexcept nogil:
     return code <= LOCAL_PREF or code == COMMUNITIES or (
-        code == EXTENDED_COMMUNITIES or code == LARGE_COMMUNITIES or code == AIGP or code == OTC
+        code == EXTENDED_COMMUNITIES or code == LARGE_COMMUNITY or code == AIGP or code == ONLY_TO_CUSTOMER
     )
 
 

@@ -8,21 +8,6 @@ cdef enum:                           # RFC 7606 section 2, in order of severity
     TREAT_AS_WITHDRAW = 2
     SESSION_RESET = 3
 
-cdef enum:
-    ORIGIN = 1
-    AS_PATH = 2
-    NEXT_HOP = 3
-    LOCAL_PREF = 5
-    AGGREGATOR = 7
-    ORIGINATOR_ID = 9
-    CLUSTER_LIST = 10
-    MP_REACH_NLRI = 14
-    MP_UNREACH_NLRI = 15
-    AS4_PATH = 17
-    AS4_AGGREGATOR = 18
-    AIGP = 26
-    PREFIX_SID = 40
-
 cdef enum:                           # why an attribute was refused
     REASON_FLAGS = 1
     REASON_LENGTH = 2

@@ -8,6 +8,9 @@ Departs: LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST of an external peer are kept
 from collections import namedtuple
 
 from libc.stdint cimport uint8_t, uint32_t
+from routed.rib._codepoints cimport (
+    AGGREGATOR, AIGP, AS4_AGGREGATOR, AS4_PATH, AS_PATH, MP_REACH_NLRI, MP_UNREACH_NLRI, ORIGIN, PREFIX_SID,
+)
 
 AttributeSpec = namedtuple("AttributeSpec", "code name flags verdict external_verdict length fixed source")
 

@@ -8,12 +8,14 @@ array is the same octet as null.  As there an attribute of n octets never needs 
 from libc.stdint cimport INT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memmove
 from routed.rib._attribute_text cimport (
-    AS_PATH, AS_PATH_ARRAY, COMMUNITIES, COMMUNITIES_ARRAY, EXTENDED_COMMUNITIES, LARGE_COMMUNITIES, LIST_BARE,
-    LOCAL_PREF, MED, ORIGIN, ORIGIN_INTEGER, OTC, aigp_of, attribute, columns, has, label_index_of, put_as_path,
-    put_communities, put_extended_communities, put_large_communities,
+    AS_PATH_ARRAY, COMMUNITIES_ARRAY, LIST_BARE, ORIGIN_INTEGER, aigp_of, attribute, columns, has, label_index_of,
+    put_as_path, put_communities, put_extended_communities, put_large_communities,
 )
 from routed.rib._avro cimport (
     LENGTH_ROOM, LONG_OCTETS, close_string, put_long, put_null, put_some, put_string,
+)
+from routed.rib._codepoints cimport (
+    AS_PATH, COMMUNITIES, EXTENDED_COMMUNITIES, LARGE_COMMUNITY, LOCAL_PREF, MULTI_EXIT_DISC, ONLY_TO_CUSTOMER, ORIGIN,
 )
 from routed.rib._text cimport put_char, u32_at
 
@@ -94,8 +96,8 @@ cdef char *put_fields(char *to, const columns *c, unsigned int style, uint8_t *r
         to = close_list(to, a, put_extended_communities(text_of(to, a, array), a, LIST_BARE, style, room), array)
     else:
         to = put_null(to)
-    a = &c.found[LARGE_COMMUNITIES]
-    if has(c, LARGE_COMMUNITIES):
+    a = &c.found[LARGE_COMMUNITY]
+    if has(c, LARGE_COMMUNITY):
         to = close_list(to, a, put_large_communities(text_of(to, a, array), a, LIST_BARE, room), array)
     else:
         to = put_null(to)
@@ -106,10 +108,10 @@ cdef char *put_fields(char *to, const columns *c, unsigned int style, uint8_t *r
     else:
         to = put_string(put_some(to), ORIGINS + c.found[ORIGIN].at[0], 1)
     to = put_number(to, has(c, LOCAL_PREF), u32_at(c.found[LOCAL_PREF].at) if has(c, LOCAL_PREF) else 0)
-    to = put_number(to, has(c, MED), u32_at(c.found[MED].at) if has(c, MED) else 0)
+    to = put_number(to, has(c, MULTI_EXIT_DISC), u32_at(c.found[MULTI_EXIT_DISC].at) if has(c, MULTI_EXIT_DISC) else 0)
     is_metric = aigp_of(c, &metric)
     to = put_number(to, is_metric, metric)
     number = label_index_of(c)
     to = put_number(to, number != 0, number)
-    number = u32_at(c.found[OTC].at) if has(c, OTC) else 0
+    number = u32_at(c.found[ONLY_TO_CUSTOMER].at) if has(c, ONLY_TO_CUSTOMER) else 0
     return put_number(to, number != 0, number)

@@ -14,8 +14,9 @@ What is good is what `routed.wire.bmp.monitoring` decodes.
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memcpy, memset
-from routed.rib._attributes cimport AS_PATH, valid_as_path
+from routed.rib._attributes cimport valid_as_path
 from routed.rib._block cimport SHORTEST_UPDATE
+from routed.rib._codepoints cimport AS_PATH
 from routed.rib._paths cimport MAX_MARKS
 from routed.rib._text cimport u16_at, u32_at
 

@@ -10,21 +10,12 @@ from routed.rib._attribute_text cimport (
     LIST_TEXT, WORST, attribute, put_as_path, put_community, put_extended, put_large, sorted_u32, sorted_u64,
     sorted_wide, step,
 )
+from routed.rib._codepoints cimport (
+    AS_CONFED_SEQUENCE, AS_PATH, AS_SEQUENCE, AS_SET, COMMUNITIES, EXTENDED_COMMUNITIES, LARGE_COMMUNITY, LOCAL_PREF,
+    MULTI_EXIT_DISC,
+)
 from routed.rib._paths cimport attributes_of, next_hop_of, path_set, set_of
 from routed.rib._text cimport put_char, u32_at
-
-cdef enum:
-    AS_PATH = 2
-    MED = 4
-    LOCAL_PREF = 5
-    COMMUNITIES = 8
-    EXTENDED_COMMUNITIES = 16
-    LARGE_COMMUNITIES = 32
-
-cdef enum:                           # segments of an AS path (RFC 4271 section 4.3, RFC 5065 section 3)
-    AS_SET = 1
-    AS_SEQUENCE = 2
-    CONFED_SEQUENCE = 3
 
 
 cdef bint find(const path_view *paths, uint32_t path, uint8_t wanted, attribute *a) noexcept nogil:
@@ -66,11 +57,11 @@ cdef void read_as_path(const attribute *a, bint outside, path_facts *facts) noex
     while at < end:
         if at[1]:
             facts.origin_as = u32_at(at + 2 + 4 * (<size_t>at[1] - 1))
-            if is_first and at[0] == CONFED_SEQUENCE and outside:
+            if is_first and at[0] == AS_CONFED_SEQUENCE and outside:
                 inside = inside if inside else u32_at(at + 2)
             elif is_first:
                 is_first = False
-                if at[0] == AS_SEQUENCE or at[0] == CONFED_SEQUENCE:
+                if at[0] == AS_SEQUENCE or at[0] == AS_CONFED_SEQUENCE:
                     facts.neighbour_as = u32_at(at + 2)
         at += 2 + 4 * <size_t>at[1]
     if is_first:
@@ -84,7 +75,7 @@ cdef void read_facts(const path_view *paths, uint32_t path, bint outside, path_f
     read_next_hop(paths, path, facts.next_hop)
     if find(paths, path, AS_PATH, &a):
         read_as_path(&a, outside, facts)
-    if find(paths, path, MED, &a):
+    if find(paths, path, MULTI_EXIT_DISC, &a):
         facts.med = u32_at(a.at)
     if find(paths, path, LOCAL_PREF, &a):
         facts.local_pref = u32_at(a.at)
@@ -143,7 +134,7 @@ cdef size_t communities_text(
     if which == EXTENDED_LIST:
         code = EXTENDED_COMMUNITIES
     elif which == LARGE_LIST:
-        code = LARGE_COMMUNITIES
+        code = LARGE_COMMUNITY
     if not find(paths, path, code, &a):
         return 0
     if which == STANDARD_LIST:

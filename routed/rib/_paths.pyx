@@ -14,17 +14,13 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 from routed.octets._hash cimport hash_octets
+from routed.rib._codepoints cimport AS_PATH, AS_SEQUENCE, AS_SET, COMMUNITIES, LOCAL_PREF, ORIGIN
 from routed.rib._ids cimport (
     ID_MASK, after, bucket, bucket_of, home_of, ids_free, ids_init, ids_insert, ids_octets, ids_remove, tag_of,
 )
+from routed.rib._text cimport u32_at
 
 cdef enum:
-    ORIGIN = 1
-    AS_PATH = 2
-    LOCAL_PREF = 5
-    COMMUNITIES = 8
-    AS_SET = 1
-    AS_SEQUENCE = 2
     NO_LLGR = 0xFFFF0007
     NO_SEGMENT = 0xFFFFFFFF
     LAYER_OCTETS = 780 + MAX_MARKS   # a path_set with 255 labels, the id of its base and marks
@@ -33,10 +29,6 @@ cdef uint64_t CLASSIC = 0xA0761D6478BD642FULL
 cdef uint8_t[12] MAPPED
 memset(MAPPED, 0, 10)
 MAPPED[10] = MAPPED[11] = 0xFF
-
-
-cdef inline uint32_t u32_at(const uint8_t *at) noexcept nogil:
-    return <uint32_t>at[0] << 24 | <uint32_t>at[1] << 16 | <uint32_t>at[2] << 8 | at[3]
 
 
 cdef inline bint is_mapped(const path_set *s) noexcept nogil:

@@ -12,13 +12,17 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 from routed.rib._as4 cimport put_merged_as_path, widest_as_path
 from routed.rib._attributes cimport (
-    ACCEPT, AGGREGATOR, AS4_AGGREGATOR, AS4_PATH, AS_PATH, ATTRIBUTE_DISCARD, MP_REACH_NLRI, MP_UNREACH_NLRI, NEXT_HOP,
-    ORIGIN, REASON_DUPLICATE, REASON_FLAGS, REASON_LIMIT, REASON_MISSING, REASON_NEXT_HOP, REASON_NLRI, REASON_OVERRUN,
-    REASON_UNRECOGNISED, SESSION_RESET, SPECS, TREAT_AS_WITHDRAW, check_value,
+    ACCEPT, ATTRIBUTE_DISCARD, REASON_DUPLICATE, REASON_FLAGS, REASON_LIMIT, REASON_MISSING, REASON_NEXT_HOP,
+    REASON_NLRI, REASON_OVERRUN, REASON_UNRECOGNISED, SESSION_RESET, SPECS, TREAT_AS_WITHDRAW, check_value,
 )
 from routed.rib._block cimport (
     ANNOUNCE, BLOCK_OPERATIONS, BLOCK_SCRATCH, END_OF_RIB, MAX_REFUSALS, SHORTEST_UPDATE, WITHDRAW, add_operation,
     attribute_set, field, make_room, next_set, octets_in, operation, reader, refusal,
+)
+from routed.rib._codepoints cimport (
+    AGGREGATOR, AS4_AGGREGATOR, AS4_PATH, AS_PATH, ATTRIBUTE_FLAGS_ERROR, INVALID_NETWORK_FIELD,
+    MALFORMED_ATTRIBUTE_LIST, MP_REACH_NLRI, MP_UNREACH_NLRI, NEXT_HOP, OPTIONAL_ATTRIBUTE_ERROR, ORIGIN,
+    UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE,
 )
 from routed.rib._ids cimport prefetch_slot
 from routed.rib._nlri cimport family_of, read_nlri
@@ -32,13 +36,6 @@ cdef enum:
     FRONT = 40                   # room before the attributes for a path_set and the longest next hop
     NO_PATH = 0xFFFFFFFF
     AS_TRANS = 23456
-
-cdef enum:                       # subcodes of UPDATE errors (RFC 4271 section 4.5)
-    MALFORMED_ATTRIBUTE_LIST = 1
-    UNRECOGNISED_WELL_KNOWN = 2
-    ATTRIBUTE_FLAGS_ERROR = 4
-    OPTIONAL_ATTRIBUTE_ERROR = 9
-    INVALID_NETWORK_FIELD = 10
 
 ctypedef struct update:          # what is known of the UPDATE that is being read
     const uint8_t *start
@@ -160,7 +157,7 @@ cdef uint8_t judge(reader *r, update *u, const uint8_t *at, const uint8_t *value
     u.seen[code >> 3] |= 1 << (code & 7)
     if not SPECS[code].known:
         if not flags & 0x80:
-            reset(r, u, at, code, REASON_UNRECOGNISED, UNRECOGNISED_WELL_KNOWN)
+            reset(r, u, at, code, REASON_UNRECOGNISED, UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE)
             return SESSION_RESET
         return ACCEPT
     if flags != SPECS[code].flags:

@@ -13,9 +13,10 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from routed.rib._attribute_text cimport (
-    ALL_ATTRIBUTES, AS_PATH_ARRAY, COMMUNITIES, COMMUNITIES_ARRAY, COMMUNITIES_NUMERIC, ORIGIN_INTEGER, WORST, attribute,
+    ALL_ATTRIBUTES, AS_PATH_ARRAY, COMMUNITIES_ARRAY, COMMUNITIES_NUMERIC, ORIGIN_INTEGER, WORST, attribute,
     put_columns, put_others, step,
 )
+from routed.rib._codepoints cimport AS_PATH, COMMUNITIES
 from routed.rib._paths cimport (
     IS_LABELLED, attributes_of, base_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, origin_of,
     path_set, path_view, set_of,
@@ -28,7 +29,6 @@ from routed.rib._vrp_status cimport status_of
 from routed.rib._vrps cimport Vrps
 
 cdef enum:
-    AS_PATH = 2
     NO_KIND = -1
 
 
