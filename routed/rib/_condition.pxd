@@ -1,24 +1,13 @@
 """Conditions on attribute sets.  See `_condition.pyx`."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint32_t
 from routed.rib._aspa cimport Attestations, attestation_view
+from routed.rib._condition_tests cimport test
+from routed.rib._path_automaton cimport automaton
 from routed.rib._paths cimport path_view
 
 cdef enum:
     MAX_TESTS = 256
-
-ctypedef struct test:                # one step of a condition
-    uint16_t yes, no                 # the test that follows, or ACCEPT or REJECT
-    uint8_t kind
-    uint8_t comparison               # which of less, equal, more hold
-    uint8_t width                    # words of an address; bits in front of a verdict
-    uint32_t value[4]
-    uint32_t mask[4]                 # bits that count
-
-ctypedef struct automaton:           # of a path expression
-    const uint16_t *table
-    const uint8_t *ends
-    uint32_t start
 
 
 cdef class Condition:
