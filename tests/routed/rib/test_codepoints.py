@@ -17,7 +17,9 @@ TABLES = [
 ]
 
 
-@pytest.mark.parametrize(("table", "registry"), zip(TABLES, (AttributeType, SegmentType, UpdateSubcode), strict=True))
+@pytest.mark.parametrize(
+    ("table", "registry"), list(zip(TABLES, (AttributeType, SegmentType, UpdateSubcode), strict=True))
+)
 def test_compiled_modules_know_code_points_by_their_names(table: dict[str, int], registry: type[CodePoint]) -> None:
     assert table
     assert table == {name: registry[name] for name in table}
