@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Final
 
 from flowcorr.correlate._network_rows import Rows
@@ -37,7 +38,7 @@ class NetworksFile(MapFile[Networks]):
 
 def parse_network_rows(octets: bytes, name: str) -> Loaded[Networks]:
     """Read a networks file called `name`."""
-    found = parse_networks(octets)
+    found = parse_networks(octets.removeprefix(BOM_UTF8))
     lines = [
         left_out(f"[{name}:{one.line}] {one.text}. Line ignored.")
         if one.is_bad

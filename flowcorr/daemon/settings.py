@@ -117,7 +117,9 @@ def custom_primitives(c: Configuration) -> Mapping[str, CustomPrimitive]:
     Raises: OSError, PrimitivesError.
     """
     path = c.path("aggregate_primitives")
-    return {} if path is None else parse_custom_primitives(path.read_text(errors="replace"), str(path), map_limits(c))
+    if path is None:
+        return {}
+    return parse_custom_primitives(path.read_text(encoding="utf-8-sig", errors="replace"), str(path), map_limits(c))
 
 
 def plugins_are_understood(c: Configuration, daemon: str) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from routed.daemon.settings_isis import isis_settings
 from routed.daemon.settings_maps import map_limits, map_settings
 from routed.daemon.settings_rpki import rpki_settings
 from routed.daemon.written import written_folders
-from routed.plumbing.config import Configuration, configure
+from routed.plumbing.config import Configuration, Daemons, configure
 from routed.plumbing.log import Level, LogLine, LogSettings
 from routed.plumbing.names import WRITER_VARIABLES, NameTemplate, parse_name
 from routed.plumbing.process import ProcessSettings
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from routed.daemon.rpki import RpkiSettings
     from routed.daemon.settings_isis import IsisPlaneSettings
-    from routed.plumbing.config import Daemons
     from routed.plumbing.http_settings import HttpSettings
     from routed.plumbing.statements import Problem, Statements
     from routed.plumbing.zeromq_settings import ZmqSettings
@@ -135,7 +134,8 @@ def read_configuration(
     """Understand the statements of a daemon, each alone and then together."""
     passes_on: Check = partial(daemon_passes_on, kind=kind)
     together = (*CHECKS, *ACCOUNT_CHECKS, passes_on, *checks)
-    return configure(KEYS, statements.statements, statements.problems, together)
+    has_plugins = kind is Daemons.FLOW
+    return configure(KEYS, statements.statements, statements.problems, together, has_plugins=has_plugins)
 
 
 def with_checks(configuration: Configuration, checks: Iterable[Check] = ()) -> Configuration:

@@ -11,6 +11,7 @@ other applies to the plugin only: the core of the daemon does not see it, `for_p
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from pathlib import Path
@@ -32,6 +33,8 @@ T = TypeVar("T")
 DEFAULT_CORE_NAME: Final = "default"
 
 
+#: What looks like a comment behind a value.
+_REMARK: Final = re.compile(r"\s[!#]")
 #: Words in the names of keys whose values no log shows.
 SECRETS: Final = frozenset({"passwd", "password", "token", "tokens", "secret"})
 
@@ -206,9 +209,14 @@ def configure(
     statements: Sequence[Statement],
     problems: Iterable[Problem] = (),
     checks: Iterable[Callable[[Configuration], Iterable[Problem]]] = (),
+    *,
+    has_plugins: bool = False,
 ) -> Configuration:
-    """Read statements in their order; `checks` look at the keys together once each has been understood alone."""
-    reader = _Reader(registry, statements)
+    """Read statements in their order; `checks` look at the keys together once each has been understood alone.
+
+    A daemon that `has_plugins` names keys for plugins that there are not; others leave those of flow daemons alone.
+    """
+    reader = _Reader(registry, statements, has_plugins=has_plugins)
     for statement in statements:
         reader.read(statement)
     found = (*problems, *reader.problems, *reader.not_built())
@@ -219,11 +227,11 @@ def configure(
 class _Reader:
     """What has been understood so far."""
 
-    def __init__(self, registry: Registry, statements: Sequence[Statement]) -> None:
+    def __init__(self, registry: Registry, statements: Sequence[Statement], *, has_plugins: bool) -> None:
         self.settings: dict[str, Setting] = {}
         self.of_plugins: dict[str, dict[str, Setting]] = {}
         self.problems: list[Problem] = []
-        self._registry = registry
+        self._registry, self._has_plugins = registry, has_plugins
         self._core = self._last(statements, "core_proc_name", DEFAULT_CORE_NAME)
         self._plugins = declared_plugins(self._last(statements, "plugins", ""))
 
@@ -255,7 +263,8 @@ class _Reader:
         except ValueError as error:
             why = f" ({error})" if str(error) else ""
             text = f"{statement.where} {statement.key}: invalid value '{statement.value}'{why}"
-            self.problems.append(Problem(Kind.BAD_VALUE, f"{text}: {key.parser.advice(statement.value)}"))
+            remark = "; a comment has a line of its own" if _REMARK.search(statement.value) else ""
+            self.problems.append(Problem(Kind.BAD_VALUE, f"{text}: {key.parser.advice(statement.value)}{remark}"))
         else:
             settings[key.name] = Setting(value, statement.where)
 
@@ -263,14 +272,20 @@ class _Reader:
         scope = statement.scope
         if scope is None or scope == self._core:
             return True
-        if key.status is Status.FLOW:  # that its plugin is not here is no news
-            return key.is_global
+        if key.status is Status.FLOW and (key.is_global or not self._has_plugins):
+            return key.is_global  # that its plugin is not here is no news
         if key.is_global:
             text = f"{statement.where} plugin name not supported for key '{key.name}'. Globalized."
             self.problems.append(Problem(Kind.ADVICE, text))
         elif scope not in self._plugins:
-            self.problems.append(Problem(Kind.ADVICE, f"{statement.where} Unknown symbol '{scope}'. Ignored."))
+            self._report_unknown_plugin(statement, scope)
         return key.is_global
+
+    def _report_unknown_plugin(self, statement: Statement, scope: str) -> None:
+        meant = nearest(scope, sorted(self._plugins))
+        advice = f" Did you mean [{meant}]?" if meant else ""
+        text = f"{statement.where} Unknown symbol '{scope}'. Ignored. {statement.key}: no plugin is called so.{advice}"
+        self.problems.append(Problem(Kind.UNKNOWN_KEY, text))
 
     def _report_unknown(self, statement: Statement) -> None:
         meant = self._registry.nearest(statement.key)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level, LogLine
+from routed.plumbing.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -24,6 +25,8 @@ T = TypeVar("T")
 MAX_OCTETS: Final = 256 * 1024 * 1024
 
 
+#: Characters of a word that a complaint quotes.
+MAX_QUOTED: Final = 40
 #: A row in which no blank is protected, and none is but blanks and tabs.
 _PLAIN: Final = re.compile(r"[ \t!-&(-{}~]*")
 
@@ -96,7 +99,7 @@ class MapFile(Generic[T]):
         octets = self._path.read_bytes()
         if len(octets) > MAX_OCTETS:
             raise OSError(0, f"larger than {MAX_OCTETS} octets")
-        return self._parse(octets.decode(errors="surrogateescape"), str(self._path))
+        return self._parse(octets.decode("utf-8-sig", errors="surrogateescape"), str(self._path))
 
     def _stays(self) -> list[str]:
         return [f"[{self._path}] Rolling back old map."] if self._strict else []
@@ -162,18 +165,24 @@ def numbered_rows(text: str, name: str, comments: str) -> Iterator[tuple[str, st
 
 def _parse_pairs(line: str, keys: Collection[str], limits: Limits) -> dict[str, str]:
     if len(line) > limits.max_row_length:
-        raise RowError(f"line too long (max {limits.max_row_length} chars). Ignored.")
+        raise RowError(f"line too long (max {limits.max_row_length} chars). Ignored. 'maps_row_len' allows for more.")
     pairs: dict[str, str] = {}
     for word in _split(line):
         key, equals, value = word.partition("=")
         if not equals or not key or not value:
-            raise RowError("malformed line. Ignored.")
+            raise RowError(f"malformed line. Ignored. '{_shortened(word)}' is no key=value.")
         if key not in keys:
-            raise RowError(f"Line ignored because of unknown key '{key}'.")
+            meant = nearest(key.lower(), sorted(keys))
+            advice = f" Did you mean {meant}?" if meant else ""
+            raise RowError(f"Line ignored because of unknown key '{_shortened(key)}'.{advice}")
         if key in pairs:
             raise RowError(f"Multiple '{key}' clauses part of the same statement. Line ignored.")
         pairs[key] = value
     return pairs
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= MAX_QUOTED else f"{word[:MAX_QUOTED]}..."
 
 
 def _split(line: str) -> list[str]:
@@ -183,7 +192,8 @@ def _split(line: str) -> list[str]:
     pieces = line.split("'")
     is_text = line.isascii() or not any("\ud800" <= char <= "\udfff" for char in line)
     if len(pieces) % 2 == 0 or "|" in line or not is_text:
-        raise RowError("malformed line. Ignored.")
+        why = "a ' is not closed" if len(pieces) % 2 == 0 else "| means nothing here" if is_text else "it is not UTF-8"
+        raise RowError(f"malformed line. Ignored: {why}.")
     words = [""]
     for number, piece in enumerate(pieces):
         if number % 2:

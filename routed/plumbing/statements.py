@@ -3,6 +3,7 @@
 A line is a comment when its first character that is not blank is `!` or `#`; nothing else is, so `x: y ! z` has the
 value `y ! z`. Keys lose their blanks and their capitals, values lose the blanks at both ends. There is no
 continuation, no quoting, no inclusion. A line that is none of this is an error, and every one of them is reported.
+Text is UTF-8, with or without the mark that some editors begin it with.
 """
 
 from __future__ import annotations
@@ -92,13 +93,16 @@ def read_statements(path: Path) -> Statements:
 
     Raises: OSError when the file cannot be read.
     """
-    return parse_statements(path.read_text(encoding="utf-8", errors="surrogateescape"), str(path))
+    return parse_statements(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), str(path))
 
 
 def parse_statements(text: str, name: str) -> Statements:
     """Parse a configuration text; `name` is what places in it are called."""
     statements: list[Statement] = []
     problems: list[Problem] = []
+    if (at := text.find("\0")) >= 0:
+        where = f"[{name}:{text.count(chr(10), 0, at) + 1}]"
+        return Statements((), (Problem(Kind.SYNTAX, f"{where} a NUL octet: this is no text in UTF-8"),))
     lines = text.split("\n")
     for number, line in enumerate(lines[:MAX_LINES], start=1):
         where = f"[{name}:{number}]"

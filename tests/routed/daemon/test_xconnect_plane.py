@@ -182,7 +182,10 @@ def test_a_reload_changes_where_new_sessions_go_and_leaves_the_others(map_file: 
             lambda path: path.write_text("bgp_dst=10.0.0.3:17903 bgp_src=192.0.2.1\nbgp_dst=10.0.0.2:17902\n"),
             "ERROR [{}:2] required key missing: 'bgp_src'",
         ),
-        (lambda path: path.write_text("no map at all\n"), "ERROR [{}:1] malformed line. Ignored."),
+        (
+            lambda path: path.write_text("no map at all\n"),
+            "ERROR [{}:1] malformed line. Ignored. 'no' is no key=value.",
+        ),
     ],
 )
 def test_a_map_with_a_mistake_leaves_the_old_one_in_place(

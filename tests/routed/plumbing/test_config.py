@@ -129,8 +129,23 @@ def test_a_key_for_a_plugin_leaves_the_core_alone() -> None:
 
 
 def test_a_plugin_that_is_not_declared_is_a_warning() -> None:
-    assert problems("shape[x]: round") == [(Kind.ADVICE, "[f:1] Unknown symbol 'x'. Ignored.")]
+    text = "[f:1] Unknown symbol 'x'. Ignored. shape: no plugin is called so."
+    assert problems("shape[x]: round") == [(Kind.UNKNOWN_KEY, text)]
     assert read("shape[x]: round").maybe("shape", str) is None
+
+
+def test_a_flow_daemon_names_the_plugin_that_was_meant() -> None:
+    statements = parse_statements("plugins: print[totals]\naggregate[toals]: a\nport[x]: 7", "f").statements
+    [unknown, _] = configure(REGISTRY, statements, has_plugins=True).problems
+    assert unknown.text.startswith("[f:2] Unknown symbol 'toals'. Ignored. aggregate: no plugin is called so.")
+    assert unknown.text.endswith("Did you mean [totals]?")
+
+
+def test_a_comment_behind_a_value_is_named_as_what_is_wrong() -> None:
+    [problem] = read("port: 7 ! seven").problems
+    assert problem.text.endswith("; a comment has a line of its own")
+    [problem] = read("port: seven").problems
+    assert "comment" not in problem.text
 
 
 def test_the_core_has_a_name_of_its_own() -> None:

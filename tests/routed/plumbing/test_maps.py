@@ -47,18 +47,21 @@ def test_comments_and_blank_lines_are_no_rows(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("a", "malformed line. Ignored."),
-        ("a = 1", "malformed line. Ignored."),
-        ("a=", "malformed line. Ignored."),
-        ("=1", "malformed line. Ignored."),
-        ("a=1|2", "malformed line. Ignored."),
-        ("filter='ip", "malformed line. Ignored."),
-        ("a=1 ! comment", "malformed line. Ignored."),
-        ("a=\udcff", "malformed line. Ignored."),
+        ("a", "malformed line. Ignored. 'a' is no key=value."),
+        ("a = 1", "malformed line. Ignored. 'a' is no key=value."),
+        ("a=", "malformed line. Ignored. 'a=' is no key=value."),
+        ("=1", "malformed line. Ignored. '=1' is no key=value."),
+        ("x" * 41, f"malformed line. Ignored. '{'x' * 40}...' is no key=value."),
+        ("x" * 40, f"malformed line. Ignored. '{'x' * 40}' is no key=value."),
+        ("a=1|2", "malformed line. Ignored: | means nothing here."),
+        ("filter='ip", "malformed line. Ignored: a ' is not closed."),
+        ("a=1 ! comment", "malformed line. Ignored. '!' is no key=value."),
+        ("a=\udcff", "malformed line. Ignored: it is not UTF-8."),
         ("a=1 c=2", "Line ignored because of unknown key 'c'."),
-        ("A=1", "Line ignored because of unknown key 'A'."),
+        ("A=1", "Line ignored because of unknown key 'A'. Did you mean a?"),
+        ("fitler=1", "Line ignored because of unknown key 'fitler'. Did you mean filter?"),
         ("a=1 a=2", "Multiple 'a' clauses part of the same statement. Line ignored."),
-        ("a=" + "x" * 287, "line too long (max 288 chars). Ignored."),
+        ("a=" + "x" * 287, "line too long (max 288 chars). Ignored. 'maps_row_len' allows for more."),
     ],
 )
 def test_other_rows_are_left_out_with_their_place(line: str, complaint: str) -> None:
@@ -98,6 +101,14 @@ def test_a_file_is_read_and_what_is_left_out_is_told(tmp_path: Path) -> None:
         LogLine(Level.INFO, f"[{path}] map successfully (re)loaded with 2 entries."),
     )
     assert file.content == ["a", "hm"]
+
+
+def test_a_file_may_begin_with_the_mark_of_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "map"
+    path.write_bytes(b"\xef\xbb\xbfa")
+    file = MapFile(path, parse)
+    file.load()
+    assert file.content == ["a"]
 
 
 def test_a_silent_file_logs_its_rows_only(tmp_path: Path) -> None:

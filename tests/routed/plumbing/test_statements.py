@@ -97,8 +97,27 @@ def test_octets_that_are_not_utf_8_survive(tmp_path: Path) -> None:
     assert statement.where == f"[{path}:1]"
 
 
+def test_a_file_may_begin_with_the_mark_of_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "x.conf"
+    path.write_bytes(b"\xef\xbb\xbfkey: value\r\n")
+    [statement] = read_statements(path).statements
+    assert (statement.key, statement.value) == ("key", "value")
+
+
+def test_what_is_no_text_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.conf"
+    path.write_bytes("key: value\nkey: value\n".encode("utf-16"))
+    read = read_statements(path)
+    assert read.statements == ()
+    assert [problem.text for problem in read.problems] == [f"[{path}:1] a NUL octet: this is no text in UTF-8"]
+    assert [problem.text[:5] for problem in parse_statements("a: b\nc\0", "f").problems] == ["[f:2]"]
+
+
 @given(text())
 def test_any_text_is_read_or_reported(content: str) -> None:
     read = parse_statements(content, "f")
+    if "\0" in content:
+        assert len(read.problems) == 1
+        return
     lines = [line.strip() for line in content.split("\n")]
     assert len(read.statements) + len(read.problems) == sum(bool(line) and line[0] not in "!#" for line in lines)

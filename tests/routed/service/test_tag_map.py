@@ -171,8 +171,8 @@ def test_rows_without_an_address_may_be_kept_to_ipv4() -> None:
         ),
         ("set_tag=1 comms=,", "'comms' has 0 communities, not 1 to 16. Line ignored."),
         ("set_tag=1 in=2", "Line ignored because of unknown key 'in'."),
-        ("set_tag2=1", "Line ignored because of unknown key 'set_tag2'."),
-        ("nonsense", "malformed line. Ignored."),
+        ("set_tag2=1", "Line ignored because of unknown key 'set_tag2'. Did you mean set_tag?"),
+        ("nonsense", "malformed line. Ignored. 'nonsense' is no key=value."),
     ],
 )
 def test_a_bad_row_is_left_out_and_the_others_count(row: str, complaint: str) -> None:
