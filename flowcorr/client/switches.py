@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from routed.plumbing.cli import LONG
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -99,12 +101,12 @@ def parse(argv: Sequence[str]) -> Asked:
     """
     letters = "".join(one.letter + ":" * bool(one.argument) for one in SWITCHES)
     try:
-        pairs, rest = getopt.getopt(list(argv), letters)
+        pairs, rest = getopt.getopt(list(argv), letters, [*LONG])
     except getopt.GetoptError as error:
         raise UsageError(str(error)) from error
     if rest:
         raise UsageError(f"'{rest[0]}' belongs to no switch")
-    given = {name[1:]: value for name, value in pairs}
+    given = {LONG.get(name[2:], name[1:]): value for name, value in pairs}
     for say in ("h", "V"):
         if say in given:
             return Asked((DEFAULT_PATH,), {}, say=say)
@@ -153,7 +155,7 @@ def _positive(text: str) -> int:
 def _queries(text: str) -> list[str]:
     """Return queries, those of a file too; lines that begin with `!` are remarks."""
     if text.startswith(FILE):
-        lines = Path(text.removeprefix(FILE)).read_text(encoding="utf-8").splitlines()
+        lines = Path(text.removeprefix(FILE)).read_text(encoding="utf-8", errors="replace").splitlines()
         return [line.strip() for line in lines if line.strip() and not line.startswith("!")]
     return [query for query in text.split(";") if query]
 

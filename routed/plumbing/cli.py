@@ -1,7 +1,7 @@
 """Command lines: every switch is the short form of one configuration key.
 
 Switches are read after the file, so they win. `-f` names the file; `-h`, `-V` and, where there is something to list,
-`-a` are answered and nothing else is done.
+`-a` are answered and nothing else is done. `--help` and `--version` are what everybody tries first.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import getopt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.statements import Statement, Statements, for_process, read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+#: Words for questions that have letters.
+LONG: Final = {"help": "h", "version": "V"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,13 @@ def parse_command_line(program: Program, arguments: Sequence[str]) -> CommandLin
     Raises: UsageError.
     """
     try:
-        options, operands = getopt.gnu_getopt(arguments, program.order)
+        options, operands = getopt.gnu_getopt(arguments, program.order, [*LONG])
     except getopt.GetoptError as error:
         raise UsageError(str(error)) from None
     if operands:
         raise UsageError(f"unexpected argument {operands[0]}")
-    letters = [option.lstrip("-") for option, _ in options]
+    names = [option.lstrip("-") for option, _ in options]
+    letters = [LONG.get(name, name) for name in names]
     files = [value for option, value in options if option == "-f"]
     by_letter = {switch.letter: switch for switch in program.switches}
     return CommandLine(

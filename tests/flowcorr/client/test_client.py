@@ -14,6 +14,7 @@ from flowcorr.client.cli import main
 from flowcorr.client.merge import of_each
 from flowcorr.client.show import show
 from flowcorr.client.switches import SWITCHES, UsageError, parse
+from routed.plumbing.build import build
 
 
 @pytest.mark.parametrize(
@@ -75,11 +76,17 @@ def test_queries_come_from_a_file(tmp_path: Path) -> None:
     assert main(["-c", "tag", "-M", f"file:{tmp_path / 'none'}"]) == 1
 
 
-def test_help_names_every_switch(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["-h"]) == 0
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_names_every_switch(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 0
     text = capsys.readouterr().out
     assert all(f"  -{one.letter} " in text for one in SWITCHES)
-    assert main(["-V"]) == 0
+
+
+@pytest.mark.parametrize("word", ["-V", "--version"])
+def test_the_version_is_told(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 0
+    assert capsys.readouterr().out == f"pmacct {build()}\n"
 
 
 def serve(path: Path, answer: bytes) -> threading.Thread:

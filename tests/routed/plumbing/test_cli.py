@@ -56,15 +56,17 @@ def test_several_switches_keep_their_order_and_say_where_they_were() -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["-x"], ["-l"], ["file"], ["--help"], ["-I", "x"]])
+@pytest.mark.parametrize("arguments", [["-x"], ["-l"], ["file"], ["--halp"], ["-I", "x"]])
 def test_what_is_not_a_switch_is_refused(arguments: list[str]) -> None:
     with pytest.raises(UsageError):
         parse_command_line(PMBGPD, arguments)
 
 
 def test_help_and_version_are_asked_for() -> None:
-    assert parse_command_line(PMBGPD, ["-h"]).wants_help
-    assert parse_command_line(PMBGPD, ["-V"]).wants_version
+    for word in ("-h", "--help"):
+        assert parse_command_line(PMBGPD, [word]).wants_help
+    for word in ("-V", "--version"):
+        assert parse_command_line(PMBGPD, [word]).wants_version
     line = parse_command_line(PMBGPD, [])
     assert (line.wants_help, line.wants_version, line.file, line.statements) == (False, False, None, ())
 
