@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from routed.plumbing.cli import Program
-    from routed.plumbing.config import Group, Key, Registry
+    from routed.plumbing.config import Key, Registry
 
 #: System administration commands.
 SECTION: Final = 8
@@ -28,8 +29,13 @@ LANGUAGE: Final = (
     "A configuration is a text file of lines `key: value`. The first colon ends the key; a line whose first character "
     "is ! or # is a comment. A key that is written twice has its last value, and switches come after the file. Keys "
     "marked [live] take a new value at SIGUSR2; files of keys marked [file] are read again then. Keys marked [ours] "
-    "are not known to pmacct."
+    "are not known to pmacct. `key[name]` is for the plugin or process of that name: of use for keys marked [plugin]."
 )
+#: Daemons whose names begin those of keys, and keys that others have too.
+COLLECTORS: Final = frozenset({"nfacctd", "sfacctd", "pmacctd", "uacctd"})
+OF_ALL: Final = frozenset({"nfacctd_max_exporters"})
+#: A link to a page of the documentation.
+_PAGE: Final = re.compile(r"\[([^]]+)\]\([^)]+\)")
 SIGNALS: Final = (
     Item("SIGTERM, SIGINT", "end gracefully; a second one ends at once, with status 1"),
     Item("SIGHUP", "open log files again"),
@@ -59,33 +65,42 @@ def manual(program: Program, kind: Daemons, registry: Registry) -> str:
         Section("SYNOPSIS", (synopsis,)),
         Section("OPTIONS", (), tuple(switches)),
         Section("CONFIGURATION", (LANGUAGE,)),
-        *_groups(registry, kind),
+        *_groups(registry, program, kind),
         Section("SIGNALS", (), SIGNALS),
         Section("EXIT STATUS", (), STATUS),
         Section("ENVIRONMENT", (), ENVIRONMENT),
         Section(
-            "SEE ALSO", ("pmbgp(1), pmnetworks(1), pmbgpd(8), pmbmpd(8), nfacctd(8), sfacctd(8), systemd.service(5)",)
+            "SEE ALSO",
+            ("pmacct(1), pmbgp(1), pmnetworks(1), pmbgpd(8), pmbmpd(8), nfacctd(8), sfacctd(8), systemd.service(5)",),
         ),
     ]
     return page(program.name, SECTION, program.summary, sections)
 
 
-def _groups(registry: Registry, kind: Daemons) -> Iterator[Section]:
+def _groups(registry: Registry, program: Program, kind: Daemons) -> Iterator[Section]:
     for group in registry.groups:
-        if items := tuple(_item(key) for key in _keys(group, kind)):
-            yield Section(group.title, (group.introduction,), items, is_sub=True)
+        if items := tuple(_item(key) for key in group.keys if reads(program, kind, key)):
+            yield Section(group.title, (_PAGE.sub(r"\1", group.introduction),), items, is_sub=True)
 
 
-def _keys(group: Group, kind: Daemons) -> Iterator[Key]:
-    return (key for key in group.keys if key.daemons & kind and key.meaning and key.status is Status.BUILT)
+def reads(program: Program, kind: Daemons, key: Key) -> bool:
+    """Tell whether a daemon does something with a key; the names of some begin with that of another daemon."""
+    is_built = key.status is Status.BUILT or (kind is Daemons.FLOW and key.status is Status.FLOW)
+    owner = key.name.partition("_")[0]
+    is_of_other = owner in COLLECTORS and owner != program.name and key.name not in OF_ALL
+    return bool(key.daemons & kind and key.meaning and is_built) and not is_of_other
 
 
 def _item(key: Key) -> Item:
     default = "none" if key.default is None else format_value(key, key.default)
-    marks = [word for word, on in (("live", key.live), ("file", key.reload), ("ours", key.ours)) if on]
+    marks = [word for word, on in _marks(key) if on]
     source = f" ({key.source})" if key.source else ""
     meaning = f"{key.meaning}{source}. Value: {key.parser.valid}. Default: {default}."
     return Item(key.name, meaning + "".join(f" [{mark}]" for mark in marks))
+
+
+def _marks(key: Key) -> Iterator[tuple[str, bool]]:
+    yield from (("live", key.live), ("file", key.reload), ("plugin", not key.is_global), ("ours", key.ours))
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +38,8 @@ is that of `core_proc_name` (`{DEFAULT_CORE_NAME}` unless set).
 |---|---|---|
 | a line that is no statement | error, exit status 1 | exit status 1 |
 | a value that is not valid, keys that exclude each other | error, exit status 1 | exit status 1 |
-| a key that nobody knows | warning with the nearest known key; the daemon starts | exit status 1 |
+| a key that nobody knows, or for a plugin that nobody declares | warning with the nearest known one; the daemon \
+starts | exit status 1 |
 | a key that is not built yet | warning; the daemon starts | exit status 0 |
 
 Every problem is reported, not just the first. `-T setup` brings up listeners and maps as well before it ends.
@@ -54,6 +56,7 @@ def reference(registry: Registry, programs: Iterable[Program]) -> str:
     return "\n".join(
         [
             INTRODUCTION,
+            f"Groups of keys: {', '.join(_link(group.title) for group in registry.groups)}.\n",
             *(line for program in programs for line in _switches(program)),
             *(line for group in registry.groups for line in _group(group)),
         ]
@@ -65,10 +68,16 @@ def main() -> None:
     sys.stdout.write(reference(KEYS, PROGRAMS))
 
 
+def _link(title: str) -> str:
+    place = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+    return f"[{title}](#{place})"
+
+
 def _switches(program: Program) -> Iterator[str]:
     yield f"## Switches of `{program.name}`\n"
     yield "| switch | key | meaning |\n|---|---|---|"
-    yield "| `-f FILE` | | configuration file |\n| `-h`, `-V` | | help, version |"
+    yield "| `-f FILE` | | configuration file |"
+    yield from (f"| `{letter}` | | {meaning} |" for letter, meaning in program.questions)
     for switch in program.switches:
         argument = f" {switch.argument}" if switch.argument else ""
         yield f"| `-{switch.letter}{_cell(argument)}` | `{switch.key}` | {switch.meaning} |"

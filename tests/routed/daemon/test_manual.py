@@ -29,6 +29,15 @@ def test_a_page_has_the_keys_that_its_daemon_reads_and_no_others(name: str, kind
         assert (f"\n\\fB{key.name}\\fR\n" in text) is reads, key.name
 
 
+@pytest.mark.parametrize("name", ["nfacctd", "sfacctd"])
+def test_the_page_of_a_flow_daemon_has_the_keys_of_flows(name: str) -> None:
+    text = PAGES[f"{name}.8"].replace("\\-", "-")
+    for key in (f"{name}_port", f"{name}_as", "aggregate", "pre_tag_map", "print_output_file", "imt_path"):
+        assert f"\n\\fB{key}\\fR\n" in text, key
+    other = {"nfacctd": "sfacctd", "sfacctd": "nfacctd"}[name]
+    assert f"\n\\fB{other}_port\\fR\n" not in text
+
+
 @pytest.mark.skipif(shutil.which("groff") is None, reason="SKIPPED: groff is not installed")
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_mistake_that_groff_finds(name: str) -> None:
