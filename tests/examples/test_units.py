@@ -11,11 +11,16 @@ from routed.daemon.settings import process_settings, read_configuration
 from routed.plumbing.statements import Statements
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-UNITS = ("pmbgpd", "pmbmpd")
+UNITS = ("pmbgpd", "pmbmpd", "nfacctd", "sfacctd")
+#: From the unit of which daemon that of another one is made.
+MADE_FROM = {"sfacctd": "nfacctd"}
+#: Daemons that take BGP sessions.
+ON_PORT_179 = {"pmbgpd", "nfacctd", "sfacctd"}
 
 
 def unit(name: str) -> str:
-    return (EXAMPLES / f"{name}.service").read_text()
+    source = MADE_FROM.get(name, name)
+    return (EXAMPLES / f"{source}.service").read_text().replace(source, name)
 
 
 def value(name: str, key: str) -> str:
@@ -32,7 +37,7 @@ def test_systemd_waits_longer_than_the_daemon(name: str) -> None:
 @pytest.mark.parametrize("name", UNITS)
 def test_no_capability_is_given_that_is_not_bounded(name: str) -> None:
     assert value(name, "AmbientCapabilities") == value(name, "CapabilityBoundingSet")
-    assert value(name, "AmbientCapabilities") == ("CAP_NET_BIND_SERVICE" if name == "pmbgpd" else "")
+    assert value(name, "AmbientCapabilities") == ("CAP_NET_BIND_SERVICE" if name in ON_PORT_179 else "")
     assert value(name, "NoNewPrivileges") == "true"
 
 
