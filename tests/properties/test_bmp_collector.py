@@ -25,13 +25,13 @@ from tests.routed.service.bmp_rig import (
     Rig,
     Wire,
     announce,
-    bugs_logged,
     peer_down,
     peer_up,
     stats,
     two_routes_a_turn,
     withdraw,
 )
+from tests.routed.service.doubles import bugs_logged
 
 POST = peer(flags=L)
 ADDRESSES = ("192.0.2.101", "192.0.2.102")

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import MemoryReactorClock
 
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.log import Level, LogLine
 from routed.service.pump import SessionProtocol
 from routed.service.settings import ListenerSettings
 from routed.service.socket_options import Listening
+from tests.routed.service.doubles import TcpWire
 
 
 class Reactor(MemoryReactorClock):
@@ -62,7 +63,7 @@ def reload(plane: Any, settings: Any, log: Lines) -> None:
             log.error(str(problem))
 
 
-class Wire(StringTransport):
+class Wire(TcpWire):
     """The transport of a peer."""
 
     def __init__(self, protocol: SessionProtocol) -> None:
@@ -73,12 +74,6 @@ class Wire(StringTransport):
     @property
     def sent(self) -> bytes:
         return cast("bytes", self.value())  # type: ignore[no-untyped-call]  # the same
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
-        assert enabled
-
-    def loseWriteConnection(self) -> None:  # noqa: N802
-        """Nothing to do: what was said can be looked at."""
 
 
 class Here:

@@ -6,7 +6,6 @@ from typing import Any, cast
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import ensureDeferred
-from twisted.internet.testing import StringTransport
 
 from routed.daemon import door
 from routed.daemon import xconnect_plane as module
@@ -28,25 +27,14 @@ from tests.routed.daemon.plane_rig import Lines, reload
 KEEPALIVE = encode_message(MessageType.KEEPALIVE)
 
 
-class Wire(StringTransport):
+class Wire(plane_rig.Wire):
     """The transport of a peer or a collector."""
-
-    def __init__(self, protocol: Any) -> None:
-        super().__init__()
-        self.protocol = protocol
-        protocol.makeConnection(self)
 
     @property
     def cease(self) -> int | None:
         """The subcode of the Cease it was told last."""
         last = self.value().split(b"\xff" * 16)[-1]
         return last[4] if last[2:4] == bytes([MessageType.NOTIFICATION, 6]) else None
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
-        assert enabled
-
-    def loseWriteConnection(self) -> None:  # noqa: N802
-        """Nothing to do: what was said can be looked at."""
 
 
 class Sock:

@@ -20,8 +20,8 @@ from routed.plumbing.http import MAX_BODY, MAX_PARAMETERS, PART, Asked, HttpErro
 from routed.plumbing.http_server import IDLE, LINGER, REQUEST_PATIENCE, HttpServer, HttpServerError
 from routed.plumbing.http_settings import HttpSettings
 from routed.plumbing.http_writer import READING_PATIENCE
-from tests.routed.service.bmp_rig import bugs_logged
 from tests.routed.service.collector_rig import Turns
+from tests.routed.service.doubles import bugs_logged
 
 TOKEN = "0123456789abcdef"
 GET = b"GET /echo?a=1&b=%20x HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -24,7 +24,7 @@ from routed.plumbing.zeromq import QUEUED, ReplyTo, ZmqError, ZmqServer
 from routed.plumbing.zeromq_settings import ZmqSettings
 from routed.plumbing.zeromq_socket import MAX_FRAME, MAX_FRAMES, ReactorSocket
 from tests.ports import idle_port
-from tests.routed.service.bmp_rig import bugs_logged
+from tests.routed.service.doubles import bugs_logged
 
 LOOPBACK = IPv4Address("127.0.0.1")
 #: Seconds until something that shall come has not.

@@ -1,18 +1,16 @@
 """A BMP listener and its collector with routers, files and clocks that do what a test says: octets in, records out."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import StringTransport
-from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
-from routed.plumbing.log import Level, Log
+from routed.plumbing.log import Log
 from routed.plumbing.maps import Limits
 from routed.plumbing.names import PEER_VARIABLES, parse_name
 from routed.plumbing.sink import Watch
@@ -49,6 +47,7 @@ from tests.oracles.bmp_build import (
 )
 from tests.oracles.build import MANDATORY, attribute, prefix, update
 from tests.routed.service.collector_rig import RENDER, File, Turns
+from tests.routed.service.doubles import Lines, Port, listener_settings
 
 ADDRESS = "192.0.2.101"
 STATION = StationSettings(set_pd=False, backlog=1 << 26, keeps_events=False, excludes_statistics=False)
@@ -62,46 +61,6 @@ INIT = frame(INITIATION, tlv(2, b"r1"))
 TERM = frame(TERMINATION, tlv(1, b"\0\0"))
 #: When the messages of a test arrive: the wall clock stands still. Units: seconds since 1970.
 NOW = 0.5
-
-
-def listener_settings(**facts: Any) -> ListenerSettings:
-    defaults: dict[str, Any] = {
-        "address": None, "port": 1790, "ipv6_only": False, "interface": None, "ip_precedence": 0,
-        "receive_buffer": None, "gtsm_hops": 0, "max_peers": 10, "batch": 0, "batch_interval": 0,
-        "compare_ports": False, "allow_file": None, "md5_file": None,
-    }  # fmt: skip
-    return ListenerSettings(**defaults | facts)
-
-
-class Lines:
-    """The lines of a log, those that are limited with what they are limited by."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.limited: list[tuple[str, int]] = []
-        self.bug_in = "no line has this"
-
-    def write(self, level: Level, text: str, **_: object) -> None:
-        if self.bug_in in text:
-            raise KeyError("bug")
-        self.lines.append(f"{level.name} {text}")
-
-    def info(self, text: str) -> None:
-        self.write(Level.INFO, text)
-
-    def write_limited(self, kind: str, at_most: int, level: Level, text: str, **_: object) -> None:
-        self.limited.append((kind, at_most))
-        self.write(level, text)
-
-
-class Port:
-    """A listening port."""
-
-    numberAccepts = 100  # noqa: N815
-    stopped = False
-
-    def stopListening(self) -> None:  # noqa: N802
-        self.stopped = True
 
 
 class Wire(StringTransport):
@@ -345,22 +304,6 @@ def two_routes_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sweeps take two routes in a turn of the reactor, and walks one step."""
     monkeypatch.setattr(module, "ROUTES", 2)
     monkeypatch.setattr(sweeper, "SLICE", 0)
-
-
-@contextmanager
-def bugs_logged() -> Iterator[list[tuple[str, type]]]:
-    """What Twisted's log is told of failures meanwhile: where and what."""
-    failures: list[tuple[str, type]] = []
-
-    def observe(event: Any) -> None:
-        if "log_failure" in event:
-            failures.append((event.get("where", "unhandled"), event["log_failure"].type))
-
-    globalLogPublisher.addObserver(cast("Any", observe))
-    try:
-        yield failures
-    finally:
-        globalLogPublisher.removeObserver(cast("Any", observe))
 
 
 def deletes(*numbers: int, port: int = 1000) -> list[str]:

@@ -247,6 +247,15 @@ class Rig:
         self.files["log"].octets = b""
         return rows
 
+    def deletes(self) -> list[str]:
+        """Of what was logged, the routes that went without being withdrawn."""
+        return [row for row in self.rows() if " delete " in row]
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and what falls due then be done to its end."""
+        self.clock.advance(seconds)
+        self.settle()
+
     @property
     def routes(self) -> int:
         return sum(len(neighbor.table or ()) for neighbor in self.collector.neighbors())

@@ -18,7 +18,6 @@ from tests.routed.service.bmp_rig import (
     STATION,
     Rig,
     announce,
-    bugs_logged,
     deletes,
     end,
     net,
@@ -28,6 +27,7 @@ from tests.routed.service.bmp_rig import (
     stats,
     two_routes_a_turn,
 )
+from tests.routed.service.doubles import bugs_logged
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,11 @@ from tests.routed.service.bmp_rig import (
     TERM,
     Rig,
     announce,
-    bugs_logged,
-    listener_settings,
     peer_down,
     peer_up,
     stats,
 )
+from tests.routed.service.doubles import bugs_logged, listener_settings
 
 
 def test_a_session_reads_in_the_log_as_operators_know_it() -> None:

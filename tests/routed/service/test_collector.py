@@ -12,7 +12,6 @@ from routed.wire.bgp.codepoints import RefreshSubtype
 from routed.wire.bgp.notification import Notification
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from tests.oracles.build import MANDATORY, attribute, mp_unreach, prefix, update
-from tests.routed.service.bmp_rig import bugs_logged
 from tests.routed.service.collector_rig import (
     ADDRESS,
     END_OF_RIB,
@@ -29,6 +28,7 @@ from tests.routed.service.collector_rig import (
     two_routes_a_turn,
     withdraw,
 )
+from tests.routed.service.doubles import bugs_logged
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,4 @@
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Any, cast
@@ -8,7 +6,6 @@ from typing import Any, cast
 import pytest
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 
 from routed.plumbing.dump_file import DumpFile
 from routed.plumbing.log import Log
@@ -34,6 +31,7 @@ from routed.wire.mrt.message import decode_message
 from routed.wire.mrt.table_dump_v2 import PeerIndexTable
 from routed.wire.mrt.table_dump_v2 import Rib as MrtRib
 from tests.oracles.build import MANDATORY, prefix, update
+from tests.routed.service.doubles import bugs_logged
 from tests.routed.service.dump_rig import HOUR, Lines, Thread
 
 RENDER = RenderSettings(
@@ -310,22 +308,6 @@ def test_stopping_before_the_start_or_between_dumps_is_immediate(tmp_path: Path)
     assert rig.clock.calls == []
 
 
-@contextmanager
-def failures_logged() -> Iterator[list[tuple[str, type]]]:
-    """What Twisted's log is told meanwhile."""
-    failures: list[tuple[str, type]] = []
-
-    def observe(event: Any) -> None:
-        if "log_failure" in event:
-            failures.append((event["where"], event["log_failure"].type))
-
-    globalLogPublisher.addObserver(cast("Any", observe))
-    try:
-        yield failures
-    finally:
-        globalLogPublisher.removeObserver(cast("Any", observe))
-
-
 def test_a_bug_costs_one_file_and_not_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_of_peers = iter([RuntimeError("bug")])
 
@@ -339,7 +321,7 @@ def test_a_bug_costs_one_file_and_not_the_others(tmp_path: Path, monkeypatch: py
     rig.add("192.0.2.1", 3)
     rig.add("192.0.2.2", 3)
     rig.dumper.start()
-    with failures_logged() as failures:
+    with bugs_logged() as failures:
         rig.wait(59)
     name = tmp_path / "dump-192_0_2_1-1501"
     assert failures == [(f"the table dump {name}", RuntimeError)]

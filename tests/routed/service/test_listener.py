@@ -9,7 +9,6 @@ import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from routed.model.event import SessionDown
@@ -21,22 +20,12 @@ from routed.service.proxied import HEADER_PATIENCE
 from routed.service.pump import SessionProtocol
 from routed.service.reports import Reporter
 from routed.service.tls import TlsFiles, TlsIdentity
-from tests.routed.service.bmp_rig import Lines, Port, bugs_logged, listener_settings
+from tests.routed.service.doubles import Lines, Port, TcpWire, bugs_logged, listener_settings
 from tests.routed.service.little_session import LittleSession
 from tests.routed.service.tls_rig import Authority, Router
 
 HEADER = b"PROXY TCP4 198.51.100.1 192.0.2.9 179 1790\r\n"
 SIX = b"PROXY TCP6 2001:db8::1 2001:db8::9 179 1790\r\n"
-
-
-class TcpLike(StringTransport):
-    half_closed = False
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
-        assert enabled
-
-    def loseWriteConnection(self) -> None:  # noqa: N802
-        self.half_closed = True
 
 
 class Visit(LittleSession):
@@ -114,7 +103,7 @@ class House(Listener):
         kind = IPv6Address if ":" in host else IPv4Address
         protocol = self.factory.buildProtocol(kind("TCP", host, port))
         if protocol is not None and not hasattr(protocol, "wrappedProtocol"):
-            protocol.makeConnection(TcpLike())
+            protocol.makeConnection(TcpWire())
         return protocol
 
     @property

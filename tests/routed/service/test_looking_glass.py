@@ -11,8 +11,8 @@ from routed.service import answering as module
 from routed.service.answering import SEARCHES, WAITING, Answerer
 from tests.oracles.build import MANDATORY, prefix, update
 from tests.routed.service.asked_rig import OTHER, RD_TEXT, VPN, Asked, answered, labeled, vpn_route
-from tests.routed.service.bmp_rig import bugs_logged
 from tests.routed.service.collector_rig import ADDRESS, LOST, announce, announce_ipv6, net, withdraw
+from tests.routed.service.doubles import bugs_logged
 
 
 @pytest.mark.parametrize(

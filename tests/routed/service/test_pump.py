@@ -4,24 +4,12 @@ from typing import Any
 import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from routed.model.event import Event, SessionDown, UpdateRun
 from routed.service.pump import MAX_LINGER, MAX_SIPPED, SessionProtocol
 from routed.service.send_hold import MAX_WAITING_OCTETS, MIN_SEND_HOLD_TIME, send_hold_time
-
-
-class Wire(StringTransport):
-    """A transport that remembers how it was closed."""
-
-    no_delay = half_closed = False
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
-        self.no_delay = enabled
-
-    def loseWriteConnection(self) -> None:  # noqa: N802
-        self.half_closed = True
+from tests.routed.service.doubles import TcpWire
 
 
 class Script:
@@ -65,7 +53,7 @@ class Script:
 class Keeper:
     """An owner that keeps what it is told, and what had been sent by then."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: TcpWire) -> None:
         self.wire = wire
         self.heard: list[Any] = []
         self.sent_before: list[bytes] = []
@@ -96,7 +84,7 @@ class Rig:
     """A pump with everything around it."""
 
     def __init__(self) -> None:
-        self.clock, self.session, self.wire = Clock(), Script(), Wire()
+        self.clock, self.session, self.wire = Clock(), Script(), TcpWire()
         self.owner = Keeper(self.wire)
         self.pump = SessionProtocol(self.session, self.clock, self.owner)
         self.clock.advance(100)

@@ -1,7 +1,6 @@
 import pytest
 
 from routed.model.event import NotificationReceived, OpenReceived, SessionDown, UpdateRun
-from routed.plumbing.log import Level
 from routed.service.reports import MAX_CAPABILITY_LINES, REPORTS, Line, Reporter, describe_capability
 from routed.wire.bgp.capability import (
     AddPath,
@@ -26,24 +25,12 @@ from routed.wire.bgp.codepoints import CapabilityCode, Role, SendReceive
 from routed.wire.bgp.notification import Notification
 from routed.wire.bgp.open import Capabilities, OpenMessage
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST
-
-
-class FakeLog:
-    def __init__(self) -> None:
-        self.lines: list[tuple[Level, str]] = []
-        self.limited: list[tuple[str, int]] = []
-
-    def write(self, level: Level, text: str, **_: object) -> None:
-        self.lines.append((level, text))
-
-    def write_limited(self, kind: str, at_most: int, level: Level, text: str, **_: object) -> None:
-        self.limited.append((kind, at_most))
-        self.lines.append((level, text))
+from tests.routed.service.doubles import Lines
 
 
 @pytest.fixture
-def log() -> FakeLog:
-    return FakeLog()
+def log() -> Lines:
+    return Lines()
 
 
 @pytest.mark.parametrize(
@@ -85,13 +72,13 @@ def open_with(*capabilities: Capability) -> OpenReceived:
     return OpenReceived(OpenMessage(my_as=1, hold_time=90, bgp_identifier=bytes(4), parameters=parameters))
 
 
-def test_an_open_cannot_fill_the_log(log: FakeLog) -> None:
+def test_an_open_cannot_fill_the_log(log: Lines) -> None:
     Reporter(log).event("192.0.2.1", open_with(*[RouteRefresh()] * (MAX_CAPABILITY_LINES + 5)))
     assert len(log.lines) == MAX_CAPABILITY_LINES + 1
-    assert log.lines[-1][1] == "[192.0.2.1] Capability: and 5 more"
+    assert log.texts[-1] == "[192.0.2.1] Capability: and 5 more"
 
 
-def test_a_peer_that_may_have_as_many_capabilities_has_them_all_logged(log: FakeLog) -> None:
+def test_a_peer_that_may_have_as_many_capabilities_has_them_all_logged(log: Lines) -> None:
     Reporter(log).event("192.0.2.1", open_with(*[RouteRefresh()] * MAX_CAPABILITY_LINES))
     assert len(log.lines) == MAX_CAPABILITY_LINES
 
@@ -104,12 +91,12 @@ def test_a_peer_that_may_have_as_many_capabilities_has_them_all_logged(log: Fake
         ("{peer}", "[192.0.2.1] BGP_NOTIFICATION received (6, 2). Shutdown Message: '{peer}'"),
     ],
 )
-def test_a_notification_is_logged_with_its_text(log: FakeLog, text: str | None, line: str) -> None:
+def test_a_notification_is_logged_with_its_text(log: Lines, text: str | None, line: str) -> None:
     Reporter(log).event("192.0.2.1", NotificationReceived(6, 2, b"", text))
-    assert log.lines == [(Level.INFO, line)]
+    assert log.lines == [f"INFO {line}"]
 
 
-def test_updates_are_not_logged(log: FakeLog) -> None:
+def test_updates_are_not_logged(log: Lines) -> None:
     Reporter(log).event("192.0.2.1", UpdateRun(b"", 1))
     assert log.lines == []
 
@@ -118,33 +105,26 @@ def test_updates_are_not_logged(log: FakeLog) -> None:
     ("down", "errno", "lines"),
     [
         (SessionDown(reason="x", notification_received=Notification(6, 2)), 0, []),
-        (SessionDown(reason="x"), 0, [(Level.INFO, "[p] BGP connection reset by peer (0).")]),
+        (SessionDown(reason="x"), 0, ["INFO [p] BGP connection reset by peer (0)."]),
         (SessionDown(reason="x"), None, []),
         (
             SessionDown(reason="stopped", notification_sent=Notification(6, 2)),
             None,
-            [
-                (
-                    Level.INFO,
-                    "[p] BGP session closed: stopped, NOTIFICATION sent: cease/administrative shutdown (6/2)",
-                )
-            ],
+            ["INFO [p] BGP session closed: stopped, NOTIFICATION sent: cease/administrative shutdown (6/2)"],
         ),
         (
             SessionDown(reason=str(Notification(6, 5)), notification_sent=Notification(6, 5)),
             None,
-            [(Level.INFO, "[p] BGP session closed, NOTIFICATION sent: cease/connection rejected (6/5)")],
+            ["INFO [p] BGP session closed, NOTIFICATION sent: cease/connection rejected (6/5)"],
         ),
         (
             SessionDown(reason="too late", notification_sent=Notification(4)),
             None,
-            [(Level.WARN, "[p] BGP session closed: too late, NOTIFICATION sent: hold timer expired/unspecific (4/0)")],
+            ["WARN [p] BGP session closed: too late, NOTIFICATION sent: hold timer expired/unspecific (4/0)"],
         ),
     ],
 )
-def test_the_end_of_a_session_is_said_once(
-    log: FakeLog, down: SessionDown, errno: int | None, lines: list[tuple[Level, str]]
-) -> None:
+def test_the_end_of_a_session_is_said_once(log: Lines, down: SessionDown, errno: int | None, lines: list[str]) -> None:
     Reporter(log).down("p", down, errno)
     assert log.lines == lines
 
@@ -154,7 +134,7 @@ def test_every_line_has_a_row(line: Line) -> None:
     assert REPORTS[line].text
 
 
-def test_lines_that_a_stranger_can_cause_are_limited(log: FakeLog) -> None:
+def test_lines_that_a_stranger_can_cause_are_limited(log: Lines) -> None:
     Reporter(log).say(Line.NOT_ALLOWED, peer="192.0.2.1")
     assert log.limited == [("NOT_ALLOWED", 60)]
 
@@ -179,20 +159,20 @@ def test_lines_that_a_stranger_can_cause_are_limited(log: FakeLog) -> None:
         (Line.MD5, {"problem": "no"}, "bmp_daemon_md5_file: no"),
     ],
 )
-def test_lines_of_bmp_name_it(log: FakeLog, line: Line, facts: dict[str, object], text: str) -> None:
+def test_lines_of_bmp_name_it(log: Lines, line: Line, facts: dict[str, object], text: str) -> None:
     Reporter(log, "BMP").say(line, **facts)
-    assert [said for _, said in log.lines] == [text]
+    assert log.texts == [text]
 
 
-def test_lines_about_somebody_are_limited_for_each(log: FakeLog) -> None:
+def test_lines_about_somebody_are_limited_for_each(log: Lines) -> None:
     reporter = Reporter(log, "BMP")
     for router in ("one", "other"):
         facts = {"peer": router, "message": "route monitor", "reason": "{reason}"}
         reporter.say_of(f"{router} route monitor", Line.DISCARDED, facts)
     assert log.limited == [("DISCARDED one route monitor", 1), ("DISCARDED other route monitor", 1)]
-    assert log.lines[0] == (Level.INFO, "[one] [route monitor] packet discarded: {reason}")
+    assert log.lines[0] == "INFO [one] [route monitor] packet discarded: {reason}"
 
 
-def test_lines_that_are_limited_for_nobody_are_not_said_of_somebody(log: FakeLog) -> None:
+def test_lines_that_are_limited_for_nobody_are_not_said_of_somebody(log: Lines) -> None:
     with pytest.raises(AssertionError):
         Reporter(log).say_of("one", Line.USAGE, {})

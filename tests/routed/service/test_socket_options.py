@@ -18,16 +18,7 @@ from routed.service.socket_options import (
     open_listener,
     open_outgoing,
 )
-
-DEFAULTS: dict[str, Any] = {
-    "address": None, "port": 0, "ipv6_only": False, "interface": None, "ip_precedence": 0, "receive_buffer": None,
-    "gtsm_hops": 0, "max_peers": 4, "batch": 0, "batch_interval": 0, "compare_ports": False, "allow_file": None,
-    "md5_file": None, "neighbors_file": None,
-}  # fmt: skip
-
-
-def listener_settings(**facts: Any) -> ListenerSettings:
-    return ListenerSettings(**DEFAULTS | facts)
+from tests.routed.service.doubles import listener_settings
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])

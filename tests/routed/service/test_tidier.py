@@ -5,8 +5,8 @@ from twisted.internet.task import Clock
 from routed.rib._rib import Rib
 from routed.service.sweeper import Sweeper
 from routed.service.tidier import INTERVAL, Tidier
-from tests.routed.service.bmp_rig import bugs_logged
 from tests.routed.service.collector_rig import Turns
+from tests.routed.service.doubles import bugs_logged
 
 
 class Stores:

@@ -10,7 +10,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from twisted.internet.testing import StringTransport
+
+from tests.routed.service.doubles import TcpWire
 
 NOW = datetime.now(UTC)
 
@@ -43,18 +44,11 @@ class Authority:
         return certificate, private
 
 
-class TcpLike(StringTransport):
-    """A transport with what a pump asks of a TCP one."""
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
-        self.no_delay = enabled
-
-
 class Router:
     """A TLS client in memory, and the transport between the two."""
 
     def __init__(self, server: Any, context: ssl.SSLContext) -> None:
-        self.server, self.wire = server, TcpLike()
+        self.server, self.wire = server, TcpWire()
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._in, self._out, server_hostname="collector")
         self.error: ssl.SSLError | None = None

@@ -1,4 +1,4 @@
-"""The passive BGP session: every step, every refusal, every timer, and what a graceful peer keeps."""
+"""The passive BGP session: the way up, every step, every refusal of octets, however they are cut."""
 
 from itertools import pairwise
 
@@ -6,55 +6,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import binary, data, integers, lists
 
-from routed.model.event import (
-    NotificationReceived,
-    NotificationSent,
-    OpenReceived,
-    PeerUp,
-    RouteRefresh,
-    SessionDown,
-    UpdateRun,
-)
-from routed.octets import Cursor, Writer
-from routed.session.bgp_passive import STEPS, VIOLATIONS, BgpPassive, Input, State
+from routed.model.event import NotificationReceived, NotificationSent, OpenReceived, PeerUp, SessionDown, UpdateRun
+from routed.octets import Cursor
+from routed.session.bgp_passive import STEPS, VIOLATIONS, Input, State
 from routed.session.contract import Session
 from routed.session.errors import ProtocolViolation
-from routed.session.negotiation import LocalSpeaker
-from routed.wire.bgp.capability import (
-    EnhancedRouteRefresh,
-    ExtendedMessage,
-    FourOctetAs,
-    GracefulRestart,
-    Multiprotocol,
-    PreservedFamily,
+from routed.wire.bgp.capability import ExtendedMessage, FourOctetAs, GracefulRestart
+from routed.wire.bgp.codepoints import CeaseSubcode, MessageType
+from routed.wire.bgp.header import encode_message
+from routed.wire.bgp.notification import cease
+from routed.wire.bgp.open import decode_open
+from tests.routed.session.bgp_passive_rig import (
+    KEEPALIVE,
+    NOTIFICATION,
+    PRESERVED,
+    REFRESH,
+    REFRESHABLE,
+    UPDATE,
+    assert_refused,
+    established,
+    in_state,
+    messages_in,
+    open_octets,
+    started,
 )
-from routed.wire.bgp.capability import RouteRefresh as RouteRefreshCapability
-from routed.wire.bgp.codepoints import CeaseSubcode, MessageType, RefreshSubtype
-from routed.wire.bgp.header import decode_message, encode_message
-from routed.wire.bgp.notification import Notification, cease, decode_notification, hard_reset
-from routed.wire.bgp.open import Capabilities, OpenMessage, decode_open, encode_open
-from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST
-
-OWN = LocalSpeaker(router_id=b"\x0a\x00\x00\xfe")
-KEEPALIVE = encode_message(MessageType.KEEPALIVE)
-UPDATE = encode_message(MessageType.UPDATE, bytes(4))
-NOTIFICATION = encode_message(MessageType.NOTIFICATION, b"\x06\x02\x03bye")
-REFRESH = encode_message(MessageType.ROUTE_REFRESH, b"\x00\x01\x00\x01")
-REFRESHABLE = (Multiprotocol(IPV4_UNICAST), RouteRefreshCapability(), EnhancedRouteRefresh())
-PRESERVED = (PreservedFamily(IPV4_UNICAST, forwarding_preserved=True),)
-
-
-def open_octets(*capabilities, hold_time=90, my_as=65000, bgp_identifier=b"\x0a\x00\x00\x01"):
-    message = OpenMessage(
-        my_as=my_as,
-        hold_time=hold_time,
-        bgp_identifier=bgp_identifier,
-        parameters=(Capabilities(capabilities),) if capabilities else (),
-    )
-    w = Writer()
-    encode_open(w, message)
-    return encode_message(MessageType.OPEN, bytes(w))
-
 
 OCTETS = {
     Input.OPEN: open_octets(),
@@ -63,57 +38,6 @@ OCTETS = {
     Input.KEEPALIVE: KEEPALIVE,
     Input.ROUTE_REFRESH: REFRESH,
 }
-
-
-def admit_all(_open_message):
-    return None
-
-
-def started(local=OWN, admit=admit_all, now=0.0):
-    session = BgpPassive(local, admit)
-    assert session.start(now) == []
-    return session
-
-
-def in_state(state, *capabilities, now=0.0, **fields):
-    session = started(now=now)
-    if state is not State.OPEN_WAIT:
-        session.receive(open_octets(*capabilities, **fields), now)
-    if state is State.ESTABLISHED:
-        session.receive(KEEPALIVE, now)
-    if state is State.CLOSED:
-        session.end_of_stream(now)
-    assert session.state is state
-    session.take_outbox()
-    return session
-
-
-def established(*capabilities, **fields):
-    return in_state(State.ESTABLISHED, *capabilities, **fields)
-
-
-def messages_in(octets):
-    c = Cursor(octets)
-    messages = []
-    while c.remaining:
-        kind, body = decode_message(c)
-        messages.append((kind, body.rest()))
-    return messages
-
-
-def assert_refused(session, events, code, subcode, data=b""):
-    """The NOTIFICATION is in the outbox, reported, and the session is down for good."""
-    *_, (kind, body) = messages_in(session.take_outbox())
-    assert kind == MessageType.NOTIFICATION
-    sent = decode_notification(Cursor(body))
-    assert sent == Notification(code, subcode, data)
-    notice, down = events[-2:]
-    assert (notice.code, notice.subcode, notice.data) == (code, subcode, data)
-    assert isinstance(notice, NotificationSent)
-    assert isinstance(down, SessionDown)
-    assert (down.notification_sent, down.notification_received) == (sent, None)
-    assert session.state is State.CLOSED
-    assert session.deadline() is None
 
 
 # The way up
@@ -263,13 +187,6 @@ def test_a_malformed_open_says_where():
     assert session.receive(octets, 0.0)[-1].reason == "4 octets wanted, 0 remain at octet 33"
 
 
-def test_a_refresh_of_a_wrong_length_is_answered_with_it():
-    """RFC 7313 section 5."""
-    session = established(*REFRESHABLE)
-    octets = encode_message(MessageType.ROUTE_REFRESH, b"\x00\x01\x01")
-    assert_refused(session, session.receive(octets, 1.0), 7, 1, octets)
-
-
 def test_what_came_before_a_bad_header_is_reported():
     session = established()
     events = session.receive(UPDATE * 2 + b"\x00" * 19, 1.0)
@@ -322,225 +239,3 @@ def flat(events):
         each += [UPDATE] * event.count if isinstance(event, UpdateRun) else [event]
         assert not isinstance(event, UpdateRun) or event.octets == UPDATE * event.count
     return each
-
-
-# Timers
-
-
-def test_a_peer_that_never_speaks_is_given_up():
-    session = started(now=100.0)
-    assert session.deadline() == 160.0
-    assert session.timeout(159.9) == []
-    assert_refused(session, session.timeout(160.0), 4, 0)
-
-
-def test_dripping_octets_do_not_put_off_the_end():
-    session = started()
-    octets = open_octets()
-    for at in range(20):
-        assert session.receive(octets[at : at + 1], float(at)) == []
-    assert session.deadline() == 60.0
-
-
-def test_keepalives_go_out_by_the_clock():
-    """RFC 4271 section 4.4: a third of the hold time."""
-    session = in_state(State.ESTABLISHED, now=10.0)
-    assert session.deadline() == 40.0
-    assert session.timeout(39.9) == []
-    assert session.take_outbox() == b""
-    assert session.timeout(40.0) == []
-    assert session.take_outbox() == KEEPALIVE
-    assert session.deadline() == 70.0
-    assert session.sent[MessageType.KEEPALIVE] == 2
-
-
-def test_a_silent_peer_is_torn_down_when_the_hold_time_is_over():
-    """RFC 4271 section 6.5."""
-    session = established()
-    for now in (30.0, 60.0):
-        assert session.timeout(now) == []
-    assert session.deadline() == 90.0
-    session.take_outbox()
-    assert_refused(session, session.timeout(90.0), 4, 0)
-
-
-@pytest.mark.parametrize(
-    ("octets", "restarts"),
-    [(KEEPALIVE, True), (UPDATE, True), (UPDATE[:-1], False), (REFRESH, False), (UPDATE + KEEPALIVE[:5], True)],
-)
-def test_keepalive_and_update_restart_the_hold_timer(octets, restarts):
-    """RFC 4271 section 8.2.2."""
-    session = established(*REFRESHABLE)
-    session.receive(octets, 50.0)
-    session.timeout(89.0)
-    assert session.timeout(90.0) == [] if restarts else session.timeout(90.0) != []
-    if restarts:
-        assert session.timeout(139.9) == []
-        session.take_outbox()
-        assert_refused(session, session.timeout(140.0), 4, 0)
-
-
-def test_an_unconfirmed_session_is_held_no_longer_than_the_hold_time():
-    session = in_state(State.OPEN_CONFIRM, hold_time=9)
-    assert session.deadline() == 3.0
-    assert_refused(session, session.timeout(9.0), 4, 0)
-
-
-def test_a_hold_time_of_zero_is_a_session_without_timers():
-    """RFC 4271 section 4.2; only its beginning is still timed."""
-    session = in_state(State.OPEN_CONFIRM, hold_time=0)
-    assert session.deadline() == 60.0
-    session.receive(KEEPALIVE, 1.0)
-    assert session.deadline() is None
-    assert session.receive(UPDATE, 2.0) == [UpdateRun(UPDATE, 1)]
-    assert session.deadline() is None
-    assert session.timeout(1e9) == []
-    assert session.hold_time == 0
-
-
-# The way down
-
-
-def test_a_notification_is_reported_with_its_text():
-    """RFC 9003."""
-    notice, down = established().receive(NOTIFICATION, 1.0)
-    assert notice == NotificationReceived(6, 2, b"\x03bye", "bye")
-    assert down.reason == "peer sent cease/administrative shutdown (6/2)"
-    assert down.notification_received == Notification(6, 2, b"\x03bye")
-    assert down.notification_sent is None
-
-
-def test_stopping_tells_the_peer_why():
-    """RFC 9003."""
-    session = established()
-    assert_refused(session, session.stop(1.0, "maintenance"), 6, 2, b"\x0bmaintenance")
-
-
-def test_stopping_is_a_hard_reset_where_a_notification_would_not_end_the_grace():
-    """RFC 8538 section 5."""
-    session = established(GracefulRestart(notification=True, families=PRESERVED))
-    events = session.stop(1.0, "bye")
-    assert not events[-1].graceful
-    assert_refused(session, events, 6, 9, b"\x06\x02\x03bye")
-
-
-def test_a_reset_sends_what_it_is_given():
-    session = established()
-    events = session.reset(Notification(3, 1, b"\x40\x01"), 1.0)
-    assert events[-1].reason == "update message/malformed attribute list (3/1)"
-    assert_refused(session, events, 3, 1, b"\x40\x01")
-
-
-LOST = "the connection is lost"
-SENT = Notification(3, 1)
-RECEIVED = Notification(6, 4)
-
-
-@pytest.mark.parametrize(
-    ("capability", "end", "graceful"),
-    [
-        (None, LOST, False),
-        (GracefulRestart(), LOST, False),  # a helper has no families to keep
-        (GracefulRestart(families=PRESERVED), LOST, True),
-        (GracefulRestart(families=PRESERVED), SENT, False),
-        (GracefulRestart(families=PRESERVED), RECEIVED, False),
-        (GracefulRestart(notification=True, families=PRESERVED), LOST, True),
-        (GracefulRestart(notification=True, families=PRESERVED), SENT, True),
-        (GracefulRestart(notification=True, families=PRESERVED), RECEIVED, True),
-        (GracefulRestart(notification=True, families=PRESERVED), hard_reset(RECEIVED), False),
-    ],
-    ids=str,
-)
-def test_who_keeps_routes_when_a_session_ends(capability, end, graceful):
-    """RFC 4724 section 4.2, RFC 8538 section 4."""
-    session = established(*([] if capability is None else [capability]))
-    if end is LOST:
-        events = session.end_of_stream(1.0)
-    elif end is SENT:
-        events = session.reset(end, 1.0)
-    else:
-        body = bytes([end.code, end.subcode]) + end.data
-        events = session.receive(encode_message(MessageType.NOTIFICATION, body), 1.0)
-    assert events[-1].graceful is graceful
-
-
-@pytest.mark.parametrize(
-    "capabilities",
-    [[], [GracefulRestart(families=PRESERVED)], [GracefulRestart(notification=True, families=PRESERVED)]],
-    ids=["no grace", "grace", "grace after notifications"],
-)
-def test_a_silent_peer_takes_nothing_back(capabilities):
-    """RFC 8538 section 4 asks for the N bit; we do not: see `_outlives`."""
-    session = established(*capabilities)
-    assert session.timeout(90.0)[-1].graceful
-
-
-def test_a_session_that_never_was_has_no_routes_to_keep():
-    session = in_state(State.OPEN_CONFIRM, GracefulRestart(families=PRESERVED))
-    assert not session.end_of_stream(1.0)[-1].graceful
-
-
-# Graceful restart and route refresh
-
-
-def test_a_graceful_peer_gets_an_end_of_rib_for_each_family():
-    """RFC 4724 section 4.1: it waits for them when it restarts."""
-    session = started()
-    offers = (Multiprotocol(IPV4_UNICAST), Multiprotocol(IPV6_UNICAST), GracefulRestart(restarting=True))
-    session.receive(open_octets(*offers) + KEEPALIVE, 0.0)
-    updates = [body.hex() for kind, body in messages_in(session.take_outbox()) if kind == MessageType.UPDATE]
-    assert updates == ["00000000", "00000006800f03000201"]
-    assert session.sent[MessageType.UPDATE] == 2
-
-
-def test_a_refresh_is_answered_by_its_empty_beginning_and_end():
-    """RFC 7313 section 4."""
-    session = established(*REFRESHABLE)
-    assert session.receive(REFRESH, 1.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]
-    assert messages_in(session.take_outbox()) == [
-        (MessageType.ROUTE_REFRESH, b"\x00\x01\x01\x01"),
-        (MessageType.ROUTE_REFRESH, b"\x00\x01\x02\x01"),
-    ]
-
-
-@pytest.mark.parametrize("subtype", [RefreshSubtype.BEGIN, RefreshSubtype.END])
-def test_the_marks_of_a_refresh_are_reported(subtype):
-    session = established(*REFRESHABLE)
-    octets = encode_message(MessageType.ROUTE_REFRESH, bytes([0, 1, subtype, 1]))
-    assert session.receive(octets, 1.0) == [RouteRefresh(IPV4_UNICAST, subtype)]
-    assert session.take_outbox() == b""
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "body"),
-    [
-        ((), "00010001"),
-        ((RouteRefreshCapability(),), "00010101"),
-        (REFRESHABLE, "00020001"),
-        (REFRESHABLE, "00010301"),
-    ],
-    ids=["not agreed", "not enhanced", "family not agreed", "unknown subtype"],
-)
-def test_other_refreshes_are_ignored(capabilities, body):
-    """RFC 2918 section 4, RFC 7313 section 5."""
-    session = established(*capabilities)
-    assert session.receive(encode_message(MessageType.ROUTE_REFRESH, bytes.fromhex(body)), 1.0) == []
-    assert session.take_outbox() == b""
-    assert session.state is State.ESTABLISHED
-
-
-def test_a_flood_of_requests_is_answered_once_a_read():
-    session = established(*REFRESHABLE)
-    session.take_outbox()
-    assert session.receive(REFRESH * 2_800, 1.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]
-    answer = session.take_outbox()
-    assert len(answer) == 2 * len(REFRESH)
-    assert session.received[MessageType.ROUTE_REFRESH] == 2_800
-    assert session.receive(REFRESH, 2.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]
-    assert session.take_outbox() == answer
-
-
-def test_a_plain_refresh_needs_no_answer():
-    session = established(RouteRefreshCapability())
-    assert session.receive(REFRESH, 1.0) == [RouteRefresh(IPV4_UNICAST, RefreshSubtype.REQUEST)]
-    assert session.take_outbox() == b""
