@@ -47,7 +47,7 @@ UNCAPTURED: Final = ("-p", "no:cacheprovider", "--capture=sys")
 #: One process for each core; none takes the place of one that a sanitizer ended.
 PROCESSES: Final = ("-n", "2", "--max-worker-restart", "0")
 
-#: The files in which `decoders.py` leaves what it passes to a decoder begin with it.
+#: The files in which `decoder.py` leaves what it passes to a decoder begin with it.
 LAST_OCTETS: Final = "last_octets"
 
 BUILD: Final = ("-c", "from setuptools import setup; setup()", "--quiet", "build_ext", "--inplace", "--parallel", "2")

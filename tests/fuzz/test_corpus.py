@@ -4,7 +4,8 @@ import zlib
 
 import pytest
 
-from tests.fuzz.decoders import DECODERS, Decoder
+from tests.fuzz.decoder import Decoder
+from tests.fuzz.decoders import DECODERS
 from tests.fuzz.mutate import mutate, mutate_update
 
 #: Longer inputs cost time and find little.

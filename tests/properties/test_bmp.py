@@ -25,8 +25,8 @@ from routed.wire.bmp.statistics import SPECS, Layout, Statistic, StatisticsRepor
 from routed.wire.bmp.termination import Termination
 from routed.wire.bmp.tlv import IndexedTlv, Tlv
 from routed.wire.family import IPV4_UNICAST, IPV6_VPN
-from tests.fuzz.decoders import bmp_messages
 from tests.fuzz.mutate import mutate
+from tests.fuzz.seeds import bmp_messages
 from tests.oracles.bmp_build import frame
 from tests.oracles.build import update
 
