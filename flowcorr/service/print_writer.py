@@ -6,11 +6,14 @@ because the bin it belongs to had been written in part.
 
 Departs: pmacct truncates the file of a bin at each flush that has rows for it, so that late rows erase those that were
 there.
+
+A FIFO gets a container for each flush. Where the beginning of one, or a header, finds no room, neither do rows.
 """
 
 import fcntl
 import os
 import time
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +28,7 @@ from flowcorr.service.print_names import Names, Share
 from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.render import Output, RowSettings
 from routed.plumbing.avro_container import begin_container, block, new_sync, sync_of
+from routed.plumbing.buffer import Buffer
 from routed.plumbing.output_file import OutputFile, RegularFile, open_output, open_replacement, point_latest
 
 #: Names that are remembered as written, the latest: as many as hours have minutes, for some days.
@@ -189,42 +193,51 @@ class PrintJob:
             part.done, part.at, part.rows, part.begun = 0, 0, 0, False
         with self._writer.open(part.name) as (output, is_new):
             head, sync = self._writer.opening(part.name, is_new=is_new)
-            self._append(output, (b"" if part.begun else self._opening()) + head, 0)
+            ahead = self._lead(output, (b"" if part.begun else self._opening()) + head)
             part.begun = True
             while part.done < len(part.shares):
-                self._write_some(output, part, sync)
-            self._append(output, self._closing(self.rows + part.rows), 0)
+                ahead = self._lead(output, ahead)
+                self._write_some(output, part, sync, takes=not ahead)
+            self._append(output, Buffer(self._closing(self.rows + part.rows), 0))
         self.rows += part.rows
         if part.name:
             self._writer.remember(part.name)
         if part.link is not None and part.name and not self._finished.is_early:
             point_latest(Path(part.link), Path(part.name))
 
-    def _write_some(self, output: OutputFile, part: Part, sync: bytes) -> None:
-        """Write one buffer of rows, as a block where blocks end with `sync`."""
+    def _write_some(self, output: OutputFile, part: Part, sync: bytes, *, takes: bool) -> None:
+        """Write one buffer of rows, as a block where blocks end with `sync`; lose them unless the output takes any."""
         share, renderer = part.shares[part.done], self._writer.renderer
         at = renderer.render(share.bin, part.at, int(self._now), order=share.order)
         rows = renderer.rows
         octets = renderer.take()
-        lost = self._append(output, block(octets, rows, sync) if sync else octets, rows)
+        buffer = _together(block(octets, rows, sync), rows) if sync else Buffer(octets, rows)
+        lost = self._append(output, buffer) if takes else rows
+        self.rows_lost += lost
         part.rows += rows - lost
         part.at = at
         if at == (len(share.bin) if share.order is None else len(share.order)):
             part.done, part.at = part.done + 1, 0
 
-    def _append(self, output: OutputFile, octets: bytes, rows: int) -> int:
+    def _lead(self, output: OutputFile, ahead: bytes) -> bytes:
+        """Write what rows are no good without; return what found no room.
+
+        Raises: OSError.
+        """
+        return ahead if self._append(output, _together(ahead, 1)) else b""
+
+    @staticmethod
+    def _append(output: OutputFile, buffer: Buffer) -> int:
         """Write octets; return how many of their rows found no room.
 
         Raises: OSError.
         """
-        if not octets:
+        if not buffer.octets:
             return 0
-        written = output.append([octets])
+        written = output.append([buffer])
         if written.error is not None:
             raise written.error
-        lost = min(rows, written.rows_dropped)
-        self.rows_lost += lost
-        return lost
+        return written.rows_dropped
 
     @property
     def _has_markers(self) -> bool:
@@ -252,3 +265,8 @@ class PrintJob:
 
     def _writer_id(self) -> bytes:
         return f"{self._writer.settings.name}/{self._writer.pid}".encode()
+
+
+def _together(octets: bytes, rows: int) -> Buffer:
+    """Return rows that nobody can read a part of."""
+    return Buffer(octets, rows, array("I", [len(octets)]).tobytes())

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.avro import encode_long
+from routed.plumbing.buffer import Buffer
 from routed.plumbing.output_file import open_output
 from routed.plumbing.sink import prefixed
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from routed.plumbing.avro import Schema
-    from routed.plumbing.output_file import OutputFile, Owner, Replacement, Written
+    from routed.plumbing.buffer import Written
+    from routed.plumbing.output_file import OutputFile, Owner, Replacement
     from routed.plumbing.sink import Framing
 
 MAGIC: Final = b"Obj\1"
@@ -61,9 +63,9 @@ class ContainerFile:
         """Whether the file ends in the middle of a block that the next append() must complete."""
         return self._output.torn
 
-    def append(self, buffers: Sequence[bytes]) -> Written:
+    def append(self, buffers: Sequence[Buffer]) -> Written:
         """Write blocks, as many as the system takes."""
-        return self._output.append([buffer + self._sync for buffer in buffers])
+        return self._output.append([buffer._replace(octets=buffer.octets + self._sync) for buffer in buffers])
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -108,7 +110,7 @@ def _demand_regular(path: Path, *, is_regular: bool) -> None:
 
 def _begun(output: OutputFile, container: Container) -> ContainerFile:
     sync = new_sync()
-    if error := output.append([begin_container(container.schema, sync)]).error:
+    if error := output.append([Buffer(begin_container(container.schema, sync), 0)]).error:
         raise error
     return ContainerFile(output, sync)
 

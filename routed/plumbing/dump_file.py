@@ -10,8 +10,9 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 
 from routed.plumbing.avro_container import begin_replacement
+from routed.plumbing.buffer import Buffer, Written
 from routed.plumbing.metrics import SinkCounters
-from routed.plumbing.output_file import Replacement, Written, open_replacement, point_latest
+from routed.plumbing.output_file import Replacement, open_replacement, point_latest
 from routed.plumbing.queue import BufferQueue
 from routed.plumbing.sink import DEFAULT_OPTIONS, TEXT, FileOptions, Framing, InThread, SinkError, log_bug, reason_of
 
@@ -51,7 +52,10 @@ class DumpFile:
             self.counters.rows_lost += rows
             return
         container = self._options.container
-        self._queue.put(octets if container is None else container.block(octets, rows, framing), rows)
+        if container is None:
+            self._queue.put(octets, rows, framing.ends)
+        else:
+            self._queue.put(container.block(octets, rows, framing), rows)
         self._wake()
 
     def ready(self) -> Deferred[None]:
@@ -100,7 +104,7 @@ class DumpFile:
             if self._replacement is None:
                 self._replacement = await self._in_thread(self._open)
             while batch := self._queue.batch():
-                self._account(await self._append([buffer.octets for buffer in batch]))
+                self._account(await self._append(batch))
                 self._release()
         except Exception as error:  # noqa: BLE001 (after any a part of the dump may be missing)
             self._fail(error)
@@ -113,7 +117,7 @@ class DumpFile:
         container = self._options.container
         return replacement if container is None else begin_replacement(replacement, container)
 
-    def _append(self, buffers: list[bytes]) -> Deferred[Written]:
+    def _append(self, buffers: list[Buffer]) -> Deferred[Written]:
         assert self._replacement is not None
         append = self._replacement.output.append
         return self._in_thread(lambda: append(buffers))

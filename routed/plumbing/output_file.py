@@ -1,18 +1,19 @@
 """Files as the system gives them: the blocking half of the file sinks, called in a thread.
 
-Rows are whole or absent. A regular file that ran full in the middle of a buffer is cut back to where the buffer began;
-a FIFO takes the rest of a row that it took the head of before any other row. A FIFO is opened for reading as well, so
-that neither opening nor writing depends on a reader, and a reader that stopped reading is not waited for.
+Rows are whole or absent. A regular file that ran full in the middle of a buffer is cut back to where the buffer began.
+FIFOs are in `fifo`.
 """
 
 import errno
 import os
-import select
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from routed.plumbing.buffer import Buffer, Written
+from routed.plumbing.fifo import open_fifo
 
 #: Buffers that one writev() takes (IOV_MAX on Linux).
 IOV_MAX: Final = 1024
@@ -22,8 +23,6 @@ WRITE_OCTETS: Final = 256 << 10
 #: Modes before the process's umask.
 FILE_MODE: Final = 0o666
 DIRECTORY_MODE: Final = 0o777
-#: How long a full FIFO may stay full before its reader counts as gone: a reader on a busy machine is late now and then.
-FIFO_PATIENCE_MS: Final = 2_000
 #: A file name leaves room for what a temporary name adds (NAME_MAX is 255).
 MAX_TEMPORARY_STEM: Final = 200
 
@@ -49,15 +48,6 @@ class Owner:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How far a batch came: whole buffers, rows that a FIFO without reader had to drop, and the reason to stop."""
-
-    buffers: int
-    rows_dropped: int = 0
-    error: OSError | None = None
-
-
 class OutputFile(Protocol):
     """An open destination."""
 
@@ -67,7 +57,7 @@ class OutputFile(Protocol):
     def torn(self) -> bool:
         """Whether the file ends in the middle of a buffer that the next append() must complete."""
 
-    def append(self, buffers: Sequence[bytes]) -> Written:
+    def append(self, buffers: Sequence[Buffer]) -> Written:
         """Write buffers of whole rows, as many as the system takes."""
 
     def close(self) -> None:
@@ -87,7 +77,7 @@ class RegularFile:
         """Whether the file ends in the middle of a buffer that the next append() must complete."""
         return self._torn > 0
 
-    def append(self, buffers: Sequence[bytes]) -> Written:
+    def append(self, buffers: Sequence[Buffer]) -> Written:
         """Write buffers of whole rows; stop at the first refusal."""
         done = 0
         while done < len(buffers):
@@ -104,15 +94,15 @@ class RegularFile:
         """Close the descriptor."""
         os.close(self._fd)
 
-    def _next(self, buffers: Sequence[bytes], done: int) -> list[bytes | memoryview]:
+    def _next(self, buffers: Sequence[Buffer], done: int) -> list[bytes | memoryview]:
         """Return what the next writev() takes: a buffer, or the rest of it, and some that follow."""
-        vector: list[bytes | memoryview] = [memoryview(buffers[done])[self._torn :]]
+        vector: list[bytes | memoryview] = [memoryview(buffers[done].octets)[self._torn :]]
         octets = len(vector[0])
         for buffer in buffers[done + 1 : done + IOV_MAX]:
             if octets >= WRITE_OCTETS:
                 break
-            vector.append(buffer)
-            octets += len(buffer)
+            vector.append(buffer.octets)
+            octets += len(buffer.octets)
         return vector
 
     def _advance(self, vector: Sequence[bytes | memoryview], written: int) -> int:
@@ -138,62 +128,6 @@ class RegularFile:
         self._torn = 0
 
 
-class Fifo:
-    """A named pipe: takes rows while somebody reads, drops and counts them otherwise."""
-
-    def __init__(self, fd: int, warning: str = "") -> None:
-        self._fd = fd
-        self._rest = b""  # what is missing of the row that the pipe took the head of
-        self._attended = True  # somebody made room the last time it was needed
-        self.warning = warning
-
-    @property
-    def torn(self) -> bool:
-        """Whether the pipe waits for the rest of a row."""
-        return bool(self._rest)
-
-    def append(self, buffers: Sequence[bytes]) -> Written:
-        """Offer buffers of whole rows; what the pipe has no room for is dropped."""
-        return Written(len(buffers), rows_dropped=sum(map(self._offer, buffers)))
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._fd)
-
-    def _offer(self, octets: bytes) -> int:
-        """Write what fits; return the number of rows dropped."""
-        self._rest = self._rest[self._put(self._rest) :]
-        if self._rest:
-            return octets.count(b"\n")
-        taken = self._put(octets)
-        if taken in (0, len(octets)):
-            return octets.count(b"\n", taken)
-        end_of_row = octets.find(b"\n", taken - 1) + 1 or len(octets)
-        self._rest = octets[taken:end_of_row]
-        return octets.count(b"\n", end_of_row)
-
-    def _put(self, octets: bytes) -> int:
-        """Write until the pipe stays full; return the octets it took."""
-        taken = 0
-        while taken < len(octets):
-            try:
-                taken += os.write(self._fd, memoryview(octets)[taken:])
-            except BlockingIOError:
-                if not self._has_reader():
-                    break
-            else:
-                self._attended = True
-        return taken
-
-    def _has_reader(self) -> bool:
-        """Wait for room once, and not again until the pipe has taken something."""
-        if self._attended:
-            poll = select.poll()
-            poll.register(self._fd, select.POLLOUT)
-            self._attended = bool(poll.poll(FIFO_PATIENCE_MS))
-        return self._attended
-
-
 def open_output(path: Path, owner: Owner) -> OutputFile:
     """Open a file to append to, with its missing parent directories, or a FIFO that exists.
 
@@ -201,7 +135,7 @@ def open_output(path: Path, owner: Owner) -> OutputFile:
     """
     path.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
     if path.is_fifo():
-        return Fifo(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        return open_fifo(path)
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     return RegularFile(fd, owner.take(fd))
 
@@ -279,7 +213,7 @@ def replace_whole(path: Path, octets: bytes, owner: Owner) -> str:
     Raises: OSError, with the old content untouched.
     """
     replacement = open_replacement(path, owner)
-    if error := replacement.output.append([octets]).error:
+    if error := replacement.output.append([Buffer(octets, 1)]).error:
         replacement.abort()
         raise error
     replacement.commit()

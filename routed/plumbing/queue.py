@@ -6,19 +6,14 @@ A mark keeps its place among the buffers: what stands before it belongs to the o
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
+
+from routed.plumbing.buffer import Buffer
 
 #: Buffers in one batch: what one writev() takes (IOV_MAX on Linux).
 MAX_BATCH_BUFFERS: Final = 1024
 #: Octets in one batch: large enough to make the hand-over to a thread free, small enough to keep the queue moving.
 MAX_BATCH_OCTETS: Final = 8 << 20
-
-
-class Buffer(NamedTuple):
-    """Whole rows, end of line included, and how many they are."""
-
-    octets: bytes
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +41,9 @@ class BufferQueue:
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def put(self, octets: bytes, rows: int) -> None:
+    def put(self, octets: bytes, rows: int, ends: bytes = b"") -> None:
         """Append a buffer."""
-        self._entries.append(Buffer(octets, rows))
+        self._entries.append(Buffer(octets, rows, ends))
         self.octets += len(octets)
         self.rows += rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from routed.plumbing.output_file import open_replacement
+from routed.plumbing.output_file import replace_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,11 +18,9 @@ def write_schemas(path: Path, schemas: Iterable[Schema], owner: Owner, complain:
     """Write each schema to a file of its own, `<path>-<name>`; one that cannot be written is told and left out."""
     for schema in schemas:
         try:
-            replacement = open_replacement(Path(f"{path}-{schema.name}"), owner)
-            problem = replacement.output.append([schema.text.encode() + b"\n"]).error
-            if problem is not None:
-                replacement.abort()
-                raise problem
-            replacement.commit()
+            problem = replace_whole(Path(f"{path}-{schema.name}"), schema.text.encode() + b"\n", owner)
         except OSError as error:
             complain(f"avro_schema_file: {path}-{schema.name}: {error.strerror or error}")
+        else:
+            if problem:
+                complain(f"avro_schema_file: {path}-{schema.name}: {problem}")

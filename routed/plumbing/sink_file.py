@@ -15,8 +15,9 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 
 from routed.plumbing.avro_container import open_container
+from routed.plumbing.buffer import Written
 from routed.plumbing.metrics import SinkCounters
-from routed.plumbing.output_file import OutputFile, Written, open_output
+from routed.plumbing.output_file import OutputFile, open_output
 from routed.plumbing.queue import BufferQueue
 from routed.plumbing.sink import (
     DEFAULT_OPTIONS,
@@ -67,12 +68,13 @@ class FileSink:
 
     def write(self, octets: bytes, rows: int, framing: Framing = TEXT) -> None:
         """Queue a buffer of whole rows; drop it when the bound is reached."""
+        ends = framing.ends
         if self._container is not None:
-            octets = self._container.block(octets, rows, framing)
+            octets, ends = self._container.block(octets, rows, framing), b""
         if self._closing or self._queue.octets + len(octets) > self._bounds.limit:
             self._count(rows_lost=rows)
             return
-        self._queue.put(octets, rows)
+        self._queue.put(octets, rows, ends)
         self._judge_pressure()
         self._wake()
 
@@ -130,8 +132,8 @@ class FileSink:
             self._file = await self._in_thread(self._open)
             self._report(reason=self._file.warning)
         if batch := self._queue.batch():
-            append, buffers = self._file.append, [buffer.octets for buffer in batch]
-            self._account(await self._in_thread(lambda: append(buffers)))
+            append = self._file.append
+            self._account(await self._in_thread(lambda: append(batch)))
 
     def _open(self) -> OutputFile:
         if self._container is not None:

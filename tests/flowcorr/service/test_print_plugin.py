@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from datetime import UTC
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +27,10 @@ from flowcorr.service.plugins import FlowPlugin, Surroundings
 from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.print_writer import PrintWriter
 from flowcorr.service.render import Output, RowSettings
+from routed.plumbing import fifo
+from routed.plumbing.buffer import Buffer, Written
 from routed.plumbing.names import FLOW_VARIABLES, NameTemplate, parse_name
-from routed.plumbing.output_file import Replacement, Written, open_output, open_replacement
+from routed.plumbing.output_file import Replacement, open_output, open_replacement
 
 T = TypeVar("T")
 START = 6_000.0
@@ -299,8 +302,8 @@ class FullOnce:
         self.refusals, self.output = refusals, output
         self.close = output.close
 
-    def append(self, buffers: list[bytes]) -> Any:
-        if self.refusals and buffers[0].startswith(b"{"):
+    def append(self, buffers: list[Buffer]) -> Any:
+        if self.refusals and buffers[0].octets.startswith(b"{"):
             return Written(0, error=self.refusals.pop())
         return self.output.append(buffers)
 
@@ -342,6 +345,30 @@ def test_a_fifo_that_nobody_reads_loses_rows_and_says_so(tmp_path: Path) -> None
     assert counters.rows_lost > 0
     assert counters.rows_written + counters.rows_lost == 3
     assert daemon.log.lines[-1] == f"WARN nobody reads the output: {counters.rows_lost} rows lost"
+
+
+def test_a_reader_of_a_fifo_that_falls_behind_reads_whole_containers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush whose end found no room is ended by the next one; rows whose container did not begin are lost."""
+    monkeypatch.setattr(fifo, "PATIENCE_MS", 0)
+    os.mkfifo(tmp_path / "out.avro")
+    reader = os.open(tmp_path / "out.avro", os.O_RDONLY | os.O_NONBLOCK)
+    daemon = Daemon(tmp_path, "out.avro", aggregate="tag, label", output=Output.AVRO)
+    for flush in range(1, 4):
+        label = daemon.texts.id_of(b"\n" * 25_000)
+        daemon.take(*({"tag": 10 * flush + number, "label": label} for number in range(3)))
+        daemon.until(START + 60 * flush + 2)
+    got = os.read(reader, 1 << 20)
+    daemon.take({"tag": 41})
+    daemon.until(START + 242)
+    got += os.read(reader, 1 << 20)
+    os.close(reader)
+    first, last = (b"Obj\1" + one for one in got.split(b"Obj\1")[1:])
+    assert [row["tag"] for row in fastavro.reader(BytesIO(first))] == [10, 11, 12]
+    assert [row["tag"] for row in fastavro.reader(BytesIO(last))] == [41]
+    counters = daemon.plugin.counters
+    assert (counters.rows_written, counters.rows_lost) == (4, 6)
 
 
 def test_entries_are_let_go_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

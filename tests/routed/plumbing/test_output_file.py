@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from routed.plumbing import output_file
+from routed.plumbing.buffer import Buffer, Written
 from routed.plumbing.output_file import (
     Owner,
-    Written,
     open_output,
     open_replacement,
     point_latest,
@@ -33,23 +33,19 @@ class SmallDisk:
         return os.write(fd, octets)
 
 
+def lines(*octets: bytes) -> list[Buffer]:
+    return [Buffer(one, 1) for one in octets]
+
+
 def names(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir())
-
-
-@pytest.fixture
-def fifo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(output_file, "FIFO_PATIENCE_MS", 0)
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    return path
 
 
 def test_buffers_are_appended_in_order_past_one_writev(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "parent" / "log"
     buffers = [b"%d\n" % n for n in range(output_file.IOV_MAX * 2 + 1)]
     output = open_output(path, NOBODY)
-    assert output.append(buffers) == Written(len(buffers))
+    assert output.append(lines(*buffers)) == Written(len(buffers))
     output.close()
     assert path.read_bytes() == b"".join(buffers)
 
@@ -65,7 +61,7 @@ def test_large_buffers_are_written_a_few_at_a_time(tmp_path: Path, monkeypatch: 
     whole, half = output_file.WRITE_OCTETS, output_file.WRITE_OCTETS // 2
     buffers = [bytes([n]) * octets for n, octets in enumerate((half, half, half, whole, 2 * whole, 1))]
     output = open_output(tmp_path / "rows", NOBODY)
-    assert output.append(buffers) == Written(len(buffers))
+    assert output.append(lines(*buffers)) == Written(len(buffers))
     output.close()
     assert lengths == [[half, half], [half, whole], [2 * whole], [1]]
     assert (tmp_path / "rows").read_bytes() == b"".join(buffers)
@@ -75,7 +71,7 @@ def test_a_file_that_exists_is_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"old\n")
     output = open_output(path, NOBODY)
-    output.append([b"new\n"])
+    output.append(lines(b"new\n"))
     output.close()
     assert path.read_bytes() == b"old\nnew\n"
 
@@ -89,12 +85,12 @@ def test_a_full_disk_leaves_whole_buffers_and_a_retry_completes_them(
     output = open_output(path, NOBODY)
     with monkeypatch.context() as patch:
         patch.setattr(output_file.os, "writev", SmallDisk(room))
-        written = output.append(buffers)
+        written = output.append(lines(*buffers))
     assert written.buffers == room // 4
     assert written.error is not None
     assert written.error.errno == errno.ENOSPC
     assert path.read_bytes() == b"".join(buffers)[: room // 4 * 4]
-    output.append(buffers[written.buffers :])
+    output.append(lines(*buffers[written.buffers :]))
     output.close()
     assert path.read_bytes() == b"".join(buffers)
 
@@ -109,9 +105,9 @@ def test_what_cannot_be_taken_back_is_completed(tmp_path: Path, monkeypatch: pyt
     for room in (2, 1):
         with monkeypatch.context() as patch:
             patch.setattr(output_file.os, "writev", SmallDisk(room))
-            assert output.append([b"one\n", b"two\n"]).buffers == 0
+            assert output.append(lines(b"one\n", b"two\n")).buffers == 0
             assert output.torn
-    assert output.append([b"one\n", b"two\n"]) == Written(2)
+    assert output.append(lines(b"one\n", b"two\n")) == Written(2)
     assert not output.torn
     output.close()
     assert path.read_bytes() == b"one\ntwo\n"
@@ -129,7 +125,7 @@ def test_a_file_that_somebody_else_appended_to_is_not_cut(tmp_path: Path, monkey
         return disk(fd, buffers)
 
     monkeypatch.setattr(output_file.os, "writev", writev)
-    output.append([b"one\n"])
+    output.append(lines(b"one\n"))
     assert path.read_bytes() == b"onother\n"
     output.close()
 
@@ -156,35 +152,11 @@ def test_an_owner_that_cannot_be_set_is_a_warning(tmp_path: Path, monkeypatch: p
     assert output.warning == "owner 1:2 not set: Operation not permitted"
 
 
-def test_a_fifo_that_nobody_reads_drops_whole_rows(fifo: Path) -> None:
-    output = open_output(fifo, NOBODY)
-    row = b"x" * 99 + b"\n"
-    written = output.append([row * 1000, row])
-    assert written.buffers == 2
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    first = os.read(reader, 1 << 20)
-    assert output.append([b"next\n"]) == Written(1)
-    got = first + os.read(reader, 1 << 20)
-    assert set(got.splitlines(keepends=True)) == {row, b"next\n"}
-    assert got.count(b"\n") == 1001 - written.rows_dropped + 1
-    os.close(reader)
-    output.close()
-
-
-def test_a_fifo_with_room_takes_everything(fifo: Path) -> None:
-    output = open_output(fifo, NOBODY)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    assert output.append([b"a\n", b"b\n"]) == Written(2)
-    assert os.read(reader, 100) == b"a\nb\n"
-    os.close(reader)
-    output.close()
-
-
 def test_a_replacement_appears_whole(tmp_path: Path) -> None:
     path = tmp_path / "dump"
     path.write_bytes(b"old")
     replacement = open_replacement(path, NOBODY)
-    replacement.output.append([b"new\n"])
+    replacement.output.append(lines(b"new\n"))
     assert path.read_bytes() == b"old"
     replacement.commit()
     assert path.read_bytes() == b"new\n"
@@ -196,7 +168,7 @@ def test_an_abandoned_replacement_leaves_nothing(tmp_path: Path) -> None:
     path.write_bytes(b"old")
     temporary_path(path).write_bytes(b"left by a crash")
     replacement = open_replacement(path, NOBODY)
-    replacement.output.append([b"new\n"])
+    replacement.output.append(lines(b"new\n"))
     replacement.abort()
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["dump"]
@@ -207,7 +179,7 @@ def test_a_replacement_follows_the_operators_symbolic_link(tmp_path: Path) -> No
     link = tmp_path / "dump"
     link.symlink_to(tmp_path / "disk" / "dump")
     replacement = open_replacement(link, NOBODY)
-    replacement.output.append([b"new\n"])
+    replacement.output.append(lines(b"new\n"))
     replacement.commit()
     assert link.is_symlink()
     assert (tmp_path / "disk" / "dump").read_bytes() == b"new\n"
@@ -227,10 +199,12 @@ def test_a_target_that_became_a_directory_leaves_no_temporary_file(tmp_path: Pat
     assert names(tmp_path) == ["dump"]
 
 
-def test_a_fifo_is_written_in_place(fifo: Path) -> None:
+def test_a_fifo_is_written_in_place(tmp_path: Path) -> None:
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     replacement = open_replacement(fifo, NOBODY)
-    replacement.output.append([b"row\n"])
+    replacement.output.append(lines(b"row\n"))
     replacement.commit()
     assert os.read(reader, 100) == b"row\n"
     assert fifo.is_fifo()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from routed.plumbing import output_file
+from routed.plumbing import fifo, output_file
 from routed.plumbing.metrics import SinkCounters
 from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import FileOptions, SinkState, Watch
@@ -230,7 +230,7 @@ def test_close_gives_a_failing_file_one_more_chance(open_sink: Any, tmp_path: Pa
 def test_a_fifo_without_reader_is_said_once_and_counted(
     open_sink: Any, tmp_path: Path, witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output_file, "FIFO_PATIENCE_MS", 0)
+    monkeypatch.setattr(fifo, "PATIENCE_MS", 0)
     os.mkfifo(tmp_path / "pipe")
     sink = open_sink("pipe", FileOptions())
     rows = b"row\n" * 100_000
