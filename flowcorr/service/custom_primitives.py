@@ -21,6 +21,9 @@ MAX_PLACES: Final = 8
 MAX_LENGTH: Final = 65_534
 MAX_ELEMENT: Final = 32_767
 MAX_ENTERPRISE: Final = 2**32 - 1
+#: Elements from this number on, and those of enterprises, are told apart by instance, as pmacct does.
+FIRST_COUNTED: Final = 384
+LAST: Final = -1
 LAYERS: Final = ("packet", "mac", "vlan", "mpls", "l3", "l4", "payload")
 KEYS: Final = ("name", "field_type", "packet_ptr", "len", "semantics")
 ADDRESS_LENGTHS: Final = (4, 16)
@@ -38,8 +41,8 @@ class PrimitivesError(ValueError):
 def parse_custom_primitives(text: str, name: str, limits: Limits) -> Mapping[str, CustomPrimitive]:
     """Parse a file called `name`; the primitives by their names.
 
-    A further row with the same `field_type` means the next instance of that element in a template; in one row,
-    `packet_ptr` may come several times.
+    A further row with the same `field_type` means the next instance of that element in a template, but for common
+    elements, of which all rows mean the last; in one row, `packet_ptr` may come several times.
 
     Raises: PrimitivesError.
     """
@@ -131,6 +134,8 @@ def _field(text: str, others: Iterable[CustomPrimitive]) -> ElementField:
         _number(number, "field_type", 1, MAX_ELEMENT),
         _number(enterprise, "field_type", 0, MAX_ENTERPRISE) if colon else 0,
     )
+    if not field.enterprise and field.element < FIRST_COUNTED:
+        return replace(field, instance=LAST)
     same = (other.field for other in others if other.field is not None)
     before = sum((other.element, other.enterprise) == (field.element, field.enterprise) for other in same)
     return replace(field, instance=before)

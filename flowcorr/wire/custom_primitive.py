@@ -18,13 +18,22 @@ class Semantics(Enum):
     RAW = "raw"
 
 
-#: Octets of an integer to the kind of its column.
-INTEGERS = {1: Kind.U8, 2: Kind.U16, 4: Kind.U32, 8: Kind.U64}
+#: Octets of an integer to the kind of its column: entries of label stacks have three (RFC 3032 section 2.1).
+INTEGERS = {
+    1: Kind.U8,
+    2: Kind.U16,
+    3: Kind.U32,
+    4: Kind.U32,
+    5: Kind.U64,
+    6: Kind.U64,
+    7: Kind.U64,
+    8: Kind.U64,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ElementField:
-    """An information element; `instance` counts from 0 where a template has it several times (RFC 7011 section 8)."""
+    """An information element; where a template has it several times (RFC 7011 section 8), `instance` is an index."""
 
     element: int
     enterprise: int = 0

@@ -373,7 +373,7 @@ class _Builder:
             if primitive.field is None:
                 continue
             fields = self._fields.get(Key(primitive.field.enterprise, primitive.field.element), [])
-            if len(fields) > primitive.field.instance:
+            if fields and len(fields) > primitive.field.instance:
                 self._add_custom_field(primitive, fields[primitive.field.instance])
 
     def _add_custom_field(self, primitive: CustomPrimitive, field: int) -> None:

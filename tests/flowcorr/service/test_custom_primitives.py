@@ -20,7 +20,7 @@ def test_rows_of_the_reference_manual() -> None:
         Limits(),
     )
     assert list(found) == ["mpls_tl_ipv4_address", "dns", "first", "second"]
-    assert found["mpls_tl_ipv4_address"].field == ElementField(47)
+    assert found["mpls_tl_ipv4_address"].field == ElementField(47, instance=-1)
     assert found["mpls_tl_ipv4_address"].semantics is Semantics.IP
     assert found["dns"].pointers == (PacketPointer("payload", 17, 12), PacketPointer("l4"))
     assert found["dns"].length is None
@@ -35,7 +35,7 @@ def test_rows_of_the_reference_manual() -> None:
         ("name=x field_type=1 semantics=ip", "len is missing"),
         ("name=x len=4 semantics=ip", "neither field_type nor packet_ptr"),
         ("name=x field_type=1 len=4 semantics=u_itn", "did you mean u_int"),
-        ("name=x field_type=1 len=3 semantics=u_int", "len=3 of u_int: valid is 1, 2, 4, 8"),
+        ("name=x field_type=1 len=9 semantics=u_int", "len=9 of u_int: valid is 1, 2, 3, 4, 5, 6, 7, 8"),
         ("name=x field_type=1 len=5 semantics=mac", "valid is 6"),
         ("name=x field_type=1 len=6 semantics=ip", "valid is 4, 16"),
         ("name=x field_type=1 len=vlen semantics=hex", "vlen is for str and raw"),
