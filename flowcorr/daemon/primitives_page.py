@@ -69,7 +69,7 @@ DIFFERENCES: Final = """\
 | flows and events with equal primitives are one record | two records |
 | `sampling_direction` and custom columns are misaligned with their headers | aligned |
 | custom `u_int` and `hex` of 3, 5, 6 or 7 octets are empty | numbers |
-| custom `vlen` primitives are empty where a field has a fixed length; `raw` that is cut ends with `-` | filled; not so |
+| custom `vlen` primitives are empty where a field has a fixed length; a cut `raw` ends with `-` | filled; it does not |
 """
 
 
