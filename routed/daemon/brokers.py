@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from twisted.internet.defer import Deferred, gatherResults
 
 from routed.daemon.encodings import schemas_of
+from routed.plumbing.abandoned import SpoolWatch
 from routed.plumbing.amqp_settings import AmqpSettings
 from routed.plumbing.build import build
 from routed.plumbing.names import Variable
@@ -47,6 +48,7 @@ class Brokers:
         self._process, self._writer = settings.process, writer_id(settings)
         self._in_thread = PoolThreads(reactor)
         self._dump_sinks: list[BrokerSink] = []
+        self._spools = SpoolWatch(reactor, self._in_thread, log.warning)
 
     def outlet(self, settings: BrokerSettings) -> BrokerOutlet:
         """Make the way of a message log to a broker."""
@@ -69,6 +71,7 @@ class Brokers:
 
     def close(self) -> Deferred[None]:
         """Close the sinks of dumps; those of message logs are theirs to close."""
+        self._spools.close()
         return gatherResults([sink.close() for sink in self._dump_sinks]).addCallback(lambda _: None)
 
     def _addresses(self, settings: BrokerSettings) -> Addresses:
@@ -78,8 +81,9 @@ class Brokers:
     def _open(self, settings: BrokerSettings, watch: Watch, *, patient: bool) -> BrokerSink:
         size, spool = settings.queue_size, None
         if settings.spool.directory is not None:
-            directory = settings.spool.directory / f"{self._process.name}-{settings.label}"
+            directory = settings.spool.directory / f"{self._process.spool_name}-{settings.label}"
             spool = Spool(directory, settings.spool.size, owner=self._process.owner)
+            self._spools.add(settings.spool.directory)
         sink = BrokerSink(
             settings.label,
             self._carrier(settings),

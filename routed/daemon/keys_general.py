@@ -26,7 +26,7 @@ PROCESS: Final = Group(
             "core_proc_name",
             TEXT,
             DEFAULT_CORE_NAME,
-            "name of the core process in the log and in `$proc_name`",
+            "name of the core process in the log, in `$proc_name` and of its spools",
             aliases=tuple(f"{daemon}_proc_name" for daemon in ("nfacctd", "sfacctd", "pmacctd", "uacctd")),
         ),
         _key("daemonize", BOOLEAN, OFF, "leave the terminal and run in the background"),

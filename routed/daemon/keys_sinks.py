@@ -84,7 +84,7 @@ def _queue(prefix: str, daemons: Daemons) -> Iterator[Key]:
         f"{prefix}spool_directory",
         PATH,
         "/var/spool/routed",
-        "where records wait on disk for a broker, in a directory for each sink",
+        "where records wait on disk for a broker, in a directory for each daemon and sink",
     )
     yield ours(
         f"{prefix}spool_size",

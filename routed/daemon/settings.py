@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from routed.daemon.accounts import ACCOUNT_CHECKS, files_owner, process_identity
 from routed.daemon.checks import CHECKS, daemon_passes_on
 from routed.daemon.keys import KEYS
-from routed.daemon.settings_brokers import broker_settings
+from routed.daemon.settings_brokers import broker_settings, spool_name
 from routed.daemon.settings_glass import GlassSettings, http_settings, looking_glass_settings
 from routed.daemon.settings_isis import isis_settings
 from routed.daemon.settings_maps import map_limits, map_settings
@@ -135,7 +135,8 @@ def read_configuration(
     passes_on: Check = partial(daemon_passes_on, kind=kind)
     together = (*CHECKS, *ACCOUNT_CHECKS, passes_on, *checks)
     has_plugins = kind is Daemons.FLOW
-    return configure(KEYS, statements.statements, statements.problems, together, has_plugins=has_plugins)
+    configuration = configure(KEYS, statements.statements, statements.problems, together, has_plugins=has_plugins)
+    return replace(configuration, file=statements.file)
 
 
 def with_checks(configuration: Configuration, checks: Iterable[Check] = ()) -> Configuration:
@@ -214,6 +215,7 @@ def process_settings(c: Configuration) -> ProcessSettings:
         identity=identity,
         writes_below=written_folders(c) if c.of("proc_sandbox", bool) else None,
         stop_patience=c.of("proc_stop_patience", int),
+        spool_name=spool_name(c),
     )
 
 

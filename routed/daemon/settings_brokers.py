@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.amqp_settings import AmqpSettings, AmqpTls, parse_hosts
+from routed.plumbing.config import DEFAULT_CORE_NAME
 from routed.plumbing.kafka_settings import KafkaSettings, parse_servers
-from routed.plumbing.names import NameTemplate
+from routed.plumbing.names import NameTemplate, file_name_of
+from routed.plumbing.statements import OF_COUNT
 from routed.service.settings import BrokerSettings, DumpFormat, SpoolPolicy, SpoolSettings
 
 if TYPE_CHECKING:
@@ -15,6 +17,18 @@ if TYPE_CHECKING:
 
 #: What `kafka_retry` and `amqp_retry` of message logs are when nobody sets them. Units: seconds.
 DUMP_RETRY: Final = 60
+
+
+def spool_name(c: Configuration) -> str:
+    """Return how the names of a daemon's spools begin: its own name, or else the path of its configuration.
+
+    A restart finds its spools again, and two daemons on a machine do not meet in one.
+    """
+    name = c.of("core_proc_name", str)
+    is_given = c.is_set("core_proc_name") and c.where("core_proc_name") != OF_COUNT
+    if is_given or not c.file:
+        return file_name_of(name)
+    return file_name_of(f"{c.file}{name.removeprefix(DEFAULT_CORE_NAME)}")
 
 
 def broker_settings(c: Configuration, prefix: str) -> tuple[BrokerSettings, ...]:

@@ -21,7 +21,7 @@ from routed.plumbing.membership import Membership
 from routed.plumbing.process import PidFile, daemonize
 from routed.plumbing.service_manager import ServiceManager
 from routed.plumbing.shared_ports import hand_over, open_all
-from routed.plumbing.statements import PROCESS_NUMBER, Kind, Problem, Statement
+from routed.plumbing.statements import OF_COUNT, PROCESS_NUMBER, Kind, Problem, Statement
 
 if TYPE_CHECKING:
     import socket
@@ -66,7 +66,7 @@ UNLIKE_WITH: Final[Mapping[str, str]] = {
 
 def process_line(command_line: CommandLine, number: int) -> CommandLine:
     """Return the command line of a process, which has a name of its own where none is configured."""
-    name = Statement("core_proc_name", f"{DEFAULT_CORE_NAME}-{PROCESS_NUMBER}", "[proc_count]")
+    name = Statement("core_proc_name", f"{DEFAULT_CORE_NAME}-{PROCESS_NUMBER}", OF_COUNT)
     return replace(command_line, number=number, defaults=(name,))
 
 

@@ -7,7 +7,7 @@ Switches are read after the file, so they win. `-f` names the file; `-h`, `-V` a
 from __future__ import annotations
 
 import getopt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -82,7 +82,8 @@ class CommandLine:
         Raises: OSError when the file cannot be read.
         """
         read = Statements(()) if self.file is None else read_statements(self.file)
-        return for_process(Statements((*self.defaults, *read.statements, *self.statements), read.problems), self.number)
+        together = replace(read, statements=(*self.defaults, *read.statements, *self.statements))
+        return for_process(together, self.number)
 
 
 class UsageError(Exception):

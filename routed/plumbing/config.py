@@ -12,7 +12,7 @@ other applies to the plugin only: the core of the daemon does not see it, `for_p
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, Flag, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -128,16 +128,21 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What was configured: values by key, defaults where nothing was, and all the problems on the way."""
+    """What was configured: values by key, defaults where nothing was, and all the problems on the way.
+
+    `file` is where it was read; empty where that was no file.
+    """
 
     registry: Registry
     settings: Mapping[str, Setting]
     problems: tuple[Problem, ...]
     of_plugins: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
+    file: str = ""
 
     def for_plugin(self, name: str) -> Configuration:
         """Return what holds for one plugin: what was written for it alone, and for the rest what was for all."""
-        return Configuration(self.registry, {**self.settings, **self.of_plugins.get(name, {})}, ())
+        own = {**self.settings, **self.of_plugins.get(name, {})}
+        return replace(self, settings=own, problems=(), of_plugins={})
 
     def of(self, name: str, kind: type[T]) -> T:
         """Return the value of a key that always has one."""
@@ -180,7 +185,7 @@ class Configuration:
 
     def with_problems(self, problems: Iterable[Problem]) -> Configuration:
         """Return the same configuration with further problems, those of keys that do not go together."""
-        return Configuration(self.registry, self.settings, (*self.problems, *problems), self.of_plugins)
+        return replace(self, problems=(*self.problems, *problems))
 
     def with_live(self, later: Configuration) -> Configuration:
         """Return what a running daemon can take over of a later configuration: the live keys of that, all else of this.
@@ -189,11 +194,11 @@ class Configuration:
         """
         plugins = self.of_plugins.keys() | later.of_plugins.keys()
         nothing: Mapping[str, Setting] = {}
-        return Configuration(
-            self.registry,
-            self._live(self.settings, later.settings),
-            (),
-            {
+        return replace(
+            self,
+            settings=self._live(self.settings, later.settings),
+            problems=(),
+            of_plugins={
                 name: self._live(self.of_plugins.get(name, nothing), later.of_plugins.get(name, nothing))
                 for name in plugins
             },

@@ -12,7 +12,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +36,10 @@ class Variable(Enum):
     TAG2 = auto()
     POST_TAG = auto()
     POST_TAG2 = auto()
+
+
+#: Longest name that is made of a text: a file's may have 255 octets, and others add to it.
+MOST_FILE_NAME: Final = 150
 
 
 #: Variables in the names of log files.
@@ -125,6 +131,18 @@ def parse_name(text: str, variables: Mapping[str, Variable], *, dated: bool = Fa
 def name_of_address(address: str) -> str:
     """Write an address the way a name can hold it: `192_0_2_1`, `2001_db8__1`."""
     return address.replace(".", "_").replace(":", "_")
+
+
+def file_name_of(text: str) -> str:
+    """Write a text, such as a path, as the name of one file: `/etc/bgp/a.conf` becomes `+etc+bgp+a.conf`.
+
+    Different texts have different names; of a long one the end is left, behind a checksum.
+    """
+    name = quote(text, safe=" ", errors="surrogateescape").replace("%2F", "+")
+    if name.strip(".") and len(name) <= MOST_FILE_NAME:
+        return name
+    checksum = sha256(name.encode()).hexdigest()[:16]
+    return f"{checksum}{name[-MOST_FILE_NAME + len(checksum) :]}"
 
 
 def format_offset(when: datetime) -> str:

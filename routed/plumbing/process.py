@@ -28,7 +28,7 @@ class ProcessSettings:
 
     `identity` is whom it runs as once everything is open, None to stay who it is. `writes_below`: the folders that
     a sandbox leaves open, None for no sandbox. `stop_patience`: how long the end may
-    take. Units: seconds.
+    take. Units: seconds. `spool_name`: how the names of its spools begin.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ProcessSettings:
     identity: Identity | None = None
     writes_below: tuple[Path, ...] | None = None
     stop_patience: int = 30
+    spool_name: str = ""
 
 
 class PidFile:

@@ -2,8 +2,8 @@
 
 A directory of segments (`spool_segment`). Parcels are appended to the newest segment and read from the oldest;
 a segment whose parcels have all been delivered is removed. A small file says up to where they were, so that a restart
-repeats next to nothing. A lock keeps a second process out. Octets survive the end of the process however it comes;
-they are not forced to the disk, so a loss of power costs what the system had not written yet.
+repeats next to nothing. A lock keeps a second process out, and says which process is in. Octets survive the end of the
+process however it comes; they are not forced to the disk, so a loss of power costs what the system had not written yet.
 """
 
 import fcntl
@@ -29,6 +29,8 @@ LOCK_FILE: Final = "lock"
 DELIVERED_FILE: Final = "delivered"
 DAMAGED: Final = ".damaged"
 _DELIVERED: Final = struct.Struct("<QI")
+#: Octets of a process id in the lock file, and more.
+_MOST_PID: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,8 @@ class Spool:
         Raises: OSError; BlockingIOError when another process has it.
         """
         self._directory.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
-        self._lock = self._open_file(LOCK_FILE, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            self._lock = -1
-            raise
+        while not self._take_lock():
+            pass
         self._delivered = self._open_file(DELIVERED_FILE, os.O_RDWR | os.O_CREAT)
         return self._take_over()
 
@@ -137,13 +134,39 @@ class Spool:
         """Let go of the directory; an empty spool leaves none."""
         self._stop_reading()
         self._close_newest()
-        for descriptor in (self._delivered, self._lock):
-            if descriptor >= 0:
-                os.close(descriptor)
         if self._lock >= 0 and not self._segments:
             with suppress(OSError):  # a spool that could not be tidied up is as good as one that was
                 (self._directory / LOCK_FILE).unlink()
+        for descriptor in (self._delivered, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
         self._delivered = self._lock = -1
+
+    def _take_lock(self) -> bool:
+        """Have the directory alone; false when the lock was that of a process that has just removed it.
+
+        Raises: OSError; BlockingIOError when another process has it.
+        """
+        self._lock = self._open_file(LOCK_FILE, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(self._lock, _MOST_PID, 0).decode(errors="replace").strip()
+            self._unlock()
+            raise BlockingIOError(error.errno, f"process {holder} has {self._directory}") from None
+        except OSError:
+            self._unlock()
+            raise
+        if not os.fstat(self._lock).st_nlink:
+            self._unlock()
+            return False
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
+        return True
+
+    def _unlock(self) -> None:
+        os.close(self._lock)
+        self._lock = -1
 
     def _open_file(self, name: str, flags: int) -> int:
         fd = os.open(self._directory / name, flags | os.O_CLOEXEC, FILE_MODE)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How long a disk is left alone that refused. Units: seconds.
 DISK_RETRY: Final = 1.0
+#: How long another process may keep the spool, such as the one before a restart, which still ends. Units: seconds.
+LOCK_PATIENCE: Final = 30.0
 #: Octets read or written in one go of a thread.
 STEP: Final = 8 << 20
 
@@ -70,6 +72,7 @@ class Spooler:
         self._fetch_octets = 0
         self._delivered = self._forgotten = 0
         self._nap: Deferred[None] | None = None
+        self._began = clock.seconds()
         self._waiting: list[Deferred[None]] = []  # for the end of all work
 
     @property
@@ -149,7 +152,7 @@ class Spooler:
             self.counters.failures += 1
             if not isinstance(error, OSError):
                 log_bug(error, "a spool")
-            if not self._is_open:
+            if not self._is_open and not self._may_still_open(error):
                 self._do_without(reason_of(error))
                 return False
             if not self.is_failing:
@@ -160,6 +163,11 @@ class Spooler:
                 return False
             await self._sleep()
         return True
+
+    def _may_still_open(self, error: Exception) -> bool:
+        """Tell whether whoever has the spool is waited for."""
+        is_waited_for = self._clock.seconds() - self._began < LOCK_PATIENCE
+        return isinstance(error, BlockingIOError) and is_waited_for and not self._closing
 
     async def _step(self) -> bool:
         if not self._is_open:

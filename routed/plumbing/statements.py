@@ -20,6 +20,8 @@ MAX_LINE_OCTETS: Final = 10_240
 MAX_LINES: Final = 8_192
 #: What stands for the number of a process, from 1, where several run with one configuration.
 PROCESS_NUMBER: Final = "$proc_number"
+#: Where the name of such a process was written that the operator did not choose.
+OF_COUNT: Final = "[proc_count]"
 
 
 class Kind(Enum):
@@ -63,10 +65,14 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What a text says, in its order, and which of its lines say nothing that can be understood."""
+    """What a text says, in its order, and which of its lines say nothing that can be understood.
+
+    `file` is where it was read, a path from the root as the operator has it; empty where there was no file.
+    """
 
     statements: tuple[Statement, ...]
     problems: tuple[Problem, ...] = ()
+    file: str = ""
 
 
 def for_process(statements: Statements, number: int) -> Statements:
@@ -81,6 +87,7 @@ def for_process(statements: Statements, number: int) -> Statements:
             for one in statements.statements
         ),
         statements.problems,
+        statements.file,
     )
 
 
@@ -93,7 +100,8 @@ def read_statements(path: Path) -> Statements:
 
     Raises: OSError when the file cannot be read.
     """
-    return parse_statements(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), str(path))
+    statements = parse_statements(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), str(path))
+    return replace(statements, file=str(path.absolute()))
 
 
 def parse_statements(text: str, name: str) -> Statements:

@@ -15,6 +15,7 @@ from routed.plumbing.queue import Bounds
 from routed.plumbing.sink import SinkState, Watch
 from routed.plumbing.sink_broker import CLOSE_PATIENCE, SPILL_AFTER, BrokerOptions, BrokerSink
 from routed.plumbing.spool import Spool
+from routed.plumbing.spooler import DISK_RETRY, LOCK_PATIENCE
 
 PEER = Address("topic", b"192_0_2_1")
 #: A queue that holds a handful of parcels; see OVERHEAD.
@@ -253,6 +254,33 @@ def test_a_spool_that_cannot_be_had_is_done_without(bench: Any, tmp_path: Path) 
     assert "rows wait in memory alone" in rig.said[0]
     rig.carrier.confirm()
     assert rig.carrier.rows == rows(3)
+
+
+def test_a_process_that_has_the_spool_is_waited_for(bench: Any, tmp_path: Path) -> None:
+    before = Spool(tmp_path, 1 << 20)
+    before.open()
+    before.append([Parcel(1, Address("a"), b"{}\n", 1)])
+    rig = Rig(bench, tmp_path)
+    rig.take(2)
+    rig.clock.advance(DISK_RETRY)
+    assert rig.said == [f"spool: process {os.getpid()} has {tmp_path}: tried again every 1 s"]
+    before.close()
+    rig.clock.advance(DISK_RETRY)
+    rig.carrier.confirm()
+    assert len(rig.carrier.rows) == 3
+
+
+def test_a_process_that_keeps_the_spool_is_told_and_done_without(bench: Any, tmp_path: Path) -> None:
+    other = Spool(tmp_path, 1 << 20)
+    other.open()
+    rig = Rig(bench, tmp_path)
+    rig.take(2)
+    for _ in range(int(LOCK_PATIENCE)):
+        assert rig.carrier.rows == []
+        rig.clock.advance(1.0)
+    assert f"process {os.getpid()} has {tmp_path}: rows wait in memory alone" in rig.said[-1]
+    rig.carrier.confirm()
+    assert rig.carrier.rows == rows(2)
 
 
 def test_what_comes_before_the_spool_is_open_follows_what_is_in_it(bench: Any, tmp_path: Path) -> None:

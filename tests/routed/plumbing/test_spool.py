@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import io
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from routed.plumbing.parcel import Address, Parcel
 from routed.plumbing.sink import Framing
-from routed.plumbing.spool import Found, Spool
+from routed.plumbing.spool import LOCK_FILE, Found, Spool
 from routed.plumbing.spool_segment import MAGIC, DamageError, encode_entry, read_entries, segment_name
 
 PLENTY = 1 << 30
@@ -186,10 +187,26 @@ def test_a_full_spool_takes_no_more_and_again_when_some_is_delivered(tmp_path: P
 
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     first = opened(tmp_path)
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError, match=f"process {os.getpid()} has {tmp_path}"):
         Spool(tmp_path, PLENTY).open()
     first.close()
     opened(tmp_path)
+
+
+def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock, taken = fcntl.flock, []
+
+    def late(fd: int, how: int) -> None:
+        if not taken:
+            (tmp_path / LOCK_FILE).unlink()
+        taken.append(fd)
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    opened(tmp_path)
+    assert len(taken) == 2
+    with pytest.raises(BlockingIOError):
+        Spool(tmp_path, PLENTY).open()
 
 
 def test_a_disk_that_refuses_leaves_nothing_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
