@@ -11,12 +11,60 @@ from flowcorr.columns.layout import Layout
 COLUMNS: Final[tuple[str, ...]]
 """What frames are made of."""
 
+MEMORY: Final[int]
+"""Words of memory."""
+
+# Codes of instructions: bpf(4), `struct bpf_insn`.
+LD: Final[int]
+LDX: Final[int]
+ST: Final[int]
+STX: Final[int]
+ALU: Final[int]
+JMP: Final[int]
+RET: Final[int]
+MISC: Final[int]
+IMM: Final[int]
+ABS: Final[int]
+IND: Final[int]
+MEM: Final[int]
+LEN: Final[int]
+MSH: Final[int]
+WORD: Final[int]
+HALF: Final[int]
+BYTE: Final[int]
+ADD: Final[int]
+SUB: Final[int]
+MUL: Final[int]
+DIV: Final[int]
+OR: Final[int]
+AND: Final[int]
+LSH: Final[int]
+RSH: Final[int]
+NEG: Final[int]
+MOD: Final[int]
+XOR: Final[int]
+JA: Final[int]
+JEQ: Final[int]
+JGT: Final[int]
+JGE: Final[int]
+JSET: Final[int]
+OF_X: Final[int]
+RET_A: Final[int]
+TXA: Final[int]
+
+def reckoned(operation: int, a: int, operand: int) -> int:
+    """Return what the machine makes of two numbers of 32 bits."""
+
+def compares(operation: int, a: int, operand: int) -> bool:
+    """Tell whether a comparison of the machine holds."""
+
 class Program:
     """Instructions of the classic BPF machine, n x 8 octets as `struct bpf_insn` in the order of this machine.
 
     Raises: ValueError for what is no program: unknown instructions, and those that lead backwards or outside.
     """
 
+    octets: bytes
     def __init__(self, octets: bytes) -> None: ...
     def __len__(self) -> int: ...
     def runs(self, frame: Buffer) -> bool:

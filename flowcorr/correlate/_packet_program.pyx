@@ -19,47 +19,6 @@ import numpy as np
 
 cdef enum:
     MOST_INSTRUCTIONS = 4096         # of the kernels' machines
-    MEMORY = 16                      # words
-    # classes
-    LD = 0
-    LDX = 1
-    ST = 2
-    STX = 3
-    ALU = 4
-    JMP = 5
-    RET = 6
-    MISC = 7
-    # modes of loads
-    IMM = 0x00
-    ABS = 0x20
-    IND = 0x40
-    MEM = 0x60
-    LEN = 0x80
-    MSH = 0xA0
-    # sizes of loads
-    WORD = 0x00
-    HALF = 0x08
-    BYTE = 0x10
-    # operations
-    ADD = 0x00
-    SUB = 0x10
-    MUL = 0x20
-    DIV = 0x30
-    OR = 0x40
-    AND = 0x50
-    LSH = 0x60
-    RSH = 0x70
-    NEG = 0x80
-    MOD = 0x90
-    XOR = 0xA0
-    JA = 0x00
-    JEQ = 0x10
-    JGT = 0x20
-    JGE = 0x30
-    JSET = 0x40
-    OF_X = 0x08                      # the operand is X, not k
-    RET_A = 0x10
-    TXA = 0x80
     # headers
     ETHERNET = 14
     IPV4_TYPE = 0x0800
@@ -81,6 +40,7 @@ cdef class Program:
         if self.instructions == NULL:
             raise MemoryError
         memcpy(self.instructions, <const char *>octets, len(octets))
+        self.octets = octets
         for at in range(self.count):
             if not is_sound(&self.instructions[at], self.count - at - 1):
                 raise ValueError(f"instruction {at} is none that may stand there")
@@ -195,7 +155,7 @@ cdef inline bint load(
     return True
 
 
-cdef inline uint32_t reckoned(int operation, uint32_t a, uint32_t operand) noexcept nogil:
+cpdef uint32_t reckoned(int operation, uint32_t a, uint32_t operand) noexcept nogil:
     if operation == ADD:
         return a + operand
     if operation == SUB:
@@ -219,7 +179,7 @@ cdef inline uint32_t reckoned(int operation, uint32_t a, uint32_t operand) noexc
     return 0 - a
 
 
-cdef inline bint compares(int operation, uint32_t a, uint32_t operand) noexcept nogil:
+cpdef bint compares(int operation, uint32_t a, uint32_t operand) noexcept nogil:
     if operation == JEQ:
         return a == operand
     if operation == JGT:

@@ -133,7 +133,7 @@ def mask_of(filters: Sequence[Filter], batch: Batch) -> NDArray[np.uint8] | None
     passing = filters[0].passes(batch)
     for one in filters[1:]:
         passing &= one.passes(batch)
-    return passing.astype(np.uint8)
+    return passing.view(np.uint8)
 
 
 def _tag_entry(text: str) -> TagEntry:

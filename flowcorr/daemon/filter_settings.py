@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._packet_program import COLUMNS, PacketFilter
+from flowcorr.correlate._column_tests import ColumnTests
+from flowcorr.correlate._packet_program import COLUMNS, PacketFilter, Program
 from flowcorr.correlate.filters import (
     Filter,
     FilterError,
@@ -18,11 +19,12 @@ from flowcorr.correlate.filters import (
     parse_label_filter,
     parse_tag_filter,
 )
+from flowcorr.correlate.frame_tests import Graph, graph_of
 from flowcorr.daemon.packet_filters import ExpressionError, compile_expression, expressions_of
 from routed.plumbing.statements import Kind, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from routed.plumbing.config import Configuration
 
@@ -31,12 +33,27 @@ if TYPE_CHECKING:
 class FilterKind:
     """One key: the columns that its filter reads, and how it is made of its text."""
 
-    columns: tuple[str, ...]
+    columns: Callable[[str], Iterable[str]]
     make: Callable[[str, Layout, Texts], Filter]
 
 
+def _programs(text: str) -> list[Program]:
+    return [compile_expression(one) for one in expressions_of(text)]
+
+
+def _tests(programs: Iterable[Program]) -> Graph | None:
+    return graph_of(tuple(one.octets for one in programs))
+
+
+def _packet_columns(text: str) -> Iterable[str]:
+    tests = _tests(_programs(text))
+    return COLUMNS if tests is None else tests.columns
+
+
 def _packet_filter(text: str, layout: Layout, _texts: Texts) -> Filter:
-    return PacketFilter(layout, [compile_expression(one) for one in expressions_of(text)])
+    programs = _programs(text)
+    tests = _tests(programs)
+    return PacketFilter(layout, programs) if tests is None else ColumnTests(layout, tests)
 
 
 def _tag_filter(text: str, _layout: Layout, _texts: Texts, column: str) -> Filter:
@@ -49,10 +66,10 @@ def _label_filter(text: str, _layout: Layout, texts: Texts) -> Filter:
 
 #: By key, in the order in which they are asked.
 KINDS: Final[Mapping[str, FilterKind]] = {
-    "aggregate_filter": FilterKind(COLUMNS, _packet_filter),
-    "pre_tag_filter": FilterKind(("tag",), partial(_tag_filter, column="tag")),
-    "pre_tag2_filter": FilterKind(("tag2",), partial(_tag_filter, column="tag2")),
-    "pre_tag_label_filter": FilterKind(("label",), _label_filter),
+    "aggregate_filter": FilterKind(_packet_columns, _packet_filter),
+    "pre_tag_filter": FilterKind(lambda _: ("tag",), partial(_tag_filter, column="tag")),
+    "pre_tag2_filter": FilterKind(lambda _: ("tag2",), partial(_tag_filter, column="tag2")),
+    "pre_tag_label_filter": FilterKind(lambda _: ("label",), _label_filter),
 }
 
 
@@ -64,8 +81,11 @@ class FilterSettings:
 
     @property
     def columns(self) -> frozenset[str]:
-        """Return the columns that they read."""
-        return frozenset(column for key, _ in self.texts for column in KINDS[key].columns)
+        """Return the columns that they read.
+
+        Raises: FilterError, ExpressionError.
+        """
+        return frozenset(column for key, text in self.texts for column in KINDS[key].columns(text))
 
     def make(self, layout: Layout, texts: Texts) -> list[Filter]:
         """Make the filters.
