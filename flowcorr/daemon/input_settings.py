@@ -63,6 +63,7 @@ def input_settings(c: Configuration, daemon: str) -> InputSettings:
             interface=c.maybe(f"{daemon}_interface", str),
             receive_buffer=c.maybe(f"{daemon}_pipe_size", int),
             groups=c.maybe(f"{daemon}_mcast_groups", tuple) or (),
+            keys=f"{daemon}_",
         ),
         tcp_port=c.maybe("nfacctd_tcp_port", int) if daemon == "nfacctd" else None,
         capture=_capture(c),

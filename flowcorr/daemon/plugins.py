@@ -266,6 +266,8 @@ def _settings(
     aggregation = _aggregation(c, daemon)
     rows = _rows(c, aggregation)
     words = tuple((c.maybe("print_trigger_exec", str) or "").split())
+    if c.of("proc_sandbox", bool) and words:
+        raise _KeyError("print_trigger_exec", "proc_sandbox lets no program run")
     return PluginSettings(
         declared=declared,
         aggregate=aggregate,

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from routed.plumbing.lifecycle import StartError
-from routed.plumbing.shared_ports import Port, handed_over
+from routed.plumbing.shared_ports import Port, handed_over, why_not_had
 
 #: Multicast groups of one socket.
 MAX_GROUPS: Final = 20
@@ -24,7 +24,10 @@ _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UdpSettings:
-    """Where exporters send to; no address: every one of both families; no receive buffer: what can be had of ours."""
+    """Where exporters send to; no address: every one of both families; no receive buffer: what can be had of ours.
+
+    `keys`: what the names of its keys begin with.
+    """
 
     port: int
     address: IPv4Address | IPv6Address | None = None
@@ -32,6 +35,7 @@ class UdpSettings:
     interface: str | None = None
     receive_buffer: int | None = None
     groups: tuple[IPv4Address | IPv6Address, ...] = ()
+    keys: str = "nfacctd_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ def port_of(settings: UdpSettings) -> Port:
 
 
 def _explain(settings: UdpSettings, error: OSError) -> str:
-    return f"cannot receive on ip={settings.address or '::'} port={settings.port}/udp: {error.strerror}"
+    why = why_not_had(error, settings.keys)
+    return f"cannot receive on ip={settings.address or '::'} port={settings.port}/udp: {why}"
 
 
 def _open(settings: UdpSettings, address: IPv4Address | IPv6Address) -> UdpSocket:

@@ -128,7 +128,7 @@ def dump_has_time(configuration: Configuration) -> Iterator[Problem]:
         sinks = sinks_set(configuration, prefix)
         refresh_time = configuration.of(f"{prefix}refresh_time", int)
         time_slots = configuration.of(f"{prefix}time_slots", int)
-        if sinks and not refresh_time:
+        if sinks and not refresh_time and configuration.is_usable:  # or it may be set, and wrong
             yield _advice(configuration, sinks[0], f"{prefix}refresh_time is not set. The dump is disabled.")
         elif refresh_time and time_slots > refresh_time:
             text = f"{time_slots} slots do not fit into {prefix}refresh_time of {refresh_time} seconds"

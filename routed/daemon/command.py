@@ -13,6 +13,7 @@ from routed.daemon.ending import FAILED, OK, USAGE, Ending
 from routed.daemon.life import Telling
 from routed.daemon.settings import log_settings, problem_lines, process_settings, read_configuration
 from routed.daemon.several import problems_of, run_several
+from routed.daemon.written import places_are_usable
 from routed.plumbing.build import build
 from routed.plumbing.cli import CommandLine, Program, UsageError, parse_command_line
 from routed.plumbing.lifecycle import Lifecycle, StartError, install_signals, requests_held
@@ -71,7 +72,7 @@ class Command(Generic[S]):
             print(f"{self.program.name}: {error}\n\n{self.program.usage()}", file=sys.stderr)
             return USAGE
         except OSError as error:
-            print(f"ERROR: [{error.filename}] {error.strerror}", file=sys.stderr)
+            print(f"ERROR: [{error.filename or command_line.file}] {error.strerror}", file=sys.stderr)
             return FAILED
         print(answer)
         return OK
@@ -91,7 +92,9 @@ class Command(Generic[S]):
         Raises: OSError when the configuration cannot be read or the log not be written.
         """
         configuration = read_configuration(command_line.all_statements(), self.kind, self.checks)
-        configuration = configuration.with_problems(problems_of(self, command_line, configuration))
+        configuration = configuration.with_problems(
+            (*problems_of(self, command_line, configuration), *places_are_usable(configuration, self.kind))
+        )
         process = process_settings(configuration)
         os.umask(process.umask)
         checks_only = configuration.maybe("dry_run", str) == "config"

@@ -40,6 +40,8 @@ is that of `core_proc_name` (`{DEFAULT_CORE_NAME}` unless set).
 | a value that is not valid, keys that exclude each other | error, exit status 1 | exit status 1 |
 | a key that nobody knows, or for a plugin that nobody declares | warning with the nearest known one; the daemon \
 starts | exit status 1 |
+| a file that is not there, a folder in which nothing can be made | warning, and an error where it is needed \
+| exit status 1 |
 | a key that is not built yet | warning; the daemon starts | exit status 0 |
 
 Every problem is reported, not just the first. `-T setup` brings up listeners and maps as well before it ends.

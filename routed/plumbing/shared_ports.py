@@ -7,6 +7,7 @@ process finds its own sockets by the settings that ask for them, as it would fin
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -16,6 +17,21 @@ from routed.plumbing.placement import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
+
+
+#: What an operator can do about a port that cannot be had, and the end of the key that it is about.
+_ADVICE: Final = {
+    errno.EACCES: ("port", "ports below 1024 take root or CAP_NET_BIND_SERVICE"),
+    errno.EADDRINUSE: ("port", "`ss -lntup` shows who has it"),
+    errno.EADDRNOTAVAIL: ("ip", "no interface of this machine has it"),
+    errno.ENODEV: ("interface", "there is no such interface"),
+}
+
+
+def why_not_had(error: OSError, keys: str) -> str:
+    """Say why a port cannot be had, and which key to look at, whose names begin with `keys`."""
+    end, advice = _ADVICE.get(error.errno or 0, ("", ""))
+    return f"{error.strerror} ({keys}{end}: {advice})" if advice else str(error.strerror)
 
 
 class Opened(Protocol):

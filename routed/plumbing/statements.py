@@ -31,13 +31,15 @@ class Kind(Enum):
     BAD_VALUE = auto()
     CONFLICT = auto()
     UNKNOWN_KEY = auto()
+    MISSING_FILE = auto()
     ADVICE = auto()
 
 
 #: What keeps a daemon from starting.
 FATAL: Final = frozenset({Kind.SYNTAX, Kind.BAD_VALUE, Kind.CONFLICT})
-#: What a dry run answers with a failing exit status: a start survives an unknown key, a check should not.
-FAILS_CHECK: Final = FATAL | {Kind.UNKNOWN_KEY}
+#: What a dry run answers with a failing exit status: a start survives an unknown key, a check should not. A file that
+#: is not there ends a start too, if it is needed.
+FAILS_CHECK: Final = FATAL | {Kind.UNKNOWN_KEY, Kind.MISSING_FILE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
 from routed.plumbing.lifecycle import StartError
-from routed.plumbing.shared_ports import Port, handed_over
+from routed.plumbing.shared_ports import Port, handed_over, why_not_had
 from routed.service.send_hold import MIN_SEND_HOLD_TIME
 from routed.service.settings import ListenerSettings
 
@@ -100,7 +100,8 @@ def port_of(settings: ListenerSettings) -> Port:
 
 
 def _explain(settings: ListenerSettings, error: OSError) -> str:
-    return f"cannot listen on ip={settings.address or '::'} port={settings.port}/tcp: {error.strerror}"
+    why = why_not_had(error, settings.keys)
+    return f"cannot listen on ip={settings.address or '::'} port={settings.port}/tcp: {why}"
 
 
 def _listen(settings: ListenerSettings, address: IPv4Address | IPv6Address) -> Listening:

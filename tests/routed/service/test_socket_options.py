@@ -73,13 +73,19 @@ def test_an_interface_that_does_not_exist_is_an_error(sock: socket.socket) -> No
 
 
 def test_an_address_that_is_not_ours_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
     def refuse(_settings: ListenerSettings, _address: Any) -> None:
-        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        raise refusal
 
     monkeypatch.setattr(socket_options, "_listen", refuse)
     with pytest.raises(ListenError) as error:
         open_listener(listener_settings(address=IPv4Address("192.0.2.1"), port=179))
-    assert str(error.value) == "cannot listen on ip=192.0.2.1 port=179/tcp: Cannot assign requested address"
+    said = "cannot listen on ip=192.0.2.1 port=179/tcp: Cannot assign requested address"
+    assert str(error.value) == f"{said} (bgp_daemon_ip: no interface of this machine has it)"
+    refusal.errno, refusal.strerror = errno.ENOBUFS, "No buffer space available"
+    with pytest.raises(ListenError, match=r"port=179/tcp: No buffer space available$"):
+        open_listener(listener_settings(address=IPv4Address("192.0.2.1"), port=179))
 
 
 @pytest.mark.parametrize(
