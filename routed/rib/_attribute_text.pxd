@@ -63,4 +63,6 @@ cdef char *put_large_communities(char *to, const attribute *a, list_form form, u
 cdef char *put_columns(
     char *to, const uint8_t *at, const uint8_t *end, unsigned int style, uint8_t *room,
 ) noexcept nogil
-cdef char *put_others(char *to, const uint8_t *at, const uint8_t *end, uint8_t *room) noexcept nogil
+cdef char *put_others(
+    char *to, const uint8_t *at, const uint8_t *end, uint32_t label, uint8_t *room,
+) noexcept nogil

@@ -396,7 +396,9 @@ cdef char *put_ipv6_extended(char *to, const uint8_t *at, size_t n, uint8_t *roo
     return put_char(to, c"]")
 
 
-cdef char *put_other(char *to, uint8_t code, const uint8_t *at, size_t n, uint8_t *room) noexcept nogil:
+cdef char *put_other(
+    char *to, uint8_t code, const uint8_t *at, size_t n, uint32_t label, uint8_t *room,
+) noexcept nogil:
     """One attribute that has no column in pmacct's records."""
     if code == ATOMIC_AGGREGATE:
         return put(put_key(to, b"atomic_aggregate"), b"true", 4)
@@ -413,7 +415,7 @@ cdef char *put_other(char *to, uint8_t code, const uint8_t *at, size_t n, uint8_
     if code == IPV6_EXTENDED_COMMUNITIES:
         return put_ipv6_extended(put_key(to, b"ipv6_ecomms"), at, n // 20, room)
     if code == PREFIX_SID:
-        return put_prefix_sid(to, at, at + n)
+        return put_prefix_sid(to, at, at + n, label)
     to = put(to, b', "attribute_', 13)
     to = put(put_u32(to, code), b'": "', 4)
     return put_char(put_hex(to, at, n), c'"')
@@ -425,12 +427,14 @@ cdef inline bint has_column(uint8_t code) noexcept nogil:
     )
 
 
-cdef char *put_others(char *to, const uint8_t *at, const uint8_t *end, uint8_t *room) noexcept nogil:
-    """The attributes that pmacct has no key for."""
+cdef char *put_others(
+    char *to, const uint8_t *at, const uint8_t *end, uint32_t label, uint8_t *room,
+) noexcept nogil:
+    """The attributes that pmacct has no key for, of a route with a label or NO_LABEL."""
     cdef attribute a
     cdef uint8_t code = 0
     while at < end:
         at = step(at, &code, &a)
         if not has_column(code):
-            to = put_other(to, code, a.at, a.length, room)
+            to = put_other(to, code, a.at, a.length, label, room)
     return to

@@ -5,13 +5,13 @@ Its TLVs were checked when it arrived, what is inside of services was not.  A TL
 of its kind, because parts of it are unknown or do not fit, is shown as octets as well.
 
 No member needs more than `WORST` characters for each octet that it comes from, its key included: a SID of 24 octets
-takes 200, with a structure of 9 octets 400, a label block of 6 octets 50, the octets of a TLV of n + 3 are 50 + 2n.
+takes 200, with a structure of 9 octets 460, a label block of 6 octets 50, the octets of a TLV of n + 3 are 50 + 2n.
 
 Sources: RFC 8669 sections 3.1 and 3.2, RFC 9252 sections 2 and 3; names of RFC 8986 section 10.2 and RFC 9800.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport strlen
+from libc.string cimport memcpy, strlen
 from routed.rib._text cimport put, put_char, put_hex, put_ipv6, put_key, put_u32, u16_at, u32_at
 
 cdef enum:                           # TLVs
@@ -23,8 +23,12 @@ cdef enum:                           # TLVs
     SID_STRUCTURE = 1                # in the information on a SID
 
 cdef enum:
+    ADDRESS_OCTETS = 16
+    LABEL_BITS = 20
     SID_OCTETS = 21                  # in front of what is known of the structure
     STRUCTURE_OCTETS = 6
+    TRANSPOSITION_LENGTH = 4         # octets of a structure
+    TRANSPOSITION_OFFSET = 5
     SERVICE_BEHAVIORS = 9            # in a row: of services, and the same again with NEXT-CSID
     FIRST_BEHAVIOR = 16
     FIRST_NEXT_CSID_BEHAVIOR = 60
@@ -127,24 +131,43 @@ cdef char *put_behavior(char *to, uint16_t behavior) noexcept nogil:
     return put_char(to, c'"')
 
 
-cdef char *put_structure(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """How the bits of a SID divide, by the first structure (RFC 9252 section 3.2.1)."""
+cdef const uint8_t *structure_of(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """The first structure among the information on a SID (RFC 9252 section 3.2.1); NULL without one."""
     cdef tlv part
-    cdef size_t i
     while take(&at, end, &part):
-        if part.kind != SID_STRUCTURE or part.end - part.at != STRUCTURE_OCTETS:
-            continue
-        to = put_char(put_key(to, b"sid_structure"), c"{")
-        for i in range(STRUCTURE_OCTETS):
-            to = put_name(to, LENGTHS[i]) if not i else put_key(to, LENGTHS[i])
-            to = put_u32(to, part.at[i])
-        return put_char(to, c"}")
-    return to
+        if part.kind == SID_STRUCTURE and part.end - part.at == STRUCTURE_OCTETS:
+            return part.at
+    return NULL
 
 
-cdef char *put_sids(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
+cdef char *put_structure(char *to, const uint8_t *structure) noexcept nogil:
+    """How the bits of a SID divide."""
+    cdef size_t i
+    to = put_char(put_key(to, b"sid_structure"), c"{")
+    for i in range(STRUCTURE_OCTETS):
+        to = put_name(to, LENGTHS[i]) if not i else put_key(to, LENGTHS[i])
+        to = put_u32(to, structure[i])
+    return put_char(to, c"}")
+
+
+cdef char *put_whole_sid(char *to, const uint8_t *sid, const uint8_t *structure, uint32_t label) noexcept nogil:
+    """The SID with the bits that travel as the first ones of the route's label (RFC 9252 section 4)."""
+    cdef uint8_t whole[ADDRESS_OCTETS]
+    cdef unsigned int length = structure[TRANSPOSITION_LENGTH], first = structure[TRANSPOSITION_OFFSET], i, bit
+    if not length or length > LABEL_BITS or first + length > 8 * ADDRESS_OCTETS:
+        return to
+    memcpy(whole, sid, ADDRESS_OCTETS)
+    for i in range(length):
+        bit = first + i
+        whole[bit >> 3] &= ~(0x80 >> (bit & 7))
+        whole[bit >> 3] |= (label >> (LABEL_BITS - 1 - i) & 1) << (7 - (bit & 7))
+    return put_char(put_ipv6(put_char(put_key(to, b"whole_sid"), c'"'), whole), c'"')
+
+
+cdef char *put_sids(char *to, const uint8_t *at, const uint8_t *end, uint32_t label) noexcept nogil:
     """The SIDs of services (RFC 9252 sections 2 and 3.1)."""
     cdef const uint8_t *inner
+    cdef const uint8_t *structure
     cdef tlv service, sub
     cdef bint is_first = True
     while take(&at, end, &service):
@@ -157,8 +180,13 @@ cdef char *put_sids(char *to, const uint8_t *at, const uint8_t *end) noexcept no
             to = put_name(put_entry(to, b"srv6_sids", is_first), b"service")
             to = put(to, b'"l3"' if service.kind == L3_SERVICE else b'"l2"', 4)
             to = put_char(put_ipv6(put_char(put_key(to, b"sid"), c'"'), sub.at + 1), c'"')
+            structure = structure_of(sub.at + SID_OCTETS, sub.end)
+            if structure != NULL and label != NO_LABEL:
+                to = put_whole_sid(to, sub.at + 1, structure, label)
             to = put_behavior(to, u16_at(sub.at + 18))
-            to = put_char(put_structure(to, sub.at + SID_OCTETS, sub.end), c"}")
+            if structure != NULL:
+                to = put_structure(to, structure)
+            to = put_char(to, c"}")
             is_first = False
     return to if is_first else put_char(to, c"]")
 
@@ -195,8 +223,12 @@ cdef char *put_untold(char *to, const uint8_t *at, const uint8_t *end) noexcept 
     return to if is_first else put_char(to, c"]")
 
 
-cdef char *put_prefix_sid(char *to, const uint8_t *at, const uint8_t *end) noexcept nogil:
-    """What pmacct leaves out: also a label index of 0, for which it has a key that it leaves out then."""
+cdef char *put_prefix_sid(char *to, const uint8_t *at, const uint8_t *end, uint32_t label) noexcept nogil:
+    """What pmacct leaves out: also a label index of 0, for which it has a key that it leaves out then.
+
+    Args:
+        label: the one of the route, which may have bits of its SID, or NO_LABEL.
+    """
     cdef const uint8_t *rest = at
     cdef tlv t
     while take(&rest, end, &t):
@@ -205,5 +237,5 @@ cdef char *put_prefix_sid(char *to, const uint8_t *at, const uint8_t *end) noexc
                 to = put_char(put_key(to, b"psid_li"), c"0")
             break
     to = put_label_blocks(to, at, end)
-    to = put_sids(to, at, end)
+    to = put_sids(to, at, end, label)
     return put_untold(to, at, end)

@@ -21,6 +21,7 @@ from routed.rib._paths cimport (
     IS_LABELLED, attributes_of, base_of, entry_of, labels_of, mark_octets_of, marks_of, next_hop_of, origin_of,
     path_set, path_view, set_of,
 )
+from routed.rib._prefix_sid cimport NO_LABEL
 from routed.rib._prefixes cimport length_of, prefix_view, words_of
 from routed.rib._text cimport (
     put, put_char, put_ipv4, put_ipv6, put_key, put_prefix, put_rd, put_u32, put_u64, u32_at,
@@ -360,6 +361,7 @@ cdef class Rows:
         cdef const path_set *labelled = set_of(paths, path)
         cdef const path_set *s = set_of(paths, base_of(paths, path))
         cdef char *to
+        cdef uint32_t label = NO_LABEL
         if self.need_tail(WORST * <size_t>s.length + FIXED):
             return -1
         to = put_next_hop(put(self.tail, b', "bgp_nexthop": "', 18), s)
@@ -368,12 +370,12 @@ cdef class Rows:
         )
         self.tail_split = to - self.tail
         if labelled.label_count:
-            to = put(to, b', "mpls_label": "', 17)
-            to = put_u32(to, label_at(labelled, labelled.label_count - 1))
+            label = label_at(labelled, labelled.label_count - 1)
+            to = put_u32(put(to, b', "mpls_label": "', 17), label)
             to = put_char(to, c'"')
         if self.style & ALL_ATTRIBUTES:
             to = put_others(
-                put_labels(to, labelled), attributes_of(s), attributes_of(s) + s.length, self.scratch
+                put_labels(to, labelled), attributes_of(s), attributes_of(s) + s.length, label, self.scratch
             )
         self.tail_used = to - self.tail
         return 0

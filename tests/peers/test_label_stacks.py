@@ -1,4 +1,4 @@
-"""Label stacks of more than one label, which pmacct cannot read (RFC 8277 section 2.3), and prefix SIDs."""
+"""Label stacks of more than one label, which pmacct cannot read (RFC 8277 section 2.3), and segment identifiers."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,6 +9,8 @@ from routed.wire.family import IPV4_LABELED, IPV4_VPN
 from tests.peers.bird import Bird
 from tests.peers.conftest import Collect, Recruit
 from tests.peers.exabgp import ExaBgp
+from tests.peers.frr_srv6 import LOCATOR, RD, FrrSrv6
+from tests.peers.network import SPEAKERS_6
 from tests.peers.route import Route, Row, described
 from tests.peers.speaker import Link, Speaker
 
@@ -76,3 +78,22 @@ def test_prefix_sids_are_shown_in_full(recruit: Recruit, collect: Collect) -> No
         updates = daemon.wait_for(PEER, count=len(routes), log_type="update")
     expected = [{**route.row(), **SEGMENTS[route.prefix][1]} for route in routes]
     assert described(updates, ids_are_picked=False) == described(expected, ids_are_picked=False)
+
+
+def test_sids_of_a_vpn_are_shown_and_put_together(recruit: Recruit, collect: Collect) -> None:
+    """RFC 9252: a SID of SRv6 whose function travels as the label of the route."""
+    peer = SPEAKERS_6[0]
+    speaker = recruit(FrrSrv6, Link(local=peer, families=(IPV4_VPN,)))
+    assert isinstance(speaker, FrrSrv6)
+    speaker.announce(Route(prefix="10.16.5.0/24", next_hop=peer))
+    with collect(bgp_daemon_extra_attributes="true") as daemon:
+        speaker.start()
+        update, *_ = daemon.wait_for(peer, log_type="update")
+        function = speaker.function()
+    assert (update["ip_prefix"], update["rd"], update["ecomms"]) == ("10.16.5.0/24", f"0:{RD}", f"RT:{RD}")
+    [sid] = update["srv6_sids"]
+    structure = sid.pop("sid_structure")
+    assert (sid["service"], sid["sid"], sid["whole_sid"]) == ("l3", LOCATOR.partition("/")[0], function)
+    assert sid["whole_sid"] != sid["sid"]
+    assert (structure["function_length"], structure["transposition_length"]) == (16, 16)
+    assert structure["transposition_offset"] == 64

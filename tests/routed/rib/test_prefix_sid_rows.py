@@ -1,7 +1,9 @@
 """The Prefix-SID attribute in JSON rows, beside what the codec reads from the same octets."""
 
+import json
+from dataclasses import replace
 from ipaddress import IPv6Address
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -22,8 +24,8 @@ from routed.wire.bgp.prefix_sid import (
     decode_prefix_sid,
     encode_prefix_sid,
 )
-from tests.oracles.build import attribute
-from tests.routed.rib.test_rows import row_of
+from tests.oracles.build import MANDATORY, attribute, label_stack, mp_reach, prefix, update
+from tests.routed.rib.test_rows import row_of, rows_of
 
 L3, L2 = PrefixSidTlvType.SRV6_L3_SERVICE, PrefixSidTlvType.SRV6_L2_SERVICE
 SID = IPv6Address("2001:db8:1:1::").packed
@@ -122,6 +124,56 @@ def test_sids_have_service_behavior_and_structure() -> None:
             {"service": "l3", "sid": "2001:db8:1:1::", "endpoint_behavior": 99},
         ]
     }
+
+
+def shaped(**fields: int) -> SidStructure:
+    return replace(STRUCTURE, **fields)
+
+
+def labelled(label: int, sid: SidInformation) -> dict[str, Any]:
+    """What is told of the SID of a VPN route with a label."""
+    hop = bytes([192, 0, 2, 1])
+    reach = mp_reach((1, 128), hop, prefix(bytes([10, 0, 0, 0]), 8, labels=label_stack(label), rd=bytes(8)))
+    attributes = [*MANDATORY[:2], reach, attribute(40, octets_of(Srv6Service(L3, (sid,))))]
+    row = json.loads(rows_of(update(attributes), all_attributes=True))
+    [found] = row["srv6_sids"]
+    assert found["sid"] == str(IPv6Address(sid.sid))  # as it came
+    return cast("dict[str, Any]", found)
+
+
+@pytest.mark.parametrize(
+    ("label", "shape", "whole"),
+    [
+        (0xABCD0, shaped(), "2001:db8:1:1:abcd::"),  # 16 bits behind the locator, the last 4 of the label are none
+        (0xFFFFF, shaped(transposition_length=20), "2001:db8:1:1:ffff:f000::"),
+        (0x80000, shaped(transposition_length=1, transposition_offset=127), "2001:db8:1:1::1"),
+        (0x12345, shaped(transposition_length=12, transposition_offset=44), "2001:db8:1:2301::"),
+        (0x00000, shaped(transposition_length=8, transposition_offset=56), "2001:db8:1::"),
+    ],
+)
+def test_transposed_bits_are_put_back(label: int, shape: SidStructure, whole: str) -> None:
+    """RFC 9252 section 4: they are the first bits of the label."""
+    assert labelled(label, SidInformation(SID, 0, 19, (shape,)))["whole_sid"] == whole
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (),
+        (shaped(transposition_length=0),),
+        (shaped(transposition_length=21, transposition_offset=0),),  # longer than a label
+        (shaped(transposition_length=1, transposition_offset=128),),  # behind the SID
+        (shaped(transposition_length=20, transposition_offset=109),),
+        (shaped(transposition_length=255, transposition_offset=255),),
+    ],
+)
+def test_what_is_not_transposed_or_cannot_be_has_no_other_sid(data: tuple[SidStructure, ...]) -> None:
+    assert "whole_sid" not in labelled(0xABCD0, SidInformation(SID, 0, 19, data))
+
+
+def test_a_route_without_a_label_has_no_other_sid() -> None:
+    [found] = shown(octets_of(Srv6Service(L3, (SidInformation(SID, 0, 19, (STRUCTURE,)),))))["srv6_sids"]
+    assert "whole_sid" not in found
 
 
 def test_label_blocks_have_first_label_and_size() -> None:
