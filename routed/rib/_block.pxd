@@ -8,6 +8,7 @@ from routed.rib._prefixes cimport MAX_WORDS
 
 cdef enum:
     MAX_REFUSALS = 64            # reported in full for a run; all are counted
+    MAX_OTHER_FAMILIES = 8       # of a run that are named
     SHORTEST_UPDATE = 23         # octets of an UPDATE without anything
     BLOCK_OPERATIONS = 512
     BLOCK_SCRATCH = 131072
@@ -56,6 +57,9 @@ ctypedef struct reader:          # one block
     unsigned int refusal_count
     uint32_t refused[3 * 256]    # UPDATEs by (verdict - 1, attribute code)
     bint any_refused
+    uint32_t passed_over         # UPDATEs with routes of families that are not stored
+    uint32_t other_families[MAX_OTHER_FAMILIES]      # AFI << 8 | SAFI
+    unsigned int other_family_count
     bint out_of_memory
     bint cut                     # the run does not end with a whole UPDATE
     uint8_t reset_subcode        # of an UPDATE error that ends the session; 0: none

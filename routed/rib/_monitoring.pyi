@@ -19,6 +19,8 @@ class Monitored(NamedTuple):
     refusals: list[Refusal]
     refused: dict[tuple[int, str], int]
     refused_of: bytes | None
+    passed_over: int
+    other_families: list[tuple[int, int]]
 
 class MonitoredRib(PeerRib):
     guesses_as4: bool

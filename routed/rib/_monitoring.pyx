@@ -31,7 +31,7 @@ from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._rows cimport FAMILIES, Rows
 from routed.rib._table cimport Table
 from routed.rib._text cimport u32_at
-from routed.rib._update cimport Intake, refusals_of, refused_by, tally_of
+from routed.rib._update cimport Intake, other_families_of, refusals_of, refused_by, tally_of
 
 cdef enum:
     BLOCK_MESSAGES = 2048        # messages without routes take time too
@@ -47,10 +47,11 @@ ctypedef struct message:         # of a block: one that has operations
 #: What a run did. `announced` to `dropped`: routes, as of `Applied`; `end_of_ribs`: markers; `orphans`: messages about
 #: peers that are not up; `malformed`: messages that could not be read; `malformed_of`, `refused_of`: the per-peer header
 #: of the first one of those and of the first one whose UPDATE was refused, or None; `refusals`: of attributes, the first
-#: ones in full; `refused`: {(attribute, verdict): UPDATEs}.
+#: ones in full; `refused`: {(attribute, verdict): UPDATEs}; `passed_over`, `other_families`: as of `Applied`.
 Monitored = namedtuple(
     "Monitored",
-    "announced unchanged withdrawn unknown dropped end_of_ribs orphans malformed malformed_of refusals refused refused_of",
+    "announced unchanged withdrawn unknown dropped end_of_ribs orphans malformed malformed_of refusals refused refused_of"
+    " passed_over other_families",
 )
 
 
@@ -318,5 +319,5 @@ cdef class MonitoringRun(Intake):
         cdef reader *r = &self.space.r
         return Monitored(
             *tally_of(self.counts), len(self.run_ends), self.orphans, self.malformed, self.malformed_of,
-            refusals_of(r), refused_by(r), self.refused_of,
+            refusals_of(r), refused_by(r), self.refused_of, r.passed_over, other_families_of(r),
         )

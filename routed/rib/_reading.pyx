@@ -16,8 +16,8 @@ from routed.rib._attributes cimport (
     REASON_NLRI, REASON_OVERRUN, REASON_UNRECOGNISED, SESSION_RESET, SPECS, TREAT_AS_WITHDRAW, check_value,
 )
 from routed.rib._block cimport (
-    ANNOUNCE, BLOCK_OPERATIONS, BLOCK_SCRATCH, END_OF_RIB, MAX_REFUSALS, SHORTEST_UPDATE, WITHDRAW, add_operation,
-    attribute_set, field, make_room, next_set, octets_in, operation, reader, refusal,
+    ANNOUNCE, BLOCK_OPERATIONS, BLOCK_SCRATCH, END_OF_RIB, MAX_OTHER_FAMILIES, MAX_REFUSALS, SHORTEST_UPDATE, WITHDRAW,
+    add_operation, attribute_set, field, make_room, next_set, octets_in, operation, reader, refusal,
 )
 from routed.rib._codepoints cimport (
     AGGREGATOR, AS4_AGGREGATOR, AS4_PATH, AS_PATH, ATTRIBUTE_FLAGS_ERROR, INVALID_NETWORK_FIELD,
@@ -281,11 +281,35 @@ cdef void check_presence(reader *r, update *u) noexcept nogil:
         reset(r, u, u.attributes.at, 0, REASON_MISSING, MALFORMED_ATTRIBUTE_LIST)
 
 
+cdef void note_family(reader *r, uint16_t afi, uint8_t safi) noexcept nogil:
+    """Remember a family that is not stored, among the first ones of a run."""
+    cdef uint32_t family = <uint32_t>afi << 8 | safi
+    cdef unsigned int i
+    for i in range(r.other_family_count):
+        if r.other_families[i] == family:
+            return
+    if r.other_family_count < MAX_OTHER_FAMILIES:
+        r.other_families[r.other_family_count] = family
+        r.other_family_count += 1
+
+
+cdef void pass_over(reader *r, const update *u) noexcept nogil:
+    """Count an UPDATE that has routes of families that are not stored."""
+    cdef bint announces = u.reach.at < u.reach.end and family_of(u.reach_afi, u.reach_safi) < 0
+    cdef bint withdraws = u.unreach.at < u.unreach.end and family_of(u.unreach_afi, u.unreach_safi) < 0
+    if announces:
+        note_family(r, u.reach_afi, u.reach_safi)
+    if withdraws:
+        note_family(r, u.unreach_afi, u.unreach_safi)
+    r.passed_over += announces or withdraws
+
+
 cdef void list_routes(reader *r, PathStore paths, update *u, size_t attributes) noexcept nogil:
     """Turn the NLRI fields of a checked UPDATE into operations."""
     cdef uint8_t kind = ANNOUNCE if u.verdict < TREAT_AS_WITHDRAW else WITHDRAW
     cdef int family = family_of(u.reach_afi, u.reach_safi), set = -1
     cdef size_t copied
+    pass_over(r, u)
     if read_nlri(r, &u.withdrawn, 0, WITHDRAW, <uint32_t>NO_PATH, True):
         reset(r, u, u.withdrawn.at, 0, REASON_NLRI, INVALID_NETWORK_FIELD)
         return

@@ -39,3 +39,4 @@ cdef class Intake:
 cdef tuple tally_of(const uint64_t *outcomes)
 cdef object refusals_of(reader *r)
 cdef dict refused_by(reader *r)
+cdef list other_families_of(reader *r)

@@ -19,6 +19,8 @@ class Applied(NamedTuple):
     refusals: list[Refusal]
     refused: dict[tuple[int, str], int]
     reset: int | None
+    passed_over: int
+    other_families: list[tuple[int, int]]
 
 class Run:
     def __init__(self, peer: PeerRib, octets: bytes) -> None: ...

@@ -31,8 +31,12 @@ Refusal = namedtuple("Refusal", "offset attribute verdict reason")
 
 #: What a run did. `refused`: {(attribute, verdict): UPDATEs}; `refusals`: the first ones in full; `end_of_rib`:
 #: the (AFI, SAFI) of each marker; `reset`: the subcode of the UPDATE error that must end the session, or None;
-#: `dropped`: routes that found no memory or were too many paths of one prefix.
-Applied = namedtuple("Applied", "announced unchanged withdrawn unknown dropped end_of_rib refusals refused reset")
+#: `dropped`: routes that found no memory or were too many paths of one prefix; `passed_over`: UPDATEs with routes of
+#: families that are not stored, `other_families`: the first of those as (AFI, SAFI).
+Applied = namedtuple(
+    "Applied",
+    "announced unchanged withdrawn unknown dropped end_of_rib refusals refused reset passed_over other_families",
+)
 
 
 cdef void intern_sets(reader *r, PathStore paths) noexcept nogil:
@@ -126,6 +130,7 @@ cdef class Intake:
         r.seed = rib.seed
         r.prefix_ids = rib.prefix_ids
         r.refusal_count = r.operation_count = r.set_count = 0
+        r.passed_over = r.other_family_count = 0
         r.reset_subcode = 0
         r.out_of_memory = r.cut = False
         if r.any_refused:
@@ -268,6 +273,7 @@ cdef class Run(Intake):
         cdef reader *r = &self.space.r
         return Applied(
             *tally_of(self.counts), self.ends, refusals_of(r), refused_by(r), r.reset_subcode or None,
+            r.passed_over, other_families_of(r),
         )
 
 
@@ -292,6 +298,11 @@ cdef dict refused_by(reader *r):
     if not r.any_refused:
         return {}
     return {(i & 0xFF, VERDICTS[1 + (i >> 8)]): r.refused[i] for i in range(3 * 256) if r.refused[i]}
+
+
+cdef list other_families_of(reader *r):
+    """The first families of a run that are not stored, as (AFI, SAFI)."""
+    return [(family >> 8, family & 0xFF) for family in r.other_families[:r.other_family_count]]
 
 
 def apply(PeerRib peer not None, bytes octets not None, Rows rows=None):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from routed.octets import Cursor
 from routed.plumbing.log import Level
+from routed.service.other_families import passed_over_text
 from routed.service.refusals import NO_ROOM, refusal_text, tally_text
 from routed.service.reports import Line
 from routed.wire.bmp.peer import decode_peer_header
@@ -40,6 +41,10 @@ class BmpAccount:
         if came_to.malformed:
             of = "" if came_to.malformed_of is None else f" for peer {peer_address(came_to.malformed_of)}"
             self.complain(session, "route monitor", f"malformed{of}; {counters.malformed} of them so far")
+        if came_to.passed_over:
+            counters.passed_over += came_to.passed_over
+            if news := session.other_families.news(came_to.other_families):
+                self._log.info(f"[{session.router.name}] {news}")
         if came_to.dropped:
             self.warn(session, "dropped", f"{came_to.dropped} routes dropped: {NO_ROOM}; {counters.dropped} so far")
         if came_to.refused:
@@ -55,7 +60,8 @@ class BmpAccount:
             f"[{session.router.name}] {c.monitoring} route monitoring messages of {c.peers} peers"
             f" ({c.orphans} of unknown peers, {c.malformed} malformed): {c.announced} routes announced,"
             f" {c.unchanged} again, {c.withdrawn} withdrawn, {c.dropped} dropped; {c.messages} other messages"
-            f" ({c.mirrored} mirrored), {c.discarded} discarded; paused {c.paused} times{tally_text(session.refused)}"
+            f" ({c.mirrored} mirrored), {c.discarded} discarded; paused {c.paused} times"
+            f"{passed_over_text(c.passed_over)}{tally_text(session.refused)}"
         )
 
     def discard(self, session: Session, message: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from routed.service.backlog import Backlog
+from routed.service.other_families import OtherFamilies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,7 @@ class Session:
     is_given_up: bool = False  # a bug kept what it showed from going in good order
     over: Deferred[None] = field(default_factory=Deferred)  # fires when a lost router has left nothing behind
     refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
+    other_families: OtherFamilies = field(default_factory=OtherFamilies)
 
     def empty(self, view: View) -> None:
         """Take all tables of a RIB out, to be swept."""

@@ -22,6 +22,7 @@ from routed.rib._update import Applied, Run
 from routed.rib.adj_rib_in import AdjRibIn
 from routed.service.message_log import finish, room
 from routed.service.neighbor import Neighbor, RouteCounters
+from routed.service.other_families import OtherFamilies, passed_over_text
 from routed.service.refusals import NO_ROOM, refusal_text, tally_text
 from routed.service.retention import Retention
 from routed.service.revalidation import Logged
@@ -223,6 +224,10 @@ class Collector:
         if applied.refused:
             neighbor.refused.update(applied.refused)
             self._warn(neighbor, "refused", refusal_text(applied.refusals[0], neighbor.refused))
+        if applied.passed_over:
+            counters.passed_over += applied.passed_over
+            if news := neighbor.other_families.news(applied.other_families):
+                self._log.info(f"[{neighbor.text.address}] {news}")
         if applied.dropped:
             self._warn(neighbor, "dropped", f"{applied.dropped} routes dropped: {NO_ROOM}")
 
@@ -231,9 +236,9 @@ class Collector:
         c = neighbor.counters
         self._log.info(
             f"[{neighbor.text.address}] {c.updates} UPDATEs: {c.announced} routes announced, {c.unchanged} again, "
-            f"{c.withdrawn} withdrawn{tally_text(neighbor.refused)}"
+            f"{c.withdrawn} withdrawn{passed_over_text(c.passed_over)}{tally_text(neighbor.refused)}"
         )
-        neighbor.counters, neighbor.refused = RouteCounters(), Tally()
+        neighbor.counters, neighbor.refused, neighbor.other_families = RouteCounters(), Tally(), OtherFamilies()
         if neighbor.table is not None:
             neighbor.table.rib.begin_counts()
 

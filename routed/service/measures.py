@@ -48,6 +48,9 @@ PEER_ROUTES: Final = _gauge("bgp_peer_routes", "Routes of a BGP peer by address 
 PEER_STALE: Final = _gauge("bgp_peer_stale_routes", "Routes of a BGP peer that are kept for its return, likewise")
 PEER_MESSAGES: Final = _counter("bgp_peer_messages_received", "Messages of a BGP peer in its session, by type")
 PEER_REFUSED: Final = _counter("bgp_peer_updates_refused", "UPDATEs of a BGP peer that RFC 7606 has us refuse")
+PEER_PASSED_OVER: Final = _counter(
+    "bgp_peer_updates_passed_over", "UPDATEs of a BGP peer with routes of families that are not stored"
+)
 #: What the UPDATEs of a peer came to, by family and the field of `Counts`.
 PEER_COUNTERS: Final = {
     "announced": _counter("bgp_peer_routes_announced", "Routes that a BGP peer announced in its session"),
@@ -80,6 +83,9 @@ ROUTER_COUNTERS: Final = {
     "dropped": _counter("bmp_router_routes_dropped", "Routes of a router for which there was no room"),
     "orphans": _counter("bmp_router_orphans", "Route Monitoring messages about peers that are not up"),
     "malformed": _counter("bmp_router_malformed", "Route Monitoring messages that hold no UPDATE"),
+    "passed_over": _counter(
+        "bmp_router_passed_over", "UPDATEs of a router with routes of families that are not stored"
+    ),
     "end_of_ribs": _counter("bmp_router_end_of_ribs", "End-of-RIB markers of a router"),
     "paused": _counter("bmp_router_pauses", "Times that a router was not read because too much waited"),
     "events_lost": _counter("bmp_router_events_lost", "Events that no dump shows, because too many came between two"),
@@ -143,6 +149,10 @@ def measure_bgp(
     registry.measure(
         PEER_REFUSED,
         lambda: (Reading(labels, sum(of.refused.values())) for labels, _, of in named() if of is not None),
+    )
+    registry.measure(
+        PEER_PASSED_OVER,
+        lambda: (Reading(labels, of.counters.passed_over) for labels, _, of in named() if of is not None),
     )
     for field, metric in PEER_COUNTERS.items():
         registry.measure(

@@ -174,6 +174,7 @@ class RouterCounters:
     dropped: int = 0  # routes for which there was no room
     orphans: int = 0
     malformed: int = 0
+    passed_over: int = 0  # UPDATEs with routes of families that are not stored
     end_of_ribs: int = 0
     mirrored: int = 0
     paused: int = 0  # times that the router was not read because too much waited

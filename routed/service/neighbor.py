@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, TypeAlias
 
 from routed.plumbing.sink import log_bug
+from routed.service.other_families import OtherFamilies
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -38,6 +39,7 @@ class RouteCounters:
     withdrawn: int = 0
     unknown: int = 0
     dropped: int = 0
+    passed_over: int = 0  # UPDATEs with routes of families that are not stored
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -56,6 +58,7 @@ class Neighbor:
     runs: deque[Run] = field(default_factory=deque)  # UPDATEs that wait for their turn
     counters: RouteCounters = field(default_factory=RouteCounters)
     refused: Tally[tuple[int, str]] = field(default_factory=Tally)  # (attribute, verdict): UPDATEs
+    other_families: OtherFamilies = field(default_factory=OtherFamilies)
 
     def ribs(self) -> list[PeerRib]:
         """Return what is dumped."""

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from routed.model.event import Event, NotificationReceived, OpenReceived, PeerUp, SessionDown
 from routed.plumbing.log import Level, Log
+from routed.service.other_families import not_stored
 from routed.wire.bgp.capability import (
     AddPath,
     BgpRole,
@@ -45,6 +46,7 @@ class Line(Enum):
     USAGE = auto()
     CAPABILITY = auto()
     OPEN = auto()
+    FAMILIES = auto()
     NOTIFICATION_RECEIVED = auto()
     SHUTDOWN_RECEIVED = auto()
     RESET_BY_PEER = auto()
@@ -92,6 +94,7 @@ REPORTS: Final[Mapping[Line, Report]] = {
     Line.OPEN: Report(
         Level.INFO, "[{peer}] BGP_OPEN: Local AS: {local_as} Remote AS: {remote_as} HoldTime: {hold_time}"
     ),
+    Line.FAMILIES: Report(Level.INFO, "[{peer}] offered, but not stored and so not agreed: {families}"),
     Line.NOTIFICATION_RECEIVED: Report(Level.INFO, "[{peer}] BGP_NOTIFICATION received ({code}, {subcode})."),
     Line.SHUTDOWN_RECEIVED: Report(
         Level.INFO, "[{peer}] BGP_NOTIFICATION received ({code}, {subcode}). Shutdown Message: '{text}'"
@@ -153,6 +156,8 @@ class Reporter:
                     self.say(Line.CAPABILITY, peer=peer, capability=capability)
             case PeerUp(local_open=local, remote_open=remote):
                 self.say(Line.OPEN, peer=peer, local_as=local.asn, remote_as=remote.asn, hold_time=event.hold_time)
+                if others := not_stored(offer.family for offer in remote.having(Multiprotocol)):
+                    self.say(Line.FAMILIES, peer=peer, families=others)
             case NotificationReceived(code=code, subcode=subcode, shutdown_text=text):
                 line = Line.NOTIFICATION_RECEIVED if text is None else Line.SHUTDOWN_RECEIVED
                 self.say(line, peer=peer, code=int(code), subcode=int(subcode), text=text)

@@ -56,6 +56,19 @@ def test_output_of_a_step_is_bounded_and_none_is_lost() -> None:
     assert len(taken) > 10 * FULL_ROWS
 
 
+@pytest.mark.parametrize("families", [0, 1, 8, 9, 200])
+def test_families_that_are_not_stored_are_counted_and_the_first_ones_named(families: int) -> None:
+    """AFI 25 and any SAFI: routes, withdrawals, and both of one family in an UPDATE, which counts once."""
+    octets = b""
+    for safi in range(families):
+        reach = b"\x80\x0e\x0a\x00\x19" + bytes([safi]) + b"\x04\xc0\x00\x02\x01\x00\xaa"
+        unreach = b"\x80\x0f\x04\x00\x19" + bytes([safi]) + b"\xaa"
+        octets += update(ORIGIN_IGP + AS_PATH + reach + unreach, b"") + update(unreach, b"")
+    applied = apply(PeerRib(Rib(1)), octets + update(ORIGIN_IGP + AS_PATH + NEXT_HOP, b"\x08\x0a"))
+    assert (applied.passed_over, applied.announced) == (2 * families, 1)
+    assert applied.other_families == [(25, safi) for safi in range(min(families, 8))]
+
+
 def test_work_of_a_step_is_bounded() -> None:
     octets = b"".join(update(ORIGIN_IGP + AS_PATH + NEXT_HOP, bytes([8, 10]) * 1000) for _ in range(50))
     run, steps = Run(PeerRib(Rib(1)), octets), 0

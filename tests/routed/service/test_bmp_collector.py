@@ -4,7 +4,7 @@ import pytest
 
 from routed.session import bmp_peers
 from tests.oracles.bmp_build import ROUTE_MIRRORING, A, L, O, frame, peer, tlv
-from tests.oracles.build import MANDATORY, attribute, update
+from tests.oracles.build import MANDATORY, attribute, mp_reach, update
 from tests.routed.service.bmp_rig import (
     ADD_PATH,
     ADDRESS,
@@ -306,6 +306,20 @@ def test_attributes_that_are_refused_are_said_and_told_at_the_end() -> None:
         "2 routes announced, 1 again, 0 withdrawn, 0 dropped; 2 other messages (0 mirrored), 0 discarded; "
         "paused 0 times; refused: COMMUNITIES (8) attribute-discard 1"
     )
+
+
+def test_routes_of_other_families_are_passed_over_and_said_once() -> None:
+    """Routers show all that they have, whatever anybody has agreed on."""
+    rig = Rig()
+    flowspec = update([*MANDATORY, mp_reach((1, 133), b"", b"\3\1\x08\x0a")])
+    wire = rig.up(monitoring(P1, flowspec), announce(1), monitoring(P1, flowspec))
+    said = f"INFO [{ADDRESS}] routes of ipv4/flowspec (1/133) are not stored"
+    assert rig.lines.lines.count(said) == 1
+    assert (rig.monitored.counters.passed_over, rig.monitored.counters.malformed) == (2, 0)
+    assert rig.rows()[3:] == updates(1)
+    wire.lose()
+    rig.settle()
+    assert rig.lines.lines[-1].endswith("paused 0 times; 2 UPDATEs of families that are not stored")
 
 
 def test_peers_beyond_the_limit_are_refused_and_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from routed.wire.bgp.capability import GracefulRestart
 from routed.wire.bgp.codepoints import RefreshSubtype
 from routed.wire.bgp.notification import Notification
 from routed.wire.family import IPV4_UNICAST, IPV6_UNICAST, Family
-from tests.oracles.build import MANDATORY, attribute, mp_unreach, prefix, update
+from tests.oracles.build import MANDATORY, attribute, mp_reach, mp_unreach, prefix, update
 from tests.routed.service.collector_rig import (
     ADDRESS,
     END_OF_RIB,
@@ -186,6 +186,20 @@ def test_an_update_that_is_treated_as_withdraw_is_logged_as_one() -> None:
     [neighbor] = rig.collector.neighbors()
     assert neighbor.refused == {(8, "treat-as-withdraw"): 1}
     assert not resets(peer)
+
+
+def test_routes_of_other_families_are_passed_over_and_said_once() -> None:
+    rig = Rig()
+    peer = rig.connect()
+    evpn = update([*MANDATORY, mp_reach((25, 70), b"\xc0\0\2\1", b"\3\0")])
+    rig.send(peer, evpn, update([mp_unreach((25, 70), b"\3\0")]), announce(1), update([mp_unreach((25, 70), b"")]))
+    rig.send(peer, evpn)
+    assert rig.rows() == ["1000 log_init", "1000 update 10.1.0.0/16", "1000 end-of-rib"]
+    assert rig.lines.facts == [f"[{ADDRESS}] routes of l2vpn/evpn (25/70) are not stored"]
+    [neighbor] = rig.collector.neighbors()
+    assert (neighbor.counters.passed_over, neighbor.counters.updates) == (3, 5)
+    rig.collector.closed(peer, LOST)
+    assert rig.lines.facts[-1].endswith("0 withdrawn; 3 UPDATEs of families that are not stored")
 
 
 def test_too_many_paths_of_a_prefix_are_dropped_and_said() -> None:
