@@ -68,7 +68,14 @@ LISTENER: Final = Group(
         _map(
             "bgp_daemon_allow_file", PATH, None, "addresses and prefixes that may connect (all when unset)", live=True
         ),
-        _map("bgp_daemon_md5_file", PATH, None, "keys of TCP-MD5 by peer address", source="RFC 2385", live=True),
+        _map(
+            "bgp_daemon_md5_file",
+            PATH,
+            None,
+            "keys of TCP-MD5 by address or prefix of peers",
+            source="RFC 2385",
+            live=True,
+        ),
         _ours("bgp_daemon_gtsm", GTSM_HOPS, 0, "routers may be at most so many hops away; 0 is off", source="RFC 5082"),
         _key("bgp_neighbors_file", PATH, None, "file that lists the addresses of the peers in session"),
         _key(

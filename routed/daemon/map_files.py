@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from routed.plumbing.allow_list import parse_allow_list
 from routed.plumbing.maps import MapError, MapFile
-from routed.service.peer_maps import parse_md5_keys
+from routed.service.peer_maps import KeyOwner, parse_md5_keys
 from routed.service.tag_map import parse_tag_map
 from routed.service.xconnect_map import parse_xconnect_map
 
@@ -29,7 +29,7 @@ class Maps:
 
     def __init__(self, listener: ListenerSettings, maps: MapSettings, *, strict: bool = False) -> None:
         self._allow: MapFile[AllowList] | None = None
-        self._md5: MapFile[dict[IPv4Address | IPv6Address, bytes]] | None = None
+        self._md5: MapFile[dict[KeyOwner, bytes]] | None = None
         self._tags: MapFile[TagMap] | None = None
         self._xconnects: MapFile[XconnectMap] | None = None
         if listener.allow_file is not None:
@@ -56,8 +56,8 @@ class Maps:
         """Tell whether a peer may connect."""
         return self._allow is None or self._allow.content.permits(address)
 
-    def md5_keys(self) -> dict[IPv4Address | IPv6Address, bytes]:
-        """Return the TCP-MD5 keys by address."""
+    def md5_keys(self) -> dict[KeyOwner, bytes]:
+        """Return the TCP-MD5 keys by whom they are for."""
         return {} if self._md5 is None else self._md5.content
 
     def destination(self, address: IPv4Address | IPv6Address) -> Destination | None:

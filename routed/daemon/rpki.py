@@ -11,7 +11,7 @@ from twisted.internet.defer import ensureDeferred
 from routed.plumbing.log import Level, LogLine
 from routed.plumbing.maps import MapError, MapFile
 from routed.plumbing.sink import PoolThreads, log_bug
-from routed.service.peer_maps import parse_md5_keys
+from routed.service.peer_maps import KeyOwner, parse_md5_keys
 from routed.service.roas_file import read_roas
 from routed.service.rtr_connector import RtrConnector
 from routed.service.slurm import parse_slurm
@@ -20,7 +20,6 @@ from routed.service.validation import Validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
     from routed.plumbing.log import Log
@@ -54,7 +53,7 @@ class Files:
     """What the files say that belong to origin validation, and what to log about them."""
 
     exceptions: Slurm | None = None
-    md5_keys: Mapping[IPv4Address | IPv6Address, bytes] = field(default_factory=dict)
+    md5_keys: Mapping[KeyOwner, bytes] = field(default_factory=dict)
     payloads: PayloadSet | None = None  # None: there is no such file
     lines: tuple[LogLine, ...] = ()
 
@@ -136,7 +135,7 @@ def read_files(settings: RpkiSettings, *, needs_payloads: bool) -> Files:
     Raises: MapError.
     """
     exceptions: Slurm | None = None
-    keys: Mapping[IPv4Address | IPv6Address, bytes] = {}
+    keys: Mapping[KeyOwner, bytes] = {}
     payloads: PayloadSet | None = None
     lines: tuple[LogLine, ...] = ()
     if settings.slurm_file is not None:

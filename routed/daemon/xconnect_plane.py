@@ -13,6 +13,7 @@ from routed.plumbing.metrics import Registry
 from routed.service.dial import Dialler
 from routed.service.listener import Policy
 from routed.service.neighbors import NeighborsFile
+from routed.service.peer_maps import key_of
 from routed.service.reports import Line, Reporter
 from routed.service.socket_options import open_outgoing
 from routed.service.xconnect_listener import Audience, Routing, XconnectListener
@@ -88,7 +89,7 @@ class XconnectPlane:
         return XconnectListener(self._reactor, self._door.listen, self._policy(), routing, audience)
 
     def _open_outgoing(self, address: IPv4Address | IPv6Address) -> socket.socket:
-        return open_outgoing(address, self._settings.listener, self._maps.md5_keys().get(address))
+        return open_outgoing(address, self._settings.listener, key_of(self._maps.md5_keys(), address))
 
     def _make_neighbors_file(self) -> NeighborsFile | None:
         path = self._settings.listener.neighbors_file

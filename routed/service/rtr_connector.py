@@ -19,6 +19,7 @@ from routed.plumbing.log import Level
 from routed.plumbing.sink import log_bug
 from routed.rib.payload_set import PayloadSet
 from routed.service.dial import Dialler
+from routed.service.peer_maps import key_of
 from routed.service.rtr_cache import FIRST_DELAY, LAST_DELAY, LASTING, Cache, addresses_of, older_versions
 from routed.service.rtr_connection import Connection
 from routed.service.socket_options import open_outgoing
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from routed.plumbing.values import Address, Endpoint
     from routed.service.clock import DaemonReactor
     from routed.service.dial import Dial
+    from routed.service.peer_maps import KeyOwner
     from routed.service.tls_client import TlsClient
     from routed.service.validation import Validation
 
@@ -71,7 +73,7 @@ class RtrConnector:
     """Keeps the payloads of the best cache that can be had.
 
     Args:
-        md5_keys: keys of TCP-MD5 by address, as they are now (RFC 2385).
+        md5_keys: keys of TCP-MD5 by whom they are for, as they are now (RFC 2385).
         tls: None for plain TCP.
     """
 
@@ -83,7 +85,7 @@ class RtrConnector:
         *,
         in_thread: InThread,
         log: Log,
-        md5_keys: Callable[[], Mapping[Address, bytes]] = dict,
+        md5_keys: Callable[[], Mapping[KeyOwner, bytes]] = dict,
         tls: TlsClient | None = None,
         dial: Dial | None = None,
     ) -> None:
@@ -163,7 +165,7 @@ class RtrConnector:
         cache.attempt = self._dial(address, cache.endpoint.port, wanted, partial(self._failed, cache))
 
     def _open_socket(self, address: Address) -> socket.socket:
-        sock = open_outgoing(address, self._settings, self._md5_keys().get(address))
+        sock = open_outgoing(address, self._settings, key_of(self._md5_keys(), address))
         if self._settings.receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._settings.receive_buffer)
         return sock

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, Protocol
 
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.shared_ports import Port, handed_over, why_not_had
+from routed.service.peer_maps import KeyOwner
 from routed.service.send_hold import MIN_SEND_HOLD_TIME
 from routed.service.settings import ListenerSettings
 
@@ -30,6 +31,8 @@ KEEPALIVE_INTERVAL: Final = 15
 _IP_MINTTL: Final = 21
 _IPV6_MINHOPCOUNT: Final = 73
 _TCP_MD5SIG: Final = 14
+_TCP_MD5SIG_EXT: Final = 32
+_MD5_FLAG_PREFIX: Final = 1
 
 #: The time to live of a packet that no router has passed on (RFC 5082 section 3).
 _MAX_TTL: Final = 255
@@ -146,7 +149,7 @@ def open_outgoing(address: IPv4Address | IPv6Address, settings: Outgoing, key: b
         _keep_alive(sock, probes_silent=settings.probes_silent)
         _set_precedence(sock, settings.ip_precedence)
         if key is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, md5_signature(sock.family, address, key[:MAX_MD5_KEY]))
+            sock.setsockopt(socket.IPPROTO_TCP, *md5_option(sock.family, address, key[:MAX_MD5_KEY]))
     except OSError:
         sock.close()
         raise
@@ -204,12 +207,17 @@ def _set_receive_buffer(sock: socket.socket, settings: ListenerSettings) -> str:
     return "" if obtained >= octets else f"{settings.keys}pipe_size: requested={octets} obtained={obtained}"
 
 
-def md5_signature(family: int, address: IPv4Address | IPv6Address, key: bytes) -> bytes:
-    """Build a `struct tcp_md5sig`; an empty key deletes the one that is set.
+def md5_option(family: int, owner: KeyOwner, key: bytes) -> tuple[int, bytes]:
+    """Return a TCP option and its `struct tcp_md5sig`; an empty key deletes the one that is set.
 
-    An IPv4 peer of an IPv6 socket is known to the kernel by its v4-mapped address.
+    An IPv4 peer of an IPv6 socket is known to the kernel by its v4-mapped address, a prefix by its length in IPv4.
     """
     signature = _Md5Signature(key_length=len(key))
+    if isinstance(owner, IPv4Network | IPv6Network):
+        option, address = _TCP_MD5SIG_EXT, owner.network_address
+        signature.flags, signature.prefix_length = _MD5_FLAG_PREFIX, owner.prefixlen
+    else:
+        option, address = _TCP_MD5SIG, owner
     packed = address.packed
     if family == socket.AF_INET6:
         packed = packed if address.version == 6 else bytes(10) + b"\xff\xff" + packed
@@ -218,32 +226,36 @@ def md5_signature(family: int, address: IPv4Address | IPv6Address, key: bytes) -
         sockaddr = family.to_bytes(2, sys.byteorder) + bytes(2) + packed  # port, address
     ctypes.memmove(signature.address, sockaddr, len(sockaddr))
     ctypes.memmove(signature.key, key, len(key))
-    return bytes(signature)
+    return option, bytes(signature)
 
 
 class Md5Keys:
-    """The TCP-MD5 keys of a listening socket; a reload takes the old ones away and sets the new ones."""
+    """The TCP-MD5 keys of a listening socket; a reload takes the old ones away and sets the new ones.
+
+    Keys of IPv6 peers mean nothing to a socket of IPv4.
+    """
 
     def __init__(self, sock: socket.socket, on_error: Callable[[str], None]) -> None:
         self._socket, self._on_error = sock, on_error
-        self._addresses: set[IPv4Address | IPv6Address] = set()
+        self._owners: set[KeyOwner] = set()
 
-    def load(self, keys: Mapping[IPv4Address | IPv6Address, bytes]) -> int:
-        """Make these the keys, by peer address; return how many the kernel took."""
-        for address in self._addresses - keys.keys():
+    def load(self, keys: Mapping[KeyOwner, bytes]) -> int:
+        """Make these the keys, by their owner; return how many the kernel took."""
+        if self._socket.family == socket.AF_INET:
+            keys = {owner: key for owner, key in keys.items() if owner.version == 4}
+        for owner in self._owners - keys.keys():
             with suppress(FileNotFoundError):  # the kernel may have forgotten it, which is what we want
-                self._set(address, b"")
-        self._addresses = {address for address, key in keys.items() if self._try(address, key)}
-        return len(self._addresses)
+                self._set(owner, b"")
+        self._owners = {owner for owner, key in keys.items() if self._try(owner, key)}
+        return len(self._owners)
 
-    def _try(self, address: IPv4Address | IPv6Address, key: bytes) -> bool:
+    def _try(self, owner: KeyOwner, key: bytes) -> bool:
         try:
-            self._set(address, key)
+            self._set(owner, key)
         except OSError as error:
-            self._on_error(f"setsockopt() failed for TCP_MD5SIG of {address}: {error.strerror}")
+            self._on_error(f"setsockopt() failed for TCP_MD5SIG of {owner}: {error.strerror}")
             return False
         return True
 
-    def _set(self, address: IPv4Address | IPv6Address, key: bytes) -> None:
-        signature = md5_signature(self._socket.family, address, key[:MAX_MD5_KEY])
-        self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, signature)
+    def _set(self, owner: KeyOwner, key: bytes) -> None:
+        self._socket.setsockopt(socket.IPPROTO_TCP, *md5_option(self._socket.family, owner, key[:MAX_MD5_KEY]))

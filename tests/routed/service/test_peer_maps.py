@@ -7,7 +7,7 @@ import pytest
 from routed.plumbing.allow_list import AllowList, parse_allow_list
 from routed.plumbing.log import Level, LogLine
 from routed.service import peer_maps
-from routed.service.peer_maps import MAX_KEY_OCTETS, parse_md5_keys
+from routed.service.peer_maps import MAX_KEY_OCTETS, key_of, parse_md5_keys
 
 
 def allowed(content: str) -> AllowList:
@@ -83,8 +83,9 @@ def test_keys_are_by_address_and_the_last_one_counts() -> None:
     [
         ("192.0.2.1", "it is not 'address, password'"),
         ("192.0.2.1,", "it is not 'address, password'"),
-        ("host, hidden", "it does not begin with an IP address"),
-        ("192.0.2.0/24, hidden", "it does not begin with an IP address"),
+        ("host, hidden", "it does not begin with an IP address or prefix"),
+        ("192.0.2.0/33, hidden", "it does not begin with an IP address or prefix"),
+        ("2001:db8::/129, hidden", "it does not begin with an IP address or prefix"),
         ("192.0.2.1, " + "x" * (MAX_KEY_OCTETS + 1), f"the password is longer than {MAX_KEY_OCTETS} octets"),
     ],
 )
@@ -93,6 +94,24 @@ def test_a_bad_row_of_keys_is_left_out_and_its_password_is_not_logged(row: str, 
     assert loaded.lines == (LogLine(Level.WARN, f"[md5:1] line ignored: {complaint}."),)
     assert "hidden" not in loaded.lines[0].text
     assert loaded.content == {ip_address("192.0.2.7"): b"y"}
+
+
+def test_a_prefix_may_have_a_key_for_all_that_have_no_nearer_one() -> None:
+    rows = "10.1.2.3/8, far\n10.1.0.0/16, near\n10.1.1.1/32, own\n2001:db8::/32, six\n0.0.0.0/0, any\n"
+    loaded = parse_md5_keys(rows, "md5")
+    assert loaded.lines == ()
+    assert {str(owner): key for owner, key in loaded.content.items()} == {
+        "10.0.0.0/8": b"far",
+        "10.1.0.0/16": b"near",
+        "10.1.1.1": b"own",
+        "2001:db8::/32": b"six",
+        "0.0.0.0/0": b"any",
+    }
+    found = {
+        "10.1.1.1": b"own", "10.1.1.2": b"near", "10.2.0.0": b"far", "192.0.2.1": b"any", "2001:db8::1": b"six",
+        "2001:db9::1": None,
+    }  # fmt: skip
+    assert {text: key_of(loaded.content, ip_address(text)) for text in found} == found
 
 
 def test_a_key_may_be_as_long_as_the_kernel_takes() -> None:

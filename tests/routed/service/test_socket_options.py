@@ -2,7 +2,7 @@ import ctypes
 import errno
 import socket
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from routed.service.socket_options import (
     ListenError,
     Md5Keys,
     apply_options,
-    md5_signature,
+    md5_option,
     open_listener,
     open_outgoing,
 )
@@ -113,7 +113,8 @@ def test_ipv4_stands_in_only_where_ipv6_does_not_exist(
 
 
 def test_the_signature_has_the_layout_of_the_kernel() -> None:
-    octets = md5_signature(socket.AF_INET, IPv4Address("192.0.2.1"), b"secret")
+    option, octets = md5_option(socket.AF_INET, IPv4Address("192.0.2.1"), b"secret")
+    assert option == 14
     assert len(octets) == 216 == ctypes.sizeof(socket_options._Md5Signature)
     assert octets[:8] == socket.AF_INET.to_bytes(2, "little") + bytes(2) + bytes([192, 0, 2, 1])
     assert octets[130:132] == (6).to_bytes(2, "little")
@@ -122,10 +123,28 @@ def test_the_signature_has_the_layout_of_the_kernel() -> None:
 
 
 def test_an_ipv4_peer_of_a_dual_stack_socket_is_v4_mapped() -> None:
-    octets = md5_signature(socket.AF_INET6, IPv4Address("192.0.2.1"), b"secret")
+    _, octets = md5_option(socket.AF_INET6, IPv4Address("192.0.2.1"), b"secret")
     assert octets[8:24] == IPv6Address("::ffff:192.0.2.1").packed
-    octets = md5_signature(socket.AF_INET6, IPv6Address("2001:db8::1"), b"secret")
+    _, octets = md5_option(socket.AF_INET6, IPv6Address("2001:db8::1"), b"secret")
     assert octets[8:24] == IPv6Address("2001:db8::1").packed
+
+
+@pytest.mark.parametrize(
+    ("prefix", "mapped"), [("192.0.2.0/24", "::ffff:192.0.2.0"), ("2001:db8::/32", "2001:db8::"), ("::/0", "::")]
+)
+def test_a_prefix_has_its_length_and_a_flag(prefix: str, mapped: str) -> None:
+    option, octets = md5_option(socket.AF_INET6, ip_network(prefix), b"secret")
+    assert option == 32
+    assert octets[8:24] == IPv6Address(mapped).packed
+    assert octets[128:130] == bytes([1, int(prefix.partition("/")[2])])
+
+
+def test_a_key_of_an_ipv6_peer_is_none_for_a_socket_of_ipv4() -> None:
+    kernel: Any = Kernel()
+    keys = Md5Keys(kernel, on_error=pytest.fail)
+    assert keys.load({ip_address("2001:db8::1"): b"six", ip_network("2001:db8::/32"): b"six"}) == 0
+    assert keys.load({ip_address("2001:db8::1"): b"six", ip_address("192.0.2.1"): b"four"}) == 1
+    assert kernel.keys == {"192.0.2.1": b"four"}
 
 
 class Kernel:
@@ -183,6 +202,6 @@ def test_an_outgoing_socket_does_not_block_and_has_the_same_options(address: str
 
 def test_an_outgoing_socket_that_cannot_be_signed_is_not_had(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather no connection than one without the key."""
-    monkeypatch.setattr(socket_options, "md5_signature", lambda *_: b"too short")
+    monkeypatch.setattr(socket_options, "md5_option", lambda *_: (14, b"too short"))
     with pytest.raises(OSError, match="Invalid argument"):
         open_outgoing(ip_address("192.0.2.1"), listener_settings(), b"secret")
