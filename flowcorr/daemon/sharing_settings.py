@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routed.plumbing.statements import Kind, Problem
@@ -36,15 +37,24 @@ def sharing_settings(c: Configuration, daemon: str, inputs: InputSettings) -> Sh
         return SharingSettings()
     port, own = c.maybe(f"{_PREFIX}_port", int), c.maybe(f"{_PREFIX}_zmq_address", Endpoint)
     user, password = c.maybe(f"{_PREFIX}_zmq_user", str), c.maybe(f"{_PREFIX}_zmq_passwd", str)
+    key_file = c.maybe(f"{_PREFIX}_zmq_curve_key_file", str)
+    key_path = None if key_file is None else Path(key_file)
     serves = None
     if own is not None:
-        serves = ZmqSettings(address=ip_address(own.host), port=own.port, user=user, password=password)
+        serves = ZmqSettings(
+            address=ip_address(own.host),
+            port=own.port,
+            user=user,
+            password=password,
+            server_key_file=key_path,
+            one_key_for_all=True,
+        )
     return SharingSettings(
         receiver=c.maybe(f"{_PREFIX}_receiver", Endpoint),
         port=None if port is None else replace(inputs.udp, port=port, groups=(), receive_buffer=None),
         serves=serves,
         peers=tuple(
-            Asked(place=place, user=user, password=password)
+            Asked(place=place, user=user, password=password, key_file=key_path)
             for place in c.maybe(f"{_PREFIX}_zmq_peers", tuple) or ()
             if place != own
         ),
@@ -52,7 +62,7 @@ def sharing_settings(c: Configuration, daemon: str, inputs: InputSettings) -> Sh
 
 
 def sharing_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
-    """Refuse what cannot be shared, and half a password."""
+    """Refuse what cannot be shared, half a password, and one that encryption takes the place of."""
     if daemon != "nfacctd":
         return
     for end in ("receiver", "port", "zmq_address", "zmq_peers"):
@@ -65,3 +75,6 @@ def sharing_is_whole(c: Configuration, daemon: str) -> Iterator[Problem]:
     for key, other in ((f"{_PREFIX}_zmq_user", "zmq_passwd"), (f"{_PREFIX}_zmq_passwd", "zmq_user")):
         if c.is_set(key) and not c.is_set(f"{_PREFIX}_{other}"):
             yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: {_PREFIX}_{other} is missing")
+    key, user = f"{_PREFIX}_zmq_curve_key_file", f"{_PREFIX}_zmq_user"
+    if c.is_set(key) and c.is_set(user):
+        yield Problem(Kind.CONFLICT, f"{c.where(key)} {key}: who has the key is asked for no {user}")

@@ -104,6 +104,13 @@ NETFLOW: Final = Group(
         ),
         _ours("nfacctd_templates_zmq_user", TEXT, None, "user that all of them know (PLAIN), with the next key"),
         _ours("nfacctd_templates_zmq_passwd", TEXT, None, "their password"),
+        _ours(
+            "nfacctd_templates_zmq_curve_key_file",
+            PATH,
+            None,
+            "CURVE certificate with its secret key that all of them have, instead of a user: all is encrypted",
+            source="CurveZMQ",
+        ),
         _key("nfacctd_pro_rating", BOOLEAN, OFF, "spread long flows over the time bins they last", is_global=False),
         _ours(
             "nfacctd_split_biflows",

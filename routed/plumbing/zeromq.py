@@ -19,6 +19,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from routed.plumbing.lifecycle import StartError
 from routed.plumbing.values import Endpoint
+from routed.plumbing.zeromq_keys import OneKey, own_keys
 from routed.plumbing.zeromq_socket import MAX_FRAMES, ReactorSocket
 
 if TYPE_CHECKING:
@@ -191,11 +192,12 @@ class ZmqServer:
         authenticator.start()
         if is_curve:
             assert settings.server_key_file is not None
-            public, secret = zmq.auth.load_certificate(settings.server_key_file)
-            if secret is None:
-                raise ValueError(f"[{settings.server_key_file}] has no secret key")
+            public, secret = own_keys(settings.server_key_file)
             socket.curve_publickey, socket.curve_secretkey = public, secret
             socket.curve_server = True
+            if settings.one_key_for_all:
+                authenticator.configure_curve_callback(domain="*", credentials_provider=OneKey(public))
+                return
             location = zmq.auth.CURVE_ALLOW_ANY if settings.client_keys is None else str(settings.client_keys)
             authenticator.configure_curve(domain="*", location=location)
         elif user and password:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
+from routed.plumbing.lifecycle import StartError
+from routed.plumbing.zeromq_keys import own_keys
 from routed.plumbing.zeromq_socket import MAX_FRAMES, ReactorSocket
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class ZmqAsker:
         answered: takes the frames of an answer; returns whether to ask again at once. Raises ValueError for what is no
             answer.
         changed: is told, by a text that begins in lower case, when the server begins to answer or does no longer.
+
+    Raises: StartError for a key file that is none.
     """
 
     def __init__(
@@ -59,6 +63,12 @@ class ZmqAsker:
         self.counters = AskerCounters()
         self._reactor, self._asked = reactor, asked
         self._question, self._answered, self._changed = question, answered, changed
+        self._keys: tuple[bytes, bytes] | None = None
+        if asked.key_file is not None:
+            try:
+                self._keys = own_keys(asked.key_file)
+            except (OSError, ValueError) as error:
+                raise StartError(f"cannot ask {asked.place}: {error}") from error
         self._context = zmq.Context(io_threads=1)
         self._socket: ReactorSocket | None = None
         self._next: IDelayedCall | None = None
@@ -115,7 +125,10 @@ class ZmqAsker:
         socket, asked = ReactorSocket(self._reactor, self._context, zmq.DEALER, self._take, waiting=1), self._asked
         socket.raw.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.raw.setsockopt(zmq.IPV6, 1)
-        if asked.user and asked.password:
+        if self._keys is not None:
+            socket.raw.curve_publickey, socket.raw.curve_secretkey = self._keys
+            socket.raw.curve_serverkey = self._keys[0]
+        elif asked.user and asked.password:
             socket.raw.plain_username, socket.raw.plain_password = asked.user.encode(), asked.password.encode()
         socket.raw.connect(f"tcp://{asked.place}")
         socket.start(asked.place.port)

@@ -21,6 +21,7 @@ class ZmqSettings:
     password: str | None = None
     server_key_file: Path | None = None  # CURVE: our secret key
     client_keys: Path | None = None  # a folder of the public keys of clients; none lets every client in
+    one_key_for_all: bool = False  # instead: clients have our own key, and who has another does not get in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +31,4 @@ class Asked:
     place: Endpoint
     user: str | None = None
     password: str | None = None
+    key_file: Path | None = None  # CURVE: the secret key that both sides have

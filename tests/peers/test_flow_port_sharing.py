@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import zmq.auth
 
 from routed.plumbing.placement import place_of
 from routed.plumbing.statements import parse_statements
@@ -87,9 +88,13 @@ def test_each_exporter_is_read_by_one_daemon_with_its_templates(tmp_path: Path) 
 
 
 def test_all_of_them_read_what_one_has_heard(tmp_path: Path) -> None:
-    """A router whose source port changes reaches all; one hears the templates, and one starts anew without them."""
+    """A router whose source port changes reaches all; one hears the templates, and one starts anew without them.
+
+    What they tell each other is encrypted.
+    """
     port, places = reserved_port(), [f"127.0.0.1:{reserved_port()}" for _ in range(3)]
-    known = {"nfacctd_templates_zmq_peers": ", ".join(places)}
+    _, key_file = zmq.auth.create_certificates(tmp_path, "collectors")
+    known = {"nfacctd_templates_zmq_peers": ", ".join(places), "nfacctd_templates_zmq_curve_key_file": key_file}
 
     def start(stack: ExitStack, *numbers: int) -> list[Sharing]:
         started = []

@@ -67,6 +67,10 @@ def test_a_sound_configuration_is_silent(tmp_path: Path, capsys: pytest.CaptureF
         ("nfacctd_templates_zmq_address: here:1", "[f:4] nfacctd_templates_zmq_address: invalid value 'here:1'"),
         ("nfacctd_templates_zmq_peers: a:1, b", "[f:4] nfacctd_templates_zmq_peers: invalid value 'a:1, b'"),
         ("nfacctd_templates_zmq_user: us", "[f:4] nfacctd_templates_zmq_user: nfacctd_templates_zmq_passwd is missing"),
+        (
+            "nfacctd_templates_zmq_curve_key_file: /k\nnfacctd_templates_zmq_user: u\nnfacctd_templates_zmq_passwd: p",
+            "[f:4] nfacctd_templates_zmq_curve_key_file: who has the key is asked for no nfacctd_templates_zmq_user",
+        ),
         ("pcap_savefile: /tmp/x\nnfacctd_templates_port: 1", "[f:5] nfacctd_templates_port: a capture is read"),
         ("bgp_follow_nexthop: 10.0.0.0/33", "[f:4] bgp_follow_nexthop: invalid value"),
     ],

@@ -6,11 +6,15 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
+import zmq.auth
 
 from routed.plumbing import zeromq_asker, zeromq_warden
+from routed.plumbing.lifecycle import StartError
 from routed.plumbing.values import Endpoint
 from routed.plumbing.zeromq import ReplyTo, ZmqServer
 from routed.plumbing.zeromq_asker import PATIENCE, PAUSE, SHORT_PAUSE, ZmqAsker
@@ -145,6 +149,55 @@ def test_the_password_must_be_known(password: str, is_let_in: bool) -> None:
                 assert (rig.said, rig.answers) == (["no answer within 10 s"], [])
         finally:
             rig.close()
+
+
+@pytest.mark.parametrize("known", ["the same key", "another key", "none"])
+def test_one_key_lets_in_who_has_it(tmp_path: Path, known: str) -> None:
+    """Each end proves to the other that it has the key: who has another one, or none, learns and tells nothing."""
+    _, ours = zmq.auth.create_certificates(tmp_path, "ours")
+    _, other = zmq.auth.create_certificates(tmp_path, "other")
+    key_file = {"the same key": Path(ours), "another key": Path(other), "none": None}[known]
+    with idle_port() as port:
+        rig = Rig(port, key_file=key_file)
+        rig.serve(server_key_file=Path(ours), one_key_for_all=True)
+        try:
+            rig.asker.start()
+            if known == "the same key":
+                rig.turn(lambda: rig.answers)
+            else:
+                rig.reactor.advance(PATIENCE)
+                assert (rig.said, rig.answers) == (["no answer within 10 s"], [])
+        finally:
+            rig.close()
+
+
+def test_clients_that_know_where_the_server_is_need_its_key_too(tmp_path: Path) -> None:
+    """The public key, which is no secret, with a key of one's own: refused by the server, not by the asker."""
+    public, ours = zmq.auth.create_certificates(tmp_path, "ours")
+    server_key, _ = zmq.auth.load_certificate(public)
+    with idle_port() as port:
+        rig = Rig(port)
+        rig.serve(server_key_file=Path(ours), one_key_for_all=True)
+        context = zmq.Context()
+        client = context.socket(zmq.DEALER)
+        try:
+            client.curve_publickey, client.curve_secretkey = zmq.curve_keypair()
+            client.curve_serverkey = server_key
+            events = client.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+            client.connect(f"tcp://127.0.0.1:{port}")
+            rig.turn(lambda: events.poll(0))
+        finally:
+            context.destroy(linger=0)
+            rig.close()
+
+
+@pytest.mark.parametrize("which", ["public", "missing", "garbage"])
+def test_a_key_that_is_none_is_said(tmp_path: Path, which: str) -> None:
+    public, _ = zmq.auth.create_certificates(tmp_path, "server")
+    (tmp_path / "garbage").write_text("no key")
+    path = Path(public) if which == "public" else tmp_path / which
+    with pytest.raises(StartError, match=r"cannot ask 127\.0\.0\.1:1: .*" + path.name):
+        Rig(1, key_file=path)
 
 
 def test_an_answer_without_an_end_is_cut_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
