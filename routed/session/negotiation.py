@@ -122,6 +122,7 @@ def negotiate(local: LocalSpeaker, remote_open: OpenMessage) -> Agreement:
         hold_time=local.hold_time,
         bgp_identifier=local.router_id,
         parameters=(Capabilities(capabilities),) if capabilities else (),
+        is_extended=remote_open.is_extended,  # there are speakers that read what they send, and nothing else
     )
     return Agreement(local_open=local_open, remote_open=remote_open, context=context)
 

@@ -1,7 +1,7 @@
 """OPEN: who a speaker is and what it can do (RFC 4271 section 4.2, RFC 5492, RFC 9072)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from routed.octets import Cursor, WireError, Writer
@@ -43,6 +43,7 @@ class OpenMessage:
     hold_time: int
     bgp_identifier: bytes
     parameters: tuple[OptionalParameter, ...] = ()
+    is_extended: bool = field(default=False, compare=False)  # parameters are in the extended form, short as they may be
 
     @property
     def capabilities(self) -> Iterator[Capability]:
@@ -74,16 +75,19 @@ def decode_open(c: Cursor) -> OpenMessage:
             ErrorCode.OPEN_MESSAGE, OpenSubcode.UNSUPPORTED_VERSION_NUMBER, VERSION.to_bytes(2, "big")
         )
         raise BgpError(notification, f"version {version} is not {VERSION}", offset, "RFC 4271 6.2")
+    my_as, hold_time, bgp_identifier = c.u16(), c.u16(), c.take(4)
+    is_extended, parameters = _find_parameters(c)
     return OpenMessage(
-        my_as=c.u16(),
-        hold_time=c.u16(),
-        bgp_identifier=c.take(4),
-        parameters=tuple(_decode_parameters(c)),
+        my_as=my_as,
+        hold_time=hold_time,
+        bgp_identifier=bgp_identifier,
+        parameters=tuple(_decode_parameters(parameters, extended=is_extended)),
+        is_extended=is_extended,
     )
 
 
 def encode_open(w: Writer, message: OpenMessage) -> None:
-    """Encode the body of an OPEN message, in the extended form only when the plain one cannot hold it."""
+    """Encode the body of an OPEN message, in the extended form when that is wanted or the plain one cannot hold it."""
     w.u8(VERSION)
     w.u16(message.my_as)
     w.u16(message.hold_time)
@@ -91,7 +95,8 @@ def encode_open(w: Writer, message: OpenMessage) -> None:
     w.octets(message.bgp_identifier)
     extended = _encode_parameters(message.parameters, extended=True)
     plain_octets = len(extended) - len(message.parameters)  # each length is an octet shorter
-    if plain_octets <= _MAX_PLAIN_PARAMETERS and not _looks_extended(message):
+    is_plain = not message.parameters or not (message.is_extended or _looks_extended(message))
+    if plain_octets <= _MAX_PLAIN_PARAMETERS and is_plain:
         with w.length8():
             w.octets(_encode_parameters(message.parameters, extended=False))
         return
@@ -110,8 +115,8 @@ def _looks_extended(message: OpenMessage) -> bool:
             return False
 
 
-def _decode_parameters(c: Cursor) -> Iterator[OptionalParameter]:
-    """Decode parameters in either form; the first parameter type tells which (RFC 9072 section 2)."""
+def _find_parameters(c: Cursor) -> tuple[bool, Cursor]:
+    """Find parameters in either form, and tell which; the first parameter type says so (RFC 9072 section 2)."""
     octets = c.u8()
     extended = octets > 0 and c.peek() == _EXTENDED
     if extended:
@@ -120,6 +125,10 @@ def _decode_parameters(c: Cursor) -> Iterator[OptionalParameter]:
     parameters = c.sub(octets)
     if c.remaining:
         raise WireError(f"{c.remaining} octets behind the optional parameters", c.offset, "RFC 4271 4.2")
+    return extended, parameters
+
+
+def _decode_parameters(parameters: Cursor, *, extended: bool) -> Iterator[OptionalParameter]:
     while parameters.remaining:
         kind = OptionalParameterType(parameters.u8())
         value = parameters.sub(parameters.u16() if extended else parameters.u8())

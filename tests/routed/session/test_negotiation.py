@@ -1,5 +1,7 @@
 """Negotiation: we answer what the peer offers, what we can store, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, builds, integers, lists, sampled_from
@@ -290,6 +292,15 @@ def test_a_role_is_sent_to_a_peer_without_one():
 def test_our_name_is_sent_up_to_64_octets(name, sent):
     local = LocalSpeaker(router_id=OWN.router_id, host_name=name)
     assert Fqdn(sent) in answer(RouteRefresh(), local=local)
+
+
+@pytest.mark.parametrize("is_extended", [False, True])
+def test_our_open_has_the_form_of_the_peers(is_extended):
+    """RFC 9072 section 2 allows the long form always; FRR that is told to send it reads no other."""
+    remote_open = replace(peer_open(RouteRefresh()), is_extended=is_extended)
+    w = Writer()
+    encode_open(w, negotiate(OWN, remote_open).local_open)
+    assert (bytes(w)[9:11] == b"\xff\xff") is is_extended
 
 
 def test_our_longest_open_needs_no_extended_parameters():

@@ -1,5 +1,7 @@
 """OPEN: plain and extended parameters, and nothing but WireError for the rest."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, builds, integers, lists, one_of, sampled_from
@@ -61,7 +63,17 @@ def test_capabilities_of_one_or_many_parameters():
 def test_extended_parameters_whatever_the_first_length_says(first_length):
     """RFC 9072 section 2: a non-zero value is ignored."""
     octets = bytes.fromhex(BARE + first_length + "ff" + "0009" + "020006010400010001")
-    assert list(decode_open(Cursor(octets)).capabilities) == [Multiprotocol(IPV4_UNICAST)]
+    message = decode_open(Cursor(octets))
+    assert (list(message.capabilities), message.is_extended) == ([Multiprotocol(IPV4_UNICAST)], True)
+    assert encoded(message)[9:] == octets[9:].replace(b"\x01\xff", b"\xff\xff", 1)
+
+
+def test_the_extended_form_is_there_for_those_who_want_it():
+    """RFC 9072 section 2: it may be forced; without parameters there is nothing to extend."""
+    message = decode_open(Cursor(bytes.fromhex(BARE + "08" + "0206010400010001")))
+    assert not message.is_extended
+    assert encoded(replace(message, is_extended=True)) == bytes.fromhex(BARE + "ffff0009" + "020006010400010001")
+    assert encoded(replace(message, parameters=(), is_extended=True)) == bytes.fromhex(BARE + "00")
 
 
 @pytest.mark.parametrize(("size", "extended"), [(249, False), (250, True)])
