@@ -17,7 +17,7 @@ from routed.wire.family import (
 from tests.peers.bird import Bird
 from tests.peers.exabgp import ExaBgp
 from tests.peers.frr import Frr
-from tests.peers.gobgp import GoBgp
+from tests.peers.gobgp import EVPN, IPV4_FLOWSPEC, LINK_STATE, GoBgp
 from tests.peers.openbgpd import OpenBgpd
 from tests.peers.route import PICKED, Route
 from tests.peers.speaker import Link, Speaker
@@ -26,13 +26,31 @@ _UNICAST: Final = (IPV4_UNICAST, IPV6_UNICAST)
 _LABELED: Final = (IPV4_LABELED, IPV6_LABELED)
 _VPN: Final = (IPV4_VPN, IPV6_VPN)
 
+#: So many that an UPDATE is longer than 4,096 octets.
+MANY_COMMUNITIES: Final = " ".join(f"65011:{number}" for number in range(1, 1201))
+
 #: By speaker: its session. BIRD is internal, FRR a neighbour inside our confederation, the others are external.
 LINKS: Final[Mapping[type[Speaker], Link]] = {
     Bird: Link(
-        local="127.0.0.11", families=(*_UNICAST, IPV4_MULTICAST, IPV6_MULTICAST, *_LABELED, *_VPN), add_path=True
+        local="127.0.0.11",
+        families=(*_UNICAST, IPV4_MULTICAST, IPV6_MULTICAST, *_LABELED, *_VPN),
+        add_path=True,
+        extended=True,
     ),
-    Frr: Link(local="127.0.0.12", local_as=65012, families=(*_UNICAST, *_VPN), add_path=True, confederation=65100),
-    GoBgp: Link(local="127.0.0.13", local_as=65013, families=(*_UNICAST, *_LABELED, *_VPN), add_path=True),
+    Frr: Link(
+        local="127.0.0.12",
+        local_as=65012,
+        families=(*_UNICAST, *_VPN),
+        add_path=True,
+        confederation=65100,
+        extended=True,
+    ),
+    GoBgp: Link(
+        local="127.0.0.13",
+        local_as=65013,
+        families=(*_UNICAST, *_LABELED, *_VPN, EVPN, IPV4_FLOWSPEC, LINK_STATE),
+        add_path=True,
+    ),
     ExaBgp: Link(local="127.0.0.14", local_as=4200000014, families=(*_UNICAST, *_LABELED, *_VPN), add_path=True),
     OpenBgpd: Link(local="127.0.0.15", local_as=65015, families=_UNICAST, add_path=True),
 }
@@ -64,6 +82,7 @@ ROUTES: Final[Mapping[type[Speaker], tuple[Route, ...]]] = {
         ),
         _BIRD4(prefix="10.11.1.0/24", next_hop="192.0.2.111"),
         _BIRD4(prefix="10.11.9.9/32"),
+        _BIRD4(prefix="10.11.8.0/24", communities=MANY_COMMUNITIES),
         _BIRD4(prefix="0.0.0.0/0"),
         _BIRD6(family=IPV6_UNICAST, prefix="fd11:1::/48", as_path="4200000011", communities="65011:6"),
         _BIRD4(family=IPV4_MULTICAST, prefix="10.11.2.0/24"),

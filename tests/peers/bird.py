@@ -65,6 +65,9 @@ class Bird(Speaker):
             "strict bind; multihop; connect delay time 1; connect retry time 1; error wait time 1, 2;",
             f"hold time {link.hold_time};",
             f'password "{link.password}";' if link.password else "",
+            f"local role {link.role}; require roles on;" if link.role else "",
+            "multihop 1; ttl security on;" if link.near else "",
+            "enable extended messages on;" if link.extended else "",
             f"graceful restart on; graceful restart time {link.restart_time};" if link.restart_time else "",
             f"long lived graceful restart on; long lived stale time {link.long_lived_time};"
             if link.long_lived_time

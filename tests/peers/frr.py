@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from routed.wire.family import Afi, Family, Safi
+from tests.peers.collector import is_pmacct
 from tests.peers.route import Route
 from tests.peers.speaker import Speaker
 from tests.peers.waiting import eventually
@@ -82,8 +83,7 @@ class Frr(Speaker):
         yield f"{peer} timers {link.hold_time // 3} {link.hold_time}"
         yield f"{peer} timers connect 1"
         yield f"{peer} advertisement-interval 0"
-        if link.password:
-            yield f"{peer} password {link.password}"
+        yield from (f"{peer} {option}" for option in self._options())
         for family in link.families:
             yield f"address-family {_family(family)}"
             yield f"{peer} activate"
@@ -93,6 +93,17 @@ class Frr(Speaker):
                 if route.family == family:
                     yield f"{_network(route)} route-map {_name(route)}"
             yield "exit-address-family"
+
+    def _options(self) -> Iterator[str]:
+        link = self.link
+        if link.password:
+            yield f"password {link.password}"
+        if link.role:
+            yield f"local-role {link.role} strict-mode"
+        if link.near:
+            yield "ttl-security hops 1"
+        if link.extended and not is_pmacct():
+            yield "extended-optional-parameters"
 
 
 def _family(family: Family) -> str:

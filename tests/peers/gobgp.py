@@ -11,6 +11,7 @@ from routed.wire.family import (
     IPV6_LABELED,
     IPV6_UNICAST,
     IPV6_VPN,
+    Afi,
     Family,
     Safi,
 )
@@ -18,6 +19,11 @@ from tests.peers.collector import PATIENCE
 from tests.peers.route import Route
 from tests.peers.speaker import Speaker
 from tests.peers.waiting import eventually
+
+#: What it has and no collector of ours stores.
+EVPN: Final = Family(Afi.L2VPN, Safi.EVPN)
+IPV4_FLOWSPEC: Final = Family(Afi.IPV4, Safi.FLOWSPEC)
+LINK_STATE: Final = Family(Afi.LINK_STATE, Safi.LINK_STATE)
 
 #: By family: its name in the configuration and its name on the command line.
 _NAMES: Final[dict[Family, tuple[str, str]]] = {
@@ -27,6 +33,9 @@ _NAMES: Final[dict[Family, tuple[str, str]]] = {
     IPV6_LABELED: ("ipv6-labelled-unicast", "ipv6-mpls"),
     IPV4_VPN: ("l3vpn-ipv4-unicast", "vpnv4"),
     IPV6_VPN: ("l3vpn-ipv6-unicast", "vpnv6"),
+    EVPN: ("l2vpn-evpn", "evpn"),
+    IPV4_FLOWSPEC: ("ipv4-flowspec", "ipv4-flowspec"),
+    LINK_STATE: ("ls", "ls"),
 }
 _ORIGIN: Final = {"i": "igp", "e": "egp", "u": "incomplete"}
 _API: Final = "127.0.0.1"  # inside the namespace only

@@ -58,8 +58,12 @@ class OpenBgpd(Speaker):
         yield "holdtime min 3"
         yield f"neighbor {link.remote} {{"
         yield f"remote-as {link.remote_as}\nlocal-address {link.local}\nport 179"
-        if link.local_as != link.remote_as:
+        if link.near:
+            yield "ttl-security yes"
+        elif link.local_as != link.remote_as:
             yield "multihop 4"
+        if link.role:
+            yield f"announce policy {link.role} enforce"
         if link.password:
             yield f"tcp md5sig password {link.password}"
         for family in link.families:

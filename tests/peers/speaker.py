@@ -31,6 +31,9 @@ class Link:
     restart_time: int = 0
     long_lived_time: int = 0
     password: str = ""
+    role: str = ""  # and that of the other side must match (RFC 9234)
+    near: bool = False  # packets from further away than one hop are not taken (RFC 5082)
+    extended: bool = False  # long messages (RFC 8654), long OPEN (RFC 9072): what the speaker has of them
 
     @property
     def remote(self) -> str:

@@ -1,9 +1,11 @@
-"""A flow daemon with a real router beside it: flows of the router are resolved against the table that it announces.
+"""A flow daemon with real routers beside it: flows of a router are resolved against the table that it announces.
 
-Somebody else sends BMP, and one looking glass shows the tables of both.
+Two of them know little: what they have no route to they send to the next one, by a default route. Somebody else sends
+BMP, and one looking glass shows the tables of both.
 """
 
 import json
+import re
 import struct
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ from tests.peers.bird import Bird
 from tests.peers.bmp_octets import PEER as MONITORED
 from tests.peers.bmp_octets import usual_session
 from tests.peers.collector import AS, PATIENCE, Collector, at_work, read_rows
+from tests.peers.exabgp import ExaBgp
+from tests.peers.gobgp import GoBgp
 from tests.peers.install import require
 from tests.peers.network import COLLECTOR, Network, network
 from tests.peers.program import Program
@@ -37,6 +41,23 @@ WANTED = Route(
     communities="65011:1 65011:2",
 )
 SOURCE = Route(prefix="10.11.2.0/24", next_hop="192.0.2.11", as_path="65211")
+
+#: Two more routers, of the collector's own AS: routes reach it with the next hops that they were given.
+TRANSIT, ACCESS = Link(local="127.0.0.12"), Link(local="127.0.0.13")
+NOBODY = "127.0.0.77"
+ROUTES_OF_TRANSIT = (
+    Route(prefix="0.0.0.0/0", next_hop=ROUTER.local),
+    Route(prefix="10.13.0.0/16", next_hop="198.51.100.9", as_path="65312"),
+)
+ROUTES_OF_ACCESS = (
+    Route(prefix="0.0.0.0/0", next_hop=TRANSIT.local),
+    Route(prefix="10.13.0.0/16", next_hop=TRANSIT.local, as_path="65313"),
+    Route(prefix="10.14.0.0/16", next_hop=NOBODY, as_path="65314"),
+)
+#: Who sends flows, each to all of these destinations, and how many routes there are then: two are those of BMP.
+EXPORTERS = (ROUTER.local, TRANSIT.local, ACCESS.local, OTHER)
+DESTINATIONS = ("10.11.1.7", "203.0.113.7", "10.13.0.7", "10.14.0.7")
+ROUTES = 2 + len(ROUTES_OF_TRANSIT) + len(ROUTES_OF_ACCESS) + 2
 
 
 class FlowDaemon(Collector):
@@ -58,6 +79,9 @@ class FlowDaemon(Collector):
             "nfacctd_as": "bgp",
             "nfacctd_net": "bgp",
             "bgp_src_as_path_type": "bgp",
+            "bgp_follow_default": 2,
+            "bgp_follow_nexthop": f"{TRANSIT.local}/32, {NOBODY}/32",
+            "bgp_follow_nexthop_external": "true",
             "plugins": "print[rows]",
             "aggregate": "src_host, dst_host, src_as, dst_as, peer_dst_as, as_path, src_as_path, std_comm, "
             "dst_net, dst_mask, peer_src_ip, peer_dst_ip, lookup_reason_dst",
@@ -118,19 +142,26 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     require(Bird.package)
     home = tmp_path_factory.mktemp("flows")
     with network() as inside, at_work(FlowDaemon(inside, home, {})) as daemon, ExitStack() as stack:
-        bird = Bird(inside, home, ROUTER)
-        stack.callback(bird.kill)
-        bird.announce(WANTED, SOURCE)
-        bird.start()
-        daemon.wait_for(ROUTER.local, count=2, log_type="update")
+        speakers = (
+            (Bird(inside, home, ROUTER), (WANTED, SOURCE)),
+            (ExaBgp(inside, home, TRANSIT), ROUTES_OF_TRANSIT),
+            (GoBgp(inside, home, ACCESS), ROUTES_OF_ACCESS),
+        )
+        for speaker, routes in speakers:
+            stack.callback(speaker.kill)
+            speaker.announce(*routes)
+            speaker.start()
+        for speaker, routes in speakers:
+            for route in routes:
+                daemon.wait_for(speaker.link.local, log_type="update", ip_prefix=route.prefix)
         stack.callback(send_bmp(inside, home).kill)
-        datagram = netflow5(("10.11.2.9", "10.11.1.7"), ("10.11.2.9", "203.0.113.7"))
+        datagram = netflow5(*(("10.11.2.9", destination) for destination in DESTINATIONS))
         send = "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind((sys.argv[1], 0)); "
         send += f"s.sendto(bytes.fromhex(sys.argv[2]), ({COLLECTOR!r}, {PORT}))"
-        for exporter in (ROUTER.local, OTHER):
+        for exporter in EXPORTERS:
             inside.run(sys.executable, "-c", send, exporter, datagram.hex())
-        flows = daemon.flows(4)
-        eventually(lambda: len(ask(inside, "--search", "--all")) >= 4, PATIENCE, "four routes of two planes")
+        flows = daemon.flows(len(EXPORTERS) * len(DESTINATIONS))
+        eventually(lambda: len(ask(inside, "--search", "--all")) >= ROUTES, PATIENCE, "the routes of two planes")
         yield Seen(
             flows,
             ask(inside, "-a", "10.11.1.7", "--search"),
@@ -167,13 +198,31 @@ def test_no_route_and_no_router_are_told_apart(rows: list[Row]) -> None:
     assert unrouted["as_src"] == 65211
 
 
+@pytest.mark.parametrize("exporter", [TRANSIT.local, ACCESS.local])
+def test_default_routes_are_followed_from_router_to_router(rows: list[Row], exporter: str) -> None:
+    """Over one router and over two, in both directions; the last one has no default route."""
+    row = row_of(rows, exporter, "10.11.1.7")
+    assert (row["as_dst"], row["as_path"], row["net_dst"]) == (65112, "65011_65111_65112", "10.11.1.0")
+    assert (row["as_src"], row["peer_ip_dst"]) == (65211, ROUTER.local)
+    assert row["lookup_reason_dst"] == f"bgp {ROUTER.local} followed"
+    unrouted = row_of(rows, exporter, "203.0.113.7")
+    assert (unrouted["as_dst"], unrouted["lookup_reason_dst"], unrouted["as_src"]) == (0, "no route", 65211)
+
+
+def test_next_hops_are_followed_to_where_a_flow_leaves(rows: list[Row]) -> None:
+    """To the first one outside of the prefixes, or to one that has no session; the route stays the exporter's own."""
+    outside, unknown = row_of(rows, ACCESS.local, "10.13.0.7"), row_of(rows, ACCESS.local, "10.14.0.7")
+    assert (outside["peer_ip_dst"], outside["as_path"], outside["mask_dst"]) == ("198.51.100.9", "65313", 16)
+    assert (unknown["peer_ip_dst"], unknown["as_path"], unknown["mask_dst"]) == (NOBODY, "65314", 16)
+    assert outside["lookup_reason_dst"] == f"bgp {ACCESS.local}"
+
+
 def test_one_looking_glass_shows_the_tables_of_both_planes(seen: Seen) -> None:
-    assert [row["ip_prefix"] for row in seen.over_zeromq] == [WANTED.prefix, WANTED.prefix]
-    of_bgp, of_bmp = seen.over_zeromq
+    of_bgp, of_bmp = (row for row in seen.over_zeromq if row["ip_prefix"] == WANTED.prefix)
     assert (of_bgp["peer_ip_src"], of_bgp["as_path"]) == (ROUTER.local, "65011 65111 65112")
     assert (of_bmp["peer_ip"], of_bmp["bmp_router"]) == (MONITORED, OTHER)
     assert {(row.get("peer_ip_src"), row.get("bmp_router")) for row in seen.over_http["rows"]} == {
-        (ROUTER.local, None),
+        *((link.local, None) for link in (ROUTER, TRANSIT, ACCESS)),
         (MONITORED, OTHER),
     }
 
@@ -182,10 +231,14 @@ def test_metrics_are_of_all_planes_and_of_flows(seen: Seen) -> None:
     for line in (
         f'routed_bgp_peer_routes{{peer="{ROUTER.local}",afi="1",safi="1"}} 2',
         "routed_bmp_routers 1",
-        "routed_rib_routes 4",
-        'routed_daemon_connections_accepted_total{protocol="BGP"} 1',
+        f"routed_rib_routes {ROUTES}",
         'routed_daemon_connections_accepted_total{protocol="BMP"} 1',
         'daemon="nfacctd"',
-        "flowcorr_input_flows_total 4",
+        f"flowcorr_input_flows_total {len(EXPORTERS) * len(DESTINATIONS)}",
     ):
         assert line in seen.metrics
+    accepted = re.search(
+        r'^routed_daemon_connections_accepted_total{protocol="BGP"} (\d+)$', seen.metrics, re.MULTILINE
+    )
+    assert accepted is not None
+    assert int(accepted[1]) >= len((ROUTER, TRANSIT, ACCESS))  # who is lost may come again

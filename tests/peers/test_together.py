@@ -1,5 +1,6 @@
 """Five daemons of five makers announce and withdraw side by side; log and dump hold exactly what they said."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -7,8 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from routed.wire.family import IPV4_MULTICAST, IPV6_MULTICAST
-from tests.peers.announcements import LINKS, ROUTES
+from tests.peers.announcements import LINKS, MANY_COMMUNITIES, ROUTES
 from tests.peers.collector import AS, Collector, collector, is_pmacct
+from tests.peers.gobgp import GoBgp
 from tests.peers.install import require
 from tests.peers.network import network
 from tests.peers.route import Route, Row, described
@@ -31,9 +33,13 @@ class Evidence:
 
 
 def expected(kind: type[Speaker]) -> tuple[Route, ...]:
-    """The routes of a speaker; pmacct agrees to multicast and then ignores it."""
-    ignored = (IPV4_MULTICAST, IPV6_MULTICAST) if is_pmacct() else ()
-    return tuple(route for route in ROUTES[kind] if route.family not in ignored)
+    """The routes of a speaker; pmacct agrees to multicast and then ignores it, and does not agree to long messages."""
+    if not is_pmacct():
+        return ROUTES[kind]
+    ignored = (IPV4_MULTICAST, IPV6_MULTICAST)
+    return tuple(
+        route for route in ROUTES[kind] if route.family not in ignored and route.communities is not MANY_COMMUNITIES
+    )
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +135,17 @@ def test_open_is_logged_with_both_as_numbers(evidence: Evidence, kind: type[Spea
     link = LINKS[kind]
     words = f"[{link.router_id}] BGP_OPEN: Local AS: {AS} Remote AS: {link.local_as} HoldTime: {link.hold_time}"
     assert words in evidence.daemon_said
+
+
+@pytest.mark.skipif(is_pmacct(), reason="pmacct agrees to every family")
+def test_families_that_are_not_stored_are_said(evidence: Evidence) -> None:
+    [(router, families)] = set(re.findall(r"\[(\S+)\] offered, but not stored .* agreed: (.*)", evidence.daemon_said))
+    assert router == LINKS[GoBgp].router_id
+    assert set(families.split(", ")) == {
+        "l2vpn/evpn (25/70)",
+        "ipv4/flowspec (1/133)",
+        "link_state/link_state (16388/71)",
+    }
 
 
 def test_rows_and_dumps_share_one_sequence_of_numbers(evidence: Evidence) -> None:

@@ -1,4 +1,4 @@
-"""What carries a session: IPv6, both versions on one listener, and TCP-MD5 signatures (RFC 2385)."""
+"""What carries a session: IPv6, both versions on one listener, TCP-MD5 (RFC 2385), and what peers insist on."""
 
 from functools import partial
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from routed.wire.family import IPV4_UNICAST, IPV4_VPN, IPV6_UNICAST
 from tests.peers.bird import Bird
-from tests.peers.collector import PATIENCE
+from tests.peers.collector import AS, PATIENCE
 from tests.peers.conftest import Collect, Recruit
 from tests.peers.exabgp import ExaBgp
 from tests.peers.frr import Frr
@@ -88,18 +88,49 @@ def test_right_key_is_let_in(
         daemon.wait_for(peer, log_type="update", ip_prefix="10.16.1.0/24")
 
 
+@pytest.mark.usefixtures("not_pmacct")
 def test_wrong_key_and_missing_key_are_kept_out(recruit: Recruit, collect: Collect, tmp_path: Path) -> None:
-    """The kernel drops what is not signed right; a peer that no key is configured for is not affected."""
+    """The kernel drops what is not signed right; a peer that no key is configured for is not affected.
+
+    A key may be for all of a prefix that have no key of their own.
+    """
     keys = tmp_path / "keys"
-    keys.write_text("127.0.0.11, open-sesame\n127.0.0.12, open-sesame\n")
+    keys.write_text("127.0.0.0/28, open-sesame\n127.0.0.12, open-barley\nfd00::/64, open-oats\n")
     wrong = recruit(Bird, Link(local="127.0.0.11", password="open-barley"))
-    missing = recruit(ExaBgp, Link(local="127.0.0.12"))
-    unaffected = recruit(Frr, Link(local="127.0.0.13"))
-    unaffected.announce(Route(prefix="10.16.1.0/24", next_hop="192.0.2.16"))
+    missing = recruit(ExaBgp, Link(local="127.0.0.13"))
+    let_in = [
+        recruit(Frr, Link(local="127.0.0.17")),
+        recruit(Bird, Link(local="127.0.0.12", password="open-barley")),
+        recruit(Bird, Link(local="127.0.0.14", password="open-sesame")),
+        recruit(Bird, Link(local="fd00::14", password="open-oats")),
+    ]
+    for speaker in let_in:
+        speaker.announce(Route(prefix="10.16.1.0/24", next_hop="192.0.2.16"))
     with collect(bgp_daemon_md5_file=keys) as daemon:
-        for speaker in (wrong, missing, unaffected):
+        for speaker in (wrong, missing, *let_in):
             speaker.start()
         for name in ("TCPMD5Failure", "TCPMD5NotFound"):
             eventually(partial(counter, daemon.pid, name), PATIENCE, f"the kernel to count {name}")
-        daemon.wait_for("127.0.0.13", log_type="update")
-        assert {row["peer_ip_src"] for row in daemon.rows()} == {"127.0.0.13"}
+        for speaker in let_in:
+            daemon.wait_for(speaker.link.local, log_type="update")
+        assert {row["peer_ip_src"] for row in daemon.rows()} == {speaker.link.local for speaker in let_in}
+
+
+@pytest.mark.usefixtures("not_pmacct")
+def test_cautious_peers_get_what_they_insist_on(recruit: Recruit, collect: Collect) -> None:
+    """The role that faces theirs (RFC 9234, strict), and packets that no router has passed on (RFC 5082)."""
+    kinds = (Bird, Frr, OpenBgpd)
+    speakers = [
+        recruit(kind, Link(local=f"127.0.0.{11 + number}", local_as=65011 + number, role="customer", near=True))
+        for number, kind in enumerate(kinds)
+    ]
+    far = recruit(ExaBgp, Link(local="127.0.0.20"))  # a router somewhere: its packets do not come with the highest TTL
+    with collect(bgp_daemon_as=AS, bgp_daemon_role="provider", bgp_daemon_gtsm=1) as daemon:
+        far.start()
+        for speaker in speakers:
+            speaker.announce(Route(prefix="10.16.1.0/24", next_hop="192.0.2.16"))
+            speaker.start()
+        for speaker in speakers:
+            daemon.wait_for(speaker.link.local, log_type="update")
+        eventually(partial(counter, daemon.pid, "TCPMinTTLDrop"), PATIENCE, "the kernel to drop what comes from afar")
+        assert {row["peer_ip_src"] for row in daemon.rows()} == {speaker.link.local for speaker in speakers}
