@@ -12,7 +12,7 @@ from flowcorr.wire._plan cimport Plan
 from flowcorr.wire._source_rates cimport free_sources
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
-from routed.octets._hash cimport mix, word_at
+from routed.octets._hash cimport hash_octets, mix
 
 import secrets
 
@@ -51,7 +51,7 @@ cdef class Exporters:
         return self.count
 
     cdef uint64_t home(self, const uint8_t *address, uint16_t version, uint32_t domain) noexcept nogil:
-        cdef uint64_t h = mix(word_at(address) ^ self.seed, word_at(address + 8) ^ 0x9E3779B97F4A7C15ULL)
+        cdef uint64_t h = hash_octets(address, 16, self.seed)
         return mix(h ^ (<uint64_t>version << 32 | domain), self.seed | 1) & self.mask
 
     cdef uint32_t find(self, const uint8_t *address, uint16_t version, uint32_t domain) noexcept nogil:

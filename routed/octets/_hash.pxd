@@ -23,10 +23,14 @@ cdef inline uint64_t word_at(const uint8_t *at) noexcept nogil:
 
 
 cdef inline uint64_t hash_octets(const uint8_t *at, size_t n, uint64_t seed) noexcept nogil:
-    """Keyed hash of octets, sixteen a step."""
-    cdef uint64_t h = seed ^ n, a = 0, b = 0
+    """Keyed hash of octets, sixteen a step.
+
+    Both factors of a product have something secret in them: octets that make one of them zero, and with it all that
+    was hashed before, would make as many collisions as somebody likes.
+    """
+    cdef uint64_t secret = mix(seed ^ 0x9E3779B97F4A7C15ULL, 0xD6E8FEB86659FD93ULL), h = seed ^ n, a = 0, b = 0
     while n >= 16:
-        h = mix(word_at(at) ^ 0x9E3779B97F4A7C15ULL, word_at(at + 8) ^ h)
+        h = mix(word_at(at) ^ secret, word_at(at + 8) ^ h)
         at += 16
         n -= 16
     if n >= 8:
@@ -34,5 +38,5 @@ cdef inline uint64_t hash_octets(const uint8_t *at, size_t n, uint64_t seed) noe
         at += 8
         n -= 8
     memcpy(&b, at, n)
-    h = mix(a ^ 0xD6E8FEB86659FD93ULL, b ^ h)
+    h = mix(a ^ secret, b ^ h)
     return mix(h, seed | 1)
