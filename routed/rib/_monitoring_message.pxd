@@ -16,6 +16,7 @@ ctypedef struct body:            # what a message holds
     const uint8_t *update        # NULL: nothing that can be read
     const uint8_t *end
     bint is_stateless            # it has stateless parsing TLVs
+    size_t stateless_octets      # of their values
     bint marked
 
 

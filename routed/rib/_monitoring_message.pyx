@@ -25,6 +25,7 @@ cdef enum:
     UPDATE = 2
     MARKER = 16                  # octets of a BGP header, all ones
     ENTERPRISE_OCTETS = 4
+    MAX_STATELESS = 4096         # as `routed.wire.bmp.monitoring` has it
 
 cdef enum:                       # types of indexed TLVs
     STATELESS_PARSING = 1
@@ -58,7 +59,7 @@ cdef bint is_good(uint16_t kind, const uint8_t *value, const uint8_t *end, const
     if kind == BGP_PDU:
         return b.update == NULL and is_update(value, end)
     if kind == STATELESS_PARSING:
-        return are_capabilities(value, end)
+        return b.stateless_octets + (end - value) <= MAX_STATELESS and are_capabilities(value, end)
     return not kind & ENTERPRISE or kind == RESERVED or end - value >= ENTERPRISE_OCTETS
 
 
@@ -85,6 +86,7 @@ cdef void find_update(const uint8_t *header, const uint8_t *end, body *b) noexce
             b.update, b.end = value, at
         elif kind == STATELESS_PARSING:
             b.is_stateless = True
+            b.stateless_octets += n
         elif kind != GROUP:
             b.marked = True
     if at != end:

@@ -44,6 +44,10 @@ _RECEIVED: Final = frozenset({SendReceive.RECEIVE, SendReceive.BOTH})
 _SENT: Final = frozenset({SendReceive.SEND, SendReceive.BOTH})
 _ANY: Final = _RECEIVED | _SENT
 
+#: Octets of capabilities in one message: as many as an OPEN of the usual length could hold. Each becomes some objects,
+#: and every message may have others.
+MAX_STATELESS: Final = 4_096
+
 UNKNOWN_STATUS: Final = "Unknown"
 
 
@@ -129,7 +133,8 @@ def decode_route_monitoring(c: Cursor, version: int) -> RouteMonitoring:
     """Decode the body of a Route Monitoring message; see the module for its octets.
 
     Raises: WireError when what should be an UPDATE is something else or not alone, when there is not exactly one in
-    version 4, and when a capability of stateless parsing is malformed. The UPDATE itself is not looked into.
+    version 4, and when a capability of stateless parsing is malformed or there are too many. The UPDATE itself is not
+    looked into.
     """
     peer = decode_peer_header(c)
     if version < _TLVS_SINCE:
@@ -138,6 +143,7 @@ def decode_route_monitoring(c: Cursor, version: int) -> RouteMonitoring:
     updates: list[bytes] = []
     tlvs: list[IndexedTlv] = []
     capabilities: list[Capability] | None = None
+    stateless = 0
     while c.remaining:
         tlv, at = decode_indexed_tlv(c)
         if _is(tlv, MonitoringType.BGP_PDU):
@@ -145,6 +151,9 @@ def decode_route_monitoring(c: Cursor, version: int) -> RouteMonitoring:
             continue
         tlvs.append(tlv)
         if _is(tlv, MonitoringType.STATELESS_PARSING):
+            stateless += len(tlv.octets)
+            if stateless > MAX_STATELESS:
+                raise WireError(f"{stateless} octets of stateless parsing are more than {MAX_STATELESS}", at, _SOURCE)
             capabilities = [*(capabilities or ()), *_decode_capabilities(Cursor(tlv.octets, at))]
     if len(updates) != 1:
         raise WireError(f"{len(updates)} BGP PDUs are not 1", offset, _SOURCE)

@@ -5,6 +5,7 @@ from typing import Final
 import pytest
 
 from routed.rib._monitoring import MonitoredRib, MonitoringRun
+from routed.wire.bmp.monitoring import MAX_STATELESS
 from tests.oracles import attributes as a
 from tests.oracles.bmp_build import ROUTE_MONITORING, A, L, frame, peer, tlv
 from tests.oracles.build import MANDATORY, MARKER, NET_10, attribute, update
@@ -97,6 +98,9 @@ def test_messages_of_unknown_peers_are_orphans() -> None:
 
 
 GOOD_TLV: Final = tlv(4, ANNOUNCED, index=0)
+#: Route Refresh as often as there is room for it.
+MANY_CAPABILITIES: Final = b"\2\0" * (MAX_STATELESS // 2)
+
 MALFORMED: Final = {
     "no per-peer header": frame(ROUTE_MONITORING, PEER[:-1]),
     "nothing behind the headers": frame(ROUTE_MONITORING, PEER),
@@ -113,6 +117,7 @@ MALFORMED: Final = {
     "an enterprise without a number": v4(ANNOUNCED, b"\x80\5\0\3\0\0abc"),
     "a cut capability": v4(ANNOUNCED, stateless(RECEIVES[:-1])),
     "capabilities across TLVs": v4(ANNOUNCED, stateless(RECEIVES[:3]), stateless(RECEIVES[3:])),
+    "too many capabilities": v4(ANNOUNCED, stateless(MANY_CAPABILITIES), stateless(b"\2\0")),
     "ADD-PATH that is no multiple of 4": v4(ANNOUNCED, stateless(b"\x45\3\0\1\1")),
     "withdrawn routes that overrun": v3(update()[:19] + b"\0\7" + update()[21:]),
     "NLRI that overruns": v3(update(MANDATORY, b"\x18\x0a")),
@@ -130,6 +135,12 @@ def test_a_malformed_message_costs_only_itself(router: CompiledRouter, octets: b
     assert taken.malformed_of == (PEER if len(octets) >= 48 else None)
     router.sweep()
     assert router.held() == NOTHING
+
+
+def test_as_many_capabilities_as_an_open_could_hold_are_read(router: CompiledRouter) -> None:
+    taken = router.take(v4(ANNOUNCED, stateless(MANY_CAPABILITIES)))
+    assert taken.malformed == 0
+    assert router.ribs[KEY].counts(0)[0] == 1
 
 
 def test_a_bad_attribute_costs_only_itself(router: CompiledRouter) -> None:

@@ -7,7 +7,7 @@ from routed.wire.bgp.capability import AddPath, FourOctetAs, PathsOffer
 from routed.wire.bgp.codepoints import SendReceive
 from routed.wire.bmp.codepoints import PATH_STATUS_NAMES
 from routed.wire.bmp.message import decode_message
-from routed.wire.bmp.monitoring import PathMarking
+from routed.wire.bmp.monitoring import MAX_STATELESS, PathMarking
 from routed.wire.bmp.tlv import IndexedTlv
 from routed.wire.family import IPV4_MULTICAST, IPV4_UNICAST, IPV6_UNICAST
 from tests.oracles.bmp_build import O, frame, peer, tlv
@@ -86,6 +86,12 @@ def test_stateless_parsing():
 @pytest.mark.parametrize("value", [b"\x45", b"\x45\4\0\1\1", b"\x45\3\0\1\1"])
 def test_malformed_capabilities_are_an_error(value):
     assert refused(about(PARSING, value), PDU_TLV).offset >= 54
+
+
+def test_capabilities_have_a_ceiling():
+    many = b"\2\0" * (MAX_STATELESS // 2)
+    assert len(monitored(about(PARSING, many), PDU_TLV).capabilities) == MAX_STATELESS // 2
+    assert "4098 octets of stateless parsing" in str(refused(about(PARSING, many), about(PARSING, b"\2\0"), PDU_TLV))
 
 
 @pytest.mark.parametrize(
