@@ -20,6 +20,8 @@ cdef class GroupBy:
     cdef readonly size_t open_entries    # of bins that are open
     cdef readonly size_t most_entries    # of open bins
     cdef readonly uint64_t unsplit       # records over too many bins to be pro-rated
+    cdef readonly uint64_t misdated      # records that were counted in another bin than that of their time
+    cdef public bint crowded             # no more bins: records of times that have none count when they come
     cdef readonly int stopped            # why `add` returned early
     cdef readonly int64_t wanted         # a time that has no open bin
     cdef list bins                       # open, by their start

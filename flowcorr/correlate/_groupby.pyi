@@ -34,6 +34,8 @@ class GroupBy:
     open_entries: int  # ... of open bins
     most_entries: int
     unsplit: int  # records that last over too many bins to be spread
+    misdated: int  # records that were counted in the bin of their arrival because there was none of their time
+    crowded: bool  # whether that is done; it ends when bins are finished
     stopped: int
     wanted: int  # with NO_BIN, a time that has none. Units: microseconds
     def __init__(

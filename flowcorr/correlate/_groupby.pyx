@@ -110,6 +110,7 @@ cdef class GroupBy:
                 finished.append(bin)
                 self.open_entries -= bin.table.count
         self.table_count = len(self.bins)
+        self.crowded = False
         for i in range(self.table_count):
             bin = self.bins[i]
             self.tables[i] = bin.table
@@ -183,6 +184,7 @@ cdef class GroupBy:
                     if failed != STOP_DONE:
                         reason, at = failed, numbers[row]
                         break
+                    self.misdated += self.items[row].is_misdated
         self.stopped = reason
         return at
 
@@ -202,6 +204,10 @@ cdef class GroupBy:
             it = &self.items[i]
             when = self.start_of(it.row, now)
             it.table = self.table_of(when)
+            it.is_misdated = it.table == NULL and self.crowded
+            if it.is_misdated:
+                when = now
+                it.table = self.table_of(now)
             if it.table == NULL:
                 self.wanted = when
                 n = i
@@ -266,14 +272,14 @@ cdef class GroupBy:
         cdef table *t = it.table
         cdef size_t shares = 1
         cdef stop reason
-        if not is_time(start) or not is_time(end) or end <= t.end:
+        if it.is_misdated or not is_time(start) or not is_time(end) or end <= t.end:
             return self.sum_up(t, key, it.hash, &whole, self.most_entries)
         at = t.end
         while at < end:
-            if shares == MOST_SHARES:
+            t = self.table_of(at)
+            if shares == MOST_SHARES or (t == NULL and self.crowded):
                 self.unsplit += 1
                 return self.sum_up(it.table, key, it.hash, &whole, self.most_entries)
-            t = self.table_of(at)
             if t == NULL:
                 self.wanted = at
                 return STOP_NO_BIN

@@ -14,6 +14,7 @@ ctypedef struct item:                    # a record on its way into a table
     table *table
     uint64_t hash
     size_t variant
+    bint is_misdated                     # there was no bin of its time any more
 
 
 cdef class Keys:

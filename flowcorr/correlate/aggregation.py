@@ -3,6 +3,10 @@
 Memory is bounded by entries: when the open bins hold as many as may be, or there are too many of them, all are written
 early, as records that will be continued. Nothing is lost by that; whoever reads the output sums over key and bin, as
 with a refresh that is shorter than a bin.
+
+Bins are the choice of exporters, and each is some memory and a file of its own. So it happens seldom that all are
+written because there are too many: when it has just happened, records of times that have no bin are counted when they
+come. The times of a capture that is replayed are believed.
 """
 
 from dataclasses import dataclass
@@ -26,6 +30,8 @@ from flowcorr.correlate.bins import Bins, Deadlines, Length, round_off
 SECOND: Final = 1_000_000
 #: Open bins of a plugin: flow times are chosen by exporters. More than a record may be spread over.
 MOST_BINS: Final = 2_048
+#: After bins were written because they were too many, how long that is not done again. Units: seconds.
+CROWD_PATIENCE: Final = 60.0
 #: Entries of all open bins where nothing is configured: some 200 MB of common keys.
 MOST_ENTRIES: Final = 1 << 21
 
@@ -45,6 +51,7 @@ class AggregationSettings:
     stitching: bool = False
     pro_rating: bool = False
     most_entries: int = MOST_ENTRIES
+    replays: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -79,6 +86,8 @@ class Aggregation:
     ) -> None:
         self.plan = plan_key(aggregate, layout, whole_seconds=settings.whole_seconds, dscp=settings.dscp)
         self.flushed_early = 0
+        self._replays = settings.replays
+        self._crowded_at = -CROWD_PATIENCE
         self._groups = GroupBy(
             layout,
             texts,
@@ -122,6 +131,11 @@ class Aggregation:
         """Return the records that lasted too long to be spread over bins."""
         return self._groups.unsplit
 
+    @property
+    def misdated(self) -> int:
+        """Return the records that were counted when they came, because there were too many bins."""
+        return self._groups.misdated
+
     def add(self, batch: Batch, mask: NDArray[uint8] | None, now: float) -> None:
         """Sum the rows of a batch, but for those whose mask is 0.
 
@@ -135,9 +149,14 @@ class Aggregation:
                 return
             if stopped == NO_MEMORY:
                 raise MemoryError("no memory for an entry of an aggregation")
-            if stopped == FULL or self._groups.open_bins == MOST_BINS:
-                self._early.append(self._finish_all(is_early=True))
-                self.flushed_early += 1
+            if stopped == FULL:
+                self._finish_early()
+            elif self._groups.open_bins >= MOST_BINS and not self._groups.crowded:
+                if not self._replays and self._crowded_at <= now < self._crowded_at + CROWD_PATIENCE:
+                    self._groups.crowded = True
+                    continue
+                self._crowded_at = now
+                self._finish_early()
             if stopped != FULL:
                 self._open_bin(self._groups.wanted)
 
@@ -172,6 +191,10 @@ class Aggregation:
         self._current = start
         until = start if has_advanced else end
         return self._bins.before(until, self._held_back) * SECOND
+
+    def _finish_early(self) -> None:
+        self._early.append(self._finish_all(is_early=True))
+        self.flushed_early += 1
 
     def _finish_all(self, *, is_early: bool) -> Finished:
         return Finished(tuple(self._groups.finish(ALL_TIME[1])), is_early=is_early)

@@ -306,6 +306,7 @@ def _aggregation(c: Configuration, daemon: str) -> AggregationSettings:
         stitching=stitching,
         pro_rating=pro_rating and history is not None,
         most_entries=MOST_ENTRIES if buckets is None else ENTRIES_OF_BUCKET * buckets,
+        replays=c.is_set("pcap_savefile"),
     )
 
 

@@ -48,6 +48,9 @@ class PluginCounters:
     failures: int = counter("attempts that the destination refused")
     entries: int = gauge("entries in memory, those that wait to be written included")
     flushes_waiting: int = gauge("flushes that wait to be written")
+    misdated: int = counter(
+        "records counted when they came, because there were too many bins to have one of their time"
+    )
 
 
 class PluginLog(Protocol):
@@ -104,6 +107,7 @@ class FlowPlugin:
         if self._aggregation.deadline() == 0:
             self._flush(now)
         self.counters.entries = self._aggregation.entries
+        self.counters.misdated = self._aggregation.misdated
 
     def reopen(self) -> None:
         """Go on in new files of the same names."""

@@ -16,7 +16,14 @@ from flowcorr.columns.layout import Layout
 from flowcorr.columns.record_type import FIRST_WITHOUT_COUNTERS, RecordType
 from flowcorr.correlate._groupby import ALL_TIME, GroupBy
 from flowcorr.correlate.aggregate import KeyPlan, parse_aggregate
-from flowcorr.correlate.aggregation import MOST_BINS, SECOND, Aggregation, AggregationSettings, Finished
+from flowcorr.correlate.aggregation import (
+    CROWD_PATIENCE,
+    MOST_BINS,
+    SECOND,
+    Aggregation,
+    AggregationSettings,
+    Finished,
+)
 from flowcorr.correlate.bins import Length
 
 BIN = 60
@@ -158,13 +165,58 @@ def test_a_full_table_is_written_early_and_nothing_is_lost() -> None:
 
 
 def test_times_over_centuries_open_a_bounded_number_of_bins() -> None:
-    bench = Bench("dst_as", history=Length(seconds=1))
+    bench = Bench("dst_as", history=Length(seconds=1), replays=True)
     for first in range(0, 3 * MOST_BINS, 1024):
         rows = ({"bin_time": (number * 977 + 1) * SECOND, "packets": 1} for number in range(first, first + 1024))
         bench.add(*rows)
     assert bench.aggregation.flushed_early == 2
     sums = bench.found(bench.aggregation.take_all())
     assert len(sums) == 3 * MOST_BINS
+
+
+def over_centuries(bench: Bench, numbers: range, now: float) -> None:
+    for number in numbers:
+        bench.batch.append(bin_time=(number * 977 + 1) * SECOND, packets=1)
+        if len(bench.batch) == bench.batch.capacity or number == numbers[-1]:
+            bench.add(now=now)
+
+
+def test_an_exporter_without_a_clock_cannot_have_bins_written_again_and_again() -> None:
+    """Each is a file. The first crowd may be a coincidence; of the next one records count when they come."""
+    bench = Bench("dst_as", history=MINUTES)
+    over_centuries(bench, range(2 * MOST_BINS), START)
+    over_centuries(bench, range(2 * MOST_BINS, 5 * MOST_BINS), START + BIN - 1)
+    assert (bench.aggregation.flushed_early, bench.aggregation.misdated) == (1, 3 * MOST_BINS)
+    flushes = bench.aggregation.take_finished(START + BIN - 1)
+    sums = bench.found([*flushes, *bench.aggregation.take_all()])
+    assert len(sums) == 2 * MOST_BINS + 1
+    assert sums[START,] == (3 * MOST_BINS, 0, 0)
+
+
+def test_after_a_while_a_crowd_of_bins_is_written_once_more() -> None:
+    bench = Bench("dst_as", history=MINUTES)
+    over_centuries(bench, range(MOST_BINS + 1), START)
+    over_centuries(bench, range(MOST_BINS + 1, 2 * MOST_BINS + 1), START + CROWD_PATIENCE)
+    assert (bench.aggregation.flushed_early, bench.aggregation.misdated) == (2, 0)
+
+
+def test_a_crowd_ends_when_bins_are_written() -> None:
+    bench = Bench("dst_as", history=MINUTES)
+    over_centuries(bench, range(2 * MOST_BINS + 7), START)
+    assert bench.aggregation.misdated == 7
+    bench.aggregation.take_finished(START + BIN)
+    over_centuries(bench, range(9, 12), START + BIN)
+    assert bench.aggregation.misdated == 7
+
+
+@pytest.mark.parametrize("lasts", [1, 10 * BIN])
+def test_records_that_are_spread_find_one_bin_in_a_crowd(lasts: int) -> None:
+    bench = Bench("dst_as", history=MINUTES, pro_rating=True)
+    over_centuries(bench, range(2 * MOST_BINS), START)
+    for start in (START - 3 * BIN, START, START + 100 * BIN):
+        bench.add({"bin_time": start * SECOND, "time_end": (start + lasts) * SECOND, "packets": 10, "flows": 1})
+    sums = bench.found(bench.aggregation.take_all())
+    assert sums[START,] == (30, 0, 3)
 
 
 @pytest.mark.parametrize("when", [-1, 7_258_118_400 * SECOND, 2**63 - 1])
