@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 
-from flowcorr.service.ipfix_stream import IpfixStreams
+from flowcorr.service.ipfix_stream import IpfixStreams, ask_silent_ones
 from flowcorr.service.replay_input import ReplayInput
 from flowcorr.service.udp_input import UdpInput
 from flowcorr.service.udp_socket import open_udp
@@ -53,12 +53,13 @@ class Inputs:
         where = f"interface={settings.udp.interface or 'all'} ip={settings.udp.address or '::'}"
         log.info(f"waiting for {settings.what} data on {where} port={settings.udp.port}/udp")
         if settings.tcp_port is not None:
-            self._streams = IpfixStreams(flows, allow=allow)
+            self._streams = IpfixStreams(flows, allow, reactor)
             try:
                 interface = str(settings.udp.address or "::")
                 self._port = reactor.listenTCP(settings.tcp_port, self._streams, interface=interface)
             except CannotListenError as error:
                 raise StartError(f"cannot listen on {where} port={settings.tcp_port}/tcp: {error}") from error
+            ask_silent_ones(self._port.socket)
             log.info(f"waiting for IPFIX data on {where} port={settings.tcp_port}/tcp")
 
     def dropped(self) -> int:

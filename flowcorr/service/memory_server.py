@@ -109,14 +109,14 @@ class TableProtocol(Protocol):
         """Take octets of the question; what comes behind it is none of it."""
         if self._has_asked or self._is_over:
             return
-        self._asked += data
-        line, newline, _ = self._asked.partition(b"\n")
-        if len(line) > MOST_OCTETS:
+        line, newline, _ = data.partition(b"\n")
+        self._asked += line
+        if len(self._asked) > MOST_OCTETS:
             self._refuse(f"a question has at most {MOST_OCTETS} octets")
         elif newline:
             self._has_asked = True
             self._set_alarm(None)
-            ensureDeferred(self._answer(bytes(line))).addErrback(self._fail)
+            ensureDeferred(self._answer(bytes(self._asked))).addErrback(self._fail)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002 (Twisted's)
         """Forget the client."""

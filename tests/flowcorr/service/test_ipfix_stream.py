@@ -1,5 +1,6 @@
 """IPFIX over TCP."""
 
+import socket
 import struct
 from itertools import pairwise
 
@@ -7,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, lists
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from flowcorr.service import ipfix_stream
-from flowcorr.service.ipfix_stream import IpfixStream, IpfixStreams
+from flowcorr.service.ipfix_stream import PATIENCE, IpfixStream, IpfixStreams, ask_silent_ones
 from tests.flowcorr.exports import NOW, Input, export_set, ipfix, template
 from tests.flowcorr.service.flows import Kept
 
@@ -21,7 +23,7 @@ STREAM = LAYOUT + b"".join(
 
 
 def factory(kept: Kept, allow: object = None) -> IpfixStreams:
-    return IpfixStreams(kept.flows, allow or (lambda _address: True), now=lambda: NOW)  # type: ignore[arg-type]
+    return IpfixStreams(kept.flows, allow or (lambda _address: True), Clock(), now=lambda: NOW)  # type: ignore[arg-type]
 
 
 def connect(streams: IpfixStreams, host: str = "192.0.2.7") -> tuple[IpfixStream, StringTransport]:
@@ -71,3 +73,36 @@ def test_connections_have_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     first.connectionLost()
     connect(streams)
     assert (streams.accepted, streams.without_slot) == (3, 1)
+
+
+def test_who_says_nothing_whole_for_long_makes_room() -> None:
+    streams = factory(Kept())
+    (mute, _), (slow, _), (good, _) = (connect(streams) for _ in range(3))
+    assert isinstance(streams.clock, Clock)
+    slow.dataReceived(LAYOUT[:-1])
+    good.dataReceived(LAYOUT)
+    streams.clock.advance(PATIENCE - 1)
+    assert not mute.transport.disconnecting  # type: ignore[attr-defined]
+    streams.clock.advance(1)
+    leaving = [each.transport.disconnecting for each in (mute, slow, good)]  # type: ignore[attr-defined]
+    assert leaving == [True, True, False]
+    assert streams.silent == 2
+
+
+def test_a_connection_that_ends_is_not_waited_for() -> None:
+    streams = factory(Kept())
+    protocol, _ = connect(streams)
+    protocol.connectionLost()
+    assert isinstance(streams.clock, Clock)
+    assert not streams.clock.getDelayedCalls()
+
+
+def test_tcp_looks_after_connections_that_fall_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ask_silent_ones(listening)
+        with socket.create_connection(listening.getsockname()) as exporter:
+            accepted, _ = listening.accept()
+            with accepted:
+                assert exporter.fileno() != accepted.fileno()
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == PATIENCE
