@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from flowcorr.columns._texts import Texts
-from flowcorr.wire._facts import Facts
+from flowcorr.wire._facts import Facts, FactsRoom
 from flowcorr.wire._plan import Plan
 from flowcorr.wire.template import Template
 
@@ -20,12 +20,18 @@ class KnownTemplate:
 
 @dataclass(slots=True)
 class Sender:
-    """An address that exporters send from; what is told of it as a whole holds for all of its domains."""
+    """An address that exporters send from; what is told of it as a whole holds for all of its domains.
+
+    Attributes:
+        exporters: those domains, by slot.
+        told_at: when options last told its own address, microseconds since 1970.
+    """
 
     address: bytes
-    exporters: int = 0
+    exporters: "dict[int, Exporter]" = field(default_factory=dict)
     facts: Facts | None = None
     told_address: bytes | None = None
+    told_at: int = 0
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -64,10 +70,13 @@ class Exporter:
         """The address that maps compare with their `ip`: told in options, or else the sender's."""
         return self.told_address or self.sender.told_address or self.address
 
-    def facts_of(self, texts: Texts, *, everywhere: bool) -> Facts:
+    def has_facts(self, *, everywhere: bool) -> bool:
+        """Whether facts of this domain are kept, or of the sender as a whole."""
+        return (self.sender if everywhere else self).facts is not None
+
+    def facts_of(self, texts: Texts, room: FactsRoom, *, everywhere: bool) -> Facts:
         """Return where facts of this domain are kept, or of the sender as a whole."""
-        if everywhere:
-            self.sender.facts = self.sender.facts or Facts(texts)
-            return self.sender.facts
-        self.facts = self.facts or Facts(texts)
-        return self.facts
+        holder = self.sender if everywhere else self
+        if holder.facts is None:
+            holder.facts = Facts(texts, room)
+        return holder.facts

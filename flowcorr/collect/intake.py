@@ -25,6 +25,7 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.layout import Layout
 from flowcorr.model import event as model
 from flowcorr.wire import netflow5
+from flowcorr.wire._facts import FactsRoom
 from flowcorr.wire.options import read_options
 from flowcorr.wire.plan import PlanMaker
 from flowcorr.wire.sample_plan import sample_plan
@@ -80,6 +81,7 @@ class Intake:
         else:
             self._walk = NetflowWalk(self._table, texts, self._settings, self._v5_plan)
         self._senders: dict[bytes, Sender] = {}
+        self._facts_room = FactsRoom(limits.MOST_FACTS_OF_ALL)
         self._walking: Datagrams | None = None
         self._looked_at = -limits.LOOK_AGAIN_US
         self.templates = TemplateStore(maker)
@@ -162,7 +164,7 @@ class Intake:
         sender = self._senders.setdefault(address, Sender(address))
         slot = self._table.add(address, version, domain, port)
         exporter = Exporter(slot, address, address, port, version, domain, sender)
-        sender.exporters += 1
+        sender.exporters[slot] = exporter
         self.exporters[slot] = exporter
         self.met += 1
         self._show_facts(exporter)
@@ -200,7 +202,7 @@ class Intake:
         del self.exporters[exporter.slot]
         self.changed.add(exporter.slot)
         exporter.facts = None  # changes of its templates name it for a while, and names that it told take room
-        exporter.sender.exporters -= 1
+        del exporter.sender.exporters[exporter.slot]
         if not exporter.sender.exporters:
             exporter.sender.facts = None
             del self._senders[exporter.address]
@@ -272,10 +274,13 @@ class Intake:
         self._learning.remember(lines)
 
     def template_lines(self) -> Iterator[TemplateLine]:
-        """Iterate over all templates, those of an earlier run too whose exporters were not heard since."""
+        """Iterate over all templates, those of an earlier run too whose exporters were not heard since.
+
+        They may change meanwhile: what comes or goes then may be left out.
+        """
         yield from self._learning.remembered()
-        for exporter in self.exporters.values():
-            for known in exporter.templates.values():
+        for exporter in list(self.exporters.values()):
+            for known in list(exporter.templates.values()):
                 yield TemplateLine(exporter.address, exporter.version, exporter.domain, known.template)
 
     # options
@@ -284,36 +289,38 @@ class Intake:
         exporter = self.exporters[self._walk.exporter]
         template = exporter.templates[self._walk.set_id].template
         everywhere = self._settings.options_are_global or template.has_system_scope
-        facts = exporter.facts_of(self._texts, everywhere=everywhere)
+        shows_facts = exporter.has_facts(everywhere=everywhere)
+        facts = exporter.facts_of(self._texts, self._facts_room, everywhere=everywhere)
+        address = None
         try:
             for record in read_options(template, self._walk.octets):
                 told.keep(record, facts)
-                address = told.told_address(record)
-                if address is not None:
-                    self._keep_address(exporter, address, everywhere=everywhere)
+                address = told.told_address(record) or address
         except WireError as error:
             self._report(model.OptionsRefused(exporter.address, exporter.domain, template.id, str(error)))
-        self._show_facts(exporter)
+        affected = exporter.sender.exporters.values() if everywhere else (exporter,)
+        if not shows_facts:
+            for each in affected:
+                self._show_facts(each)
+        if address is not None and self._keeps_address(exporter, address, everywhere=everywhere):
+            for each in affected:
+                self._show_address(each)
+
+    def _keeps_address(self, exporter: Exporter, address: bytes, *, everywhere: bool) -> bool:
+        """Keep the address that an exporter told; whether it is another one than before.
+
+        Of a sender as a whole it does not change again at once, as it is shown to all of its domains.
+        """
+        holder: Exporter | Sender = exporter
         if everywhere:
-            self._show_to_others(exporter)
-
-    def _keep_address(self, exporter: Exporter, address: bytes, *, everywhere: bool) -> None:
-        holder = exporter.sender if everywhere else exporter
-        if holder.told_address != address:
-            holder.told_address = address
-            self._show_address(exporter)
-            if everywhere:
-                for other in self._others(exporter):
-                    self._show_address(other)
-
-    def _show_to_others(self, exporter: Exporter) -> None:
-        for other in self._others(exporter):
-            self._show_facts(other)
-
-    def _others(self, exporter: Exporter) -> list[Exporter]:
-        if exporter.sender.exporters == 1:
-            return []
-        return [each for each in self.exporters.values() if each.sender is exporter.sender and each is not exporter]
+            _, _, now = self._walk.sender
+            holder = sender = exporter.sender
+            if sender.told_at <= now < sender.told_at + limits.TOLD_AGAIN_US:
+                return False
+            sender.told_at = now
+        changes = holder.told_address != address
+        holder.told_address = address
+        return changes
 
     # records without a template
 
@@ -352,7 +359,11 @@ class Intake:
         """Datagrams, sets and records that were refused, by reason."""
         reasons = dict(self._walk.refused)
         reasons["exporter refused"] -= self.not_allowed
-        return reasons | {"not allowed": self.not_allowed, "no room to wait for a template": self.parking.refused}
+        return reasons | {
+            "not allowed": self.not_allowed,
+            "no room to wait for a template": self.parking.refused,
+            "no room for what options tell": self._facts_room.refused,
+        }
 
     @property
     def walked(self) -> int:

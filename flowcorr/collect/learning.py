@@ -76,7 +76,7 @@ class Learning:
 
     def remembered(self) -> Iterator[TemplateLine]:
         """Iterate over the templates whose exporters were not heard since."""
-        for (address, version, domain), templates in self._remembered.items():
+        for (address, version, domain), templates in list(self._remembered.items()):
             for template in templates:
                 yield TemplateLine(address, version, domain, template)
 

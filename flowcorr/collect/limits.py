@@ -28,5 +28,10 @@ MOST_PARKED_OF_EXPORTER: Final = 1 << 20
 #: They wait as long as routers take at most to send templates again by default.
 PARKED_US: Final = 600 * 1_000_000
 
+#: What options tell of interfaces, VRFs, applications and samplers, of all exporters: a thousand each of two thousand
+#: routers. Each takes up to 96 octets, and its name.
+MOST_FACTS_OF_ALL: Final = 2_000_000
+#: How often the address that options tell of a sender as a whole may change: it is shown to all of its domains.
+TOLD_AGAIN_US: Final = 10 * 1_000_000
 #: Octets of a name that options give to an interface, a VRF or an application.
 MOST_NAME_OCTETS: Final = 255

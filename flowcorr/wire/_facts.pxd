@@ -31,10 +31,15 @@ ctypedef struct facts:
     bint has_sampler
 
 
+cdef class FactsRoom:
+    cdef readonly uint64_t left      # facts that there may be besides those that are
+    cdef readonly uint64_t refused
+
+
 cdef class Facts:
     cdef facts c
     cdef Texts texts
-    cdef readonly uint64_t refused
+    cdef FactsRoom room
 
     cdef int widen(self, fact_map *map) except -1
 

@@ -2,9 +2,11 @@
 """What an exporter told about itself in options: rates of samplers, names, route distinguishers.
 
 Kept as integers by integers, so that decoders ask in compiled code; texts are held.  One map has at most `MOST_FACTS`
-entries: more are refused and counted, those that stand may still change.
+entries, all of all exporters together as many as their room: more are refused and counted, those that stand may still
+change.  Names take at most half of what texts may take, because flows need texts as well.
 """
 
+cimport cython
 from flowcorr.columns._texts cimport hold_text
 from libc.stdlib cimport calloc, free
 
@@ -29,9 +31,16 @@ cdef inline bint is_text(int kind) noexcept nogil:
     return kind >= VRF_NAME
 
 
+@cython.no_gc
+cdef class FactsRoom:
+    def __cinit__(self, uint64_t left):
+        self.left = left
+
+
+@cython.no_gc                            # it knows texts and room alone, and needs them up to its end
 cdef class Facts:
-    def __cinit__(self, Texts texts not None):
-        self.texts = texts
+    def __cinit__(self, Texts texts not None, FactsRoom room not None):
+        self.texts, self.room = texts, room
         self.c.seed = secrets.randbits(64)
 
     def __dealloc__(self):
@@ -40,6 +49,7 @@ cdef class Facts:
         cdef fact_map *map
         for kind in range(FACT_KINDS):
             map = &self.c.maps[kind]
+            self.room.left += map.count
             if map.entries != NULL and is_text(kind):
                 for i in range(map.mask + 1):
                     if map.entries[i].used:
@@ -52,8 +62,8 @@ cdef class Facts:
         cdef fact_entry *entry = find_fact(&self.c, <fact_kind>number, key)
         cdef uint64_t at
         if entry == NULL:
-            if map.count == MOST_FACTS:
-                self.refused += 1
+            if map.count == MOST_FACTS or not self.room.left:
+                self.room.refused += 1
                 return False
             if map.entries == NULL or 2 * <uint64_t>map.count > map.mask:
                 self.widen(map)
@@ -63,6 +73,7 @@ cdef class Facts:
             entry = &map.entries[at]
             entry.key, entry.used = key, True
             map.count += 1
+            self.room.left -= 1
         elif is_text(number):
             self.texts.let_go(<uint32_t>entry.value)     # rows of the batch may have it
         entry.value = value
@@ -73,7 +84,11 @@ cdef class Facts:
         return True
 
     def set_text(self, str kind not None, uint64_t key, bytes octets not None):
-        return self.set(kind, key, self.texts.id_of(octets))
+        cdef uint32_t id = self.texts.id_of(octets) if 2 * self.texts.octets <= self.texts.most_octets else 0
+        if not id and octets:
+            self.room.refused += 1
+            return False
+        return self.set(kind, key, id)
 
     def get(self, str kind not None, uint64_t key):
         cdef fact_entry *entry = find_fact(&self.c, <fact_kind><int>KINDS[kind], key)

@@ -186,3 +186,49 @@ def test_uptimes_count_from_what_options_tell() -> None:
     usual = Input()
     told_first = ipfix(export_set(2, layout), export_set(3, options_ipfix(400, [(149, 4)], (160, 8))), told, records)
     assert usual.take(told_first)[0]["timestamp_start"] == NOW * 1_000_000
+
+
+def test_addresses_that_alternate_are_seldom_shown_to_other_domains() -> None:
+    """Or a datagram could have all domains of a sender written anew for each of its records."""
+    shown: list[bytes] = []
+
+    def rates(address: bytes) -> MappedRates:
+        shown.append(address)
+        return MappedRates()
+
+    i = Input("exporter_address", rates=rates)
+    domains = 20
+    for domain in range(domains):
+        i.take(v9(export_set(0, UNSAMPLED), domain=domain))
+    i.take(v9(export_set(1, options_v9(400, [(1, 1)], (130, 4))), domain=0))
+    one, other = (ip_address(text).packed for text in ("10.99.0.1", "10.99.0.2"))
+    alternating = export_set(400, *(bytes(1) + address for address in (one, other) * 50))
+
+    def told(now: int, *sets: bytes) -> int:
+        shown.clear()
+        i.take(v9(*sets), now=now)
+        return len(shown)
+
+    assert told(NOW, alternating) == domains
+    assert {each.compared_address for each in i.intake.exporters.values()} == {IPV4_MAPPED + other}
+    assert told(NOW, *[export_set(400, bytes(1) + one)] * 50) == 0
+    assert told(NOW + 9, export_set(400, bytes(1) + one)) == 0
+    assert told(NOW + 10, *[export_set(400, bytes(1) + one)] * 50) == domains
+    assert {each.compared_address for each in i.intake.exporters.values()} == {IPV4_MAPPED + one}
+    assert told(NOW + 20, alternating, export_set(400, bytes(1) + one)) == domains
+
+
+def test_domains_that_come_and_go_know_what_is_told_of_their_sender() -> None:
+    i = Input("in_iface_name", settings=IntakeSettings(most_exporters=2))
+    i.take(v9(export_set(1, options_v9(400, [(1, 4)], (10, 4), (82, 8))), domain=1))
+    i.take(v9(export_set(400, bytes(4), bytes([0, 0, 0, 5]), b"xe-0/0/1"), domain=1))
+    layout = export_set(0, template(300, (8, 4), (1, 4), (10, 2)))
+    record = export_set(300, bytes([10, 0, 0, 1]), struct.pack("!IH", 9, 5))
+    assert only(i.take(v9(layout, record, domain=2)), "in_iface_name") == [(b"xe-0/0/1",)]
+    later = NOW + 3600
+    i.take(v9(record, domain=2), now=later)
+    assert only(i.take(v9(layout, record, domain=3), now=later), "in_iface_name") == [(b"xe-0/0/1",)]
+    assert {each.domain for each in i.intake.exporters.values()} == {2, 3}
+    i.intake.age((later + 2 * 86_400) * 1_000_000)
+    assert not i.intake.exporters
+    assert only(i.take(v9(layout, record, domain=2), now=later), "in_iface_name") == [(None,)]

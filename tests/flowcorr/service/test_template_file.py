@@ -1,11 +1,13 @@
 """Templates are kept over a restart."""
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.task import Clock
 
-from flowcorr.service.template_file import GATHER, TRY_AGAIN, TemplateFile
+from flowcorr.service.template_file import GATHER, LINES_AT_ONCE, REST, TRY_AGAIN, TemplateFile
 from tests.flowcorr.exports import Input, export_set, ipfix, only, template
 
 LAYOUT = ipfix(export_set(2, template(300, (8, 4), (1, 4))), domain=5)
@@ -90,3 +92,56 @@ def test_what_was_not_written_is_written_at_the_end(tmp_path: Path) -> None:
     path.parent.mkdir()
     file.stopService()
     assert path.exists()
+
+
+class Slow(Clock):
+    """A reactor whose turns take a second, in each of which something happens."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        super().__init__()
+        self.happens = happens
+        self.turns = 0
+
+    def callLater(self, when: float, what: Callable[[], None]) -> Any:  # type: ignore[override]  # noqa: N802
+        def turn() -> None:
+            self.turns += 1
+            self.rightNow += 1
+            self.happens()
+            what()
+
+        return super().callLater(when, what if when else turn)
+
+
+def test_many_templates_are_written_in_turns_and_then_it_rests(tmp_path: Path) -> None:
+    path, i = tmp_path / "templates", Input("src_host")
+
+    def happens() -> None:
+        assert not path.exists()
+        i.take(ipfix(export_set(2, template(2000 + clock.turns, (8, 4), (1, 4)))))
+        file.hear(i.events[-1])
+
+    clock = Slow(happens)
+    file = TemplateFile(clock, path, i.intake, [].append)
+    file.startService()
+    for number in range(3 * LINES_AT_ONCE):
+        i.take(ipfix(export_set(2, template(256 + number, (8, 4), (1, 4)))))
+    file.hear(i.events[-1])
+    clock.advance(GATHER)
+    assert clock.turns == 3
+    assert len(path.read_bytes().splitlines()) == 3 * LINES_AT_ONCE
+    (again,) = clock.getDelayedCalls()
+    assert again.getTime() == clock.seconds() + 3 * REST
+    file.stopService()
+    assert len(path.read_bytes().splitlines()) == 3 * LINES_AT_ONCE + 3
+    assert clock.getDelayedCalls() == []
+
+
+def test_exporters_may_come_and_go_while_the_file_is_written() -> None:
+    i = Input("src_host")
+    for number in range(5):
+        i.take(LAYOUT, sender=f"192.0.2.{number}")
+    lines = i.intake.template_lines()
+    assert next(lines).address[-1] == 0
+    i.intake.set_allow(lambda address: address[-1] != 2)
+    i.take(LAYOUT, sender="192.0.2.99")
+    assert [line.address[-1] for line in lines] == [1, 3, 4]
