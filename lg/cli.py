@@ -61,6 +61,7 @@ class Task:
     asked: inquiry.Inquiry | None  # none: a search
     question: dict[str, object]
     most: int | None
+    fields: tuple[str, ...]  # that records shall have; none: all
     shows_frames: bool  # so that what the server says besides records is seen anyway
 
     def pages(self, broker: Broker) -> Pages:
@@ -97,10 +98,15 @@ def run(task: Task, page: Page, errors: TextIO) -> int:
     status = OK
     with Broker(task.servers, timeout=task.timeout) as broker, closing(task.pages(broker)) as pages:
         last: dict[Server, Outcome] = {}
+        members = set[str]()
         for outcomes in pages:
             page(outcomes)
             last |= {outcome.server: outcome for outcome in outcomes}
+            members.update(*(row for outcome in outcomes if outcome.answer for row in outcome.answer.rows))
     sys.stdout.flush()
+    if any(outcome.answer is not None and outcome.answer.rows for outcome in last.values()):
+        absent = [name for name in task.fields if name not in members]
+        errors.write(f"no record has {', '.join(absent)}\n" if absent else "")
     for outcome in last.values():
         if outcome.error is not None:
             status = FAILED
@@ -141,6 +147,7 @@ def task_of(given: Given) -> Task:
         asked=asked,
         question=question,
         most=most,
+        fields=tuple(map(str, given["fields"][-1].split(","))) if "fields" in given else (),
         shows_frames=len(servers) == 1 and not given.keys() & {"json", "table"},
     )
 

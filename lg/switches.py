@@ -9,6 +9,7 @@ import getopt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from routed.plumbing.suggest import nearest
 from routed.query.parameters import json_value, parser_of
 
 if TYPE_CHECKING:
@@ -163,7 +164,9 @@ def parse(arguments: Sequence[str]) -> dict[str, list[str]]:
     try:
         options, operands = getopt.getopt(list(arguments), letters, names)
     except getopt.GetoptError as error:
-        raise UnknownSwitchError(str(error)) from None
+        meant = nearest(error.opt, SWITCHES) if error.opt not in SWITCHES else None
+        advice = f". Did you mean --{meant}?" if meant else ""
+        raise UnknownSwitchError(f"{error}{advice}") from None
     if operands:
         raise UnknownSwitchError(f"unexpected argument {operands[0]}")
     by_letter = {each.letter: each.name for each in SWITCHES.values() if each.letter}

@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Ask, print, and return the exit status."""
     try:
         asked = parse(sys.argv[1:] if argv is None else argv)
-    except (UsageError, OSError) as error:
-        sys.stderr.write(f"ERROR: {error}\n\n{usage()}")
+    except UsageError as error:
+        sys.stderr.write(f"ERROR: {error}\npmacct -h shows the switches\n")
         return FAILED
     if asked.say:
         sys.stdout.write(usage() if asked.say == "h" else f"pmacct {build()}\n")

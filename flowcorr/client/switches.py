@@ -97,7 +97,7 @@ class Asked:
 def parse(argv: Sequence[str]) -> Asked:
     """Understand a command line.
 
-    Raises: UsageError, OSError for a file of queries.
+    Raises: UsageError.
     """
     letters = "".join(one.letter + ":" * bool(one.argument) for one in SWITCHES)
     try:
@@ -155,7 +155,11 @@ def _positive(text: str) -> int:
 def _queries(text: str) -> list[str]:
     """Return queries, those of a file too; lines that begin with `!` are remarks."""
     if text.startswith(FILE):
-        lines = Path(text.removeprefix(FILE)).read_text(encoding="utf-8", errors="replace").splitlines()
+        path = Path(text.removeprefix(FILE))
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from error
         return [line.strip() for line in lines if line.strip() and not line.startswith("!")]
     return [query for query in text.split(";") if query]
 

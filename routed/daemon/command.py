@@ -69,7 +69,7 @@ class Command(Generic[S]):
             if answer is None:
                 return self.start(command_line)
         except UsageError as error:
-            print(f"{self.program.name}: {error}\n\n{self.program.usage()}", file=sys.stderr)
+            print(f"{self.program.name}: {error}\n{self.program.name} -h shows the switches", file=sys.stderr)
             return USAGE
         except OSError as error:
             print(f"ERROR: [{error.filename or command_line.file}] {error.strerror}", file=sys.stderr)

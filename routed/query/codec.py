@@ -4,6 +4,8 @@ Source: the wire protocol of pmacct's looking glass (query types 1 and 2); type 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, TypeVar
 
@@ -69,6 +71,7 @@ ORIGINS: Final = {"i": 0, "e": 1, "u": 2}
 VERDICTS: Final = ("valid", "invalid", "unknown")
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
 
 
 class QueryError(ValueError):
@@ -127,8 +130,8 @@ def decode_question(members: Mapping[str, Any]) -> Question:
     reader = _Reader(members)
     prefix = reader.maybe("ip_prefix", _network)
     question = Question(
-        wanted=reader.maybe("select", Wanted) or Wanted.ROUTES,
-        match=reader.maybe("match", Match) or Match.LONGEST,
+        wanted=reader.maybe("select", partial(_choice, Wanted)) or Wanted.ROUTES,
+        match=reader.maybe("match", partial(_choice, Match)) or Match.LONGEST,
         prefix=prefix,
         peer=_peer_filter(reader),
         afi=reader.maybe("afi", _afi),
@@ -373,6 +376,13 @@ def _roa(value: Any) -> tuple[str, ...]:
     if not statuses or len(statuses) > len(STATUSES) or not all(status in STATUSES for status in statuses):
         raise QueryError(f"one or several of {', '.join(STATUSES)} are needed")
     return statuses
+
+
+def _choice(kind: type[E], value: Any) -> E:
+    choices = {one.value: one for one in kind}
+    if not isinstance(value, str) or value not in choices:
+        raise QueryError(f"{value!r} is none of {', '.join(choices)}")
+    return choices[value]
 
 
 def _fields(value: Any) -> tuple[str, ...]:

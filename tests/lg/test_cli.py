@@ -105,7 +105,7 @@ def test_a_user_and_a_password_are_given(tmp_path: Path, capsys: pytest.CaptureF
         (("--cursor", "x", "--server", "a", "--server", "b"), "--cursor is of use"),
         (("--origin-as", "x"), "--origin-as: [x] is not a number"),
         (("--origin-as", "4294967296"), "origin_as: an integer from 0 to 4294967295"),
-        (("--match", "near"), "match: 'near' is not a valid Match"),
+        (("--match", "near"), "match: 'near' is none of exact, longest, less-specific, more-specific"),
         (("--where", "{"), "--where: "),
         (("--where", "[]"), "where: a condition is an object"),
         (("--med", "5-"), "--med: [] is not a number"),
@@ -125,6 +125,11 @@ def test_a_wrong_question_is_told_with_status_1(
 def test_a_switch_that_there_is_not_has_status_2(switches: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(switches) == USAGE
     assert capsys.readouterr().err.startswith("ERROR: ")
+
+
+def test_the_switch_that_was_meant_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(("--as-pth", "1")) == USAGE
+    assert "Did you mean --as-path?" in capsys.readouterr().err
 
 
 def test_help_names_every_switch(capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,6 +236,12 @@ def test_a_search_is_100_routes_or_all_or_as_many_as_are_wanted(switches: tuple[
     glass = Glass(cursor="a")  # again and again: that is not followed for ever
     assert run(glass, *switches) == OK
     assert [asked[1]["limit"] for asked in glass.asked] == limits
+
+
+def test_a_field_that_no_record_has_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    glass = Glass({"results": 2, "query_type": 3, "queries": 1}, {"query": 0, "results": 2}, {"med": 1}, {})
+    assert run(glass, "--search", "--fields", "med,as_pth") == OK
+    assert capsys.readouterr().err == "no record has as_pth\n"
 
 
 def test_a_count_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_a_command_line_that_is_not_understood_is_answered_with_the_usage(
     out, err = capsys.readouterr()
     assert out == ""
     assert why in err.splitlines()[0]
-    assert f"usage: {daemon.program.name}" in err
+    assert err.endswith(f"\n{daemon.program.name} -h shows the switches\n")
 
 
 def test_arguments_are_those_of_the_process_unless_given(
