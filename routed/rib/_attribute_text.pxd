@@ -43,9 +43,6 @@ cdef inline const uint8_t *step(const uint8_t *at, uint8_t *code, attribute *a) 
     return a.at + a.length
 
 
-cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil
-cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept nogil
-cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *target) noexcept nogil
 cdef char *put_community(char *to, uint32_t value, bint numeric) noexcept nogil
 cdef char *put_extended(char *to, uint64_t value, bint numeric) noexcept nogil
 cdef char *put_large(char *to, const uint8_t *at) noexcept nogil

@@ -6,22 +6,18 @@ needs more than `WORST * n` characters, whatever its octets are: that is how the
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport qsort
-from libc.string cimport memcmp, memcpy
 from routed.rib._codepoints cimport (
     AGGREGATOR, AIGP, AS_PATH, ATOMIC_AGGREGATE, CLUSTER_LIST, COMMUNITIES, EXTENDED_COMMUNITIES,
     IPV6_EXTENDED_COMMUNITIES, LARGE_COMMUNITY, LOCAL_PREF, MULTI_EXIT_DISC, ONLY_TO_CUSTOMER, ORIGIN, ORIGINATOR_ID,
     PREFIX_SID,
 )
 from routed.rib._prefix_sid cimport put_prefix_sid
+from routed.rib._sorted_values cimport sorted_u32, sorted_u64, sorted_wide
 from routed.rib._text cimport (
     put, put_char, put_hex, put_ipv4, put_ipv6, put_key, put_u32, put_u64, u16_at, u32_at, u64_at,
 )
 
 cdef const char *HEX = b"0123456789abcdef"
-
-cdef enum:
-    SHORT_LIST = 32
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -43,91 +39,6 @@ cdef inline char *put_list_end(char *to, list_form form) noexcept nogil:
     if form == LIST_BARE:
         return to
     return put(to, b'"]', 2) if form == LIST_ARRAY else put_char(to, c'"')
-
-
-cdef int ascending_u32(const void *a, const void *b) noexcept nogil:
-    cdef uint32_t x = (<const uint32_t *>a)[0], y = (<const uint32_t *>b)[0]
-    return (x > y) - (x < y)
-
-
-cdef int ascending_u64(const void *a, const void *b) noexcept nogil:
-    cdef uint64_t x = (<const uint64_t *>a)[0], y = (<const uint64_t *>b)[0]
-    return (x > y) - (x < y)
-
-
-cdef int ascending_12(const void *a, const void *b) noexcept nogil:
-    return memcmp(a, b, 12)
-
-
-cdef int ascending_20(const void *a, const void *b) noexcept nogil:
-    return memcmp(a, b, 20)
-
-
-cdef void insert_sorted_u32(uint32_t *values, size_t n) noexcept nogil:
-    """Sort a short list, as nearly all are."""
-    cdef size_t i, j
-    cdef uint32_t value
-    for i in range(1, n):
-        value = values[i]
-        j = i
-        while j and values[j - 1] > value:
-            values[j] = values[j - 1]
-            j -= 1
-        values[j] = value
-
-
-cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil:
-    """Copy n 32-bit values in ascending order, each once; how many are left."""
-    cdef size_t i, kept
-    cdef bint ordered = True
-    for i in range(n):
-        target[i] = u32_at(at + 4 * i)
-        if i and target[i] <= target[i - 1]:
-            ordered = False
-    if ordered:
-        return n
-    if n <= SHORT_LIST:
-        insert_sorted_u32(target, n)
-    else:
-        qsort(target, n, sizeof(uint32_t), ascending_u32)
-    kept = 1
-    for i in range(1, n):
-        if target[i] != target[kept - 1]:
-            target[kept] = target[i]
-            kept += 1
-    return kept
-
-
-cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept nogil:
-    cdef size_t i, kept
-    cdef bint ordered = True
-    for i in range(n):
-        target[i] = u64_at(at + 8 * i)
-        if i and target[i] <= target[i - 1]:
-            ordered = False
-    if ordered:
-        return n
-    qsort(target, n, sizeof(uint64_t), ascending_u64)
-    kept = 1
-    for i in range(1, n):
-        if target[i] != target[kept - 1]:
-            target[kept] = target[i]
-            kept += 1
-    return kept
-
-
-cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *target) noexcept nogil:
-    """The same for values of 12 or 20 octets."""
-    cdef size_t i, kept = 1
-    memcpy(target, at, n * width)
-    if n == 1:
-        return 1
-    qsort(target, n, width, ascending_12 if width == 12 else ascending_20)
-    for i in range(1, n):
-        if memcmp(target + i * width, target + (kept - 1) * width, width):
-            memcpy(target + kept * width, target + i * width, width)
-            kept += 1
-    return kept
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

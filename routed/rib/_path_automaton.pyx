@@ -7,8 +7,8 @@ begins.  So a path costs what its text is long, whatever the expression is.
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from routed.rib._attribute_text cimport sorted_u32
 from routed.rib._codepoints cimport AS_CONFED_SEQUENCE, AS_SEQUENCE, AS_SET
+from routed.rib._sorted_values cimport sorted_u32
 from routed.rib._text cimport u32_at
 
 cdef enum:                           # symbols of a path's text, behind the digits: a row of a table has one state each

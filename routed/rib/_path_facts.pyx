@@ -7,14 +7,14 @@ A path is the one that holds the attributes (`base_of`).  The attributes were ch
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from routed.rib._attribute_text cimport (
-    LIST_TEXT, WORST, attribute, put_as_path, put_community, put_extended, put_large, sorted_u32, sorted_u64,
-    sorted_wide, step,
+    LIST_TEXT, WORST, attribute, put_as_path, put_community, put_extended, put_large, step,
 )
 from routed.rib._codepoints cimport (
     AS_CONFED_SEQUENCE, AS_PATH, AS_SEQUENCE, AS_SET, COMMUNITIES, EXTENDED_COMMUNITIES, LARGE_COMMUNITY, LOCAL_PREF,
     MULTI_EXIT_DISC,
 )
 from routed.rib._paths cimport attributes_of, next_hop_of, path_set, set_of
+from routed.rib._sorted_values cimport sorted_u32, sorted_u64, sorted_wide
 from routed.rib._text cimport put_char, u32_at
 
 

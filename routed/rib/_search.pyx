@@ -3,63 +3,43 @@
 
 Opening is what opening a snapshot is: copies of lists of pages.  Then cells are read in the order of prefix ids, a
 window of them twice: for the paths of which it is not known whether the condition holds, and, once these were asked,
-for the routes.  A condition is asked once of each attribute set, and its answers are kept in two bits a path.  Windows
-double, so a search that is asked for little reads little, and one that reads everything asks paths in the order of
-their ids, which is nearly that of the arena.
+for the routes.  A condition is asked once of each attribute set (`_answers`).  Windows double, so a search that is asked
+for little reads little, and one that reads everything asks paths in the order of their ids.
 
 Where prefixes are asked for (`within`, `around`, `rd`), the ids of those that fit are listed first, one pass over the
 keys of the family, and only their cells are read.  That pass looks at all ids, also at those that the writer is just
 giving to other prefixes; whatever it believes of these does no harm, because no cell of the search has them.
 """
 
+cimport cython
 from cpython cimport array
-from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport free, malloc
+from routed.octets._flag cimport is_set, set_flag
+from routed.octets._prefetch cimport prefetch
+from routed.rib._answers cimport PASSES, answers, ask_for, free_answers, knows, open_answers, settle
 from routed.rib._condition cimport Condition
 from routed.rib._found cimport Found, found_in
-from routed.rib._ids cimport prefetch
-from routed.rib._net cimport fits, net, take_net
+from routed.rib._net cimport fitting, is_narrow, net, take_net
 from routed.rib._origin_filter cimport OriginFilter, route
-from routed.rib._paths cimport IS_LABELLED, entry_of, path_entry, path_view, set_of
 from routed.rib._pinned cimport Pinned
-from routed.rib._prefixes cimport PrefixIndex, prefix_view
+from routed.rib._prefixes cimport PrefixIndex
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._routes cimport MAX_PATHS
 from routed.rib._rows cimport FAMILIES
 from routed.rib._table cimport (
     CELL_PAGE, CELL_PAGE_BITS, CELL_PAGE_MASK, PATH_ID, Table, TableSnapshot, cell_of, node_of, table_view,
 )
-from routed.rib._text cimport u32_at
 
 import array
-
-cdef extern from *:
-    """
-    #define routed_load(at) __atomic_load_n((at), __ATOMIC_RELAXED)
-    #define routed_ctz(word) __builtin_ctz(word)
-    #define routed_store(at, value) __atomic_store_n((at), (value), __ATOMIC_RELAXED)
-    """
-    int load "routed_load"(const int *at) noexcept nogil
-    int ctz "routed_ctz"(uint32_t word) noexcept nogil
-    void store "routed_store"(int *at, int value) noexcept nogil
 
 cdef enum:
     BLOCK = 1024                     # routes that are taken out of cells together
     BLOCK_ROOM = BLOCK + CELL_PAGE * MAX_PATHS
     FIRST_WINDOW = 2048              # routes
     LAST_WINDOW = 1 << 24
-    ASKED_ROOM = 4096                # paths; more of a window are asked in the order of their ids
-    AHEAD = 10                       # attribute sets between asking for one and reading it
     PAGES_AHEAD = 8
     NO_END = 0xFFFFFFFF
-
-cdef enum:                           # what is known of a path
-    UNKNOWN = 0
-    ASKED = 1
-    FAILS = 2
-    PASSES = 3
 
 ctypedef struct column:              # one table
     uint32_t rib
@@ -68,6 +48,7 @@ ctypedef struct column:              # one table
     const table_view *table
 
 
+@cython.final
 cdef class Search:
     """Routes of some peers, opened in the writer's thread; afterwards one thread at a time may run it.
 
@@ -90,15 +71,11 @@ cdef class Search:
     cdef column *columns                     # in the order of the search
     cdef size_t column_count
     cdef net wanted
-    cdef bint is_narrow
     cdef uint32_t limits[FAMILIES]           # prefix ids in use end here
     cdef uint32_t *fitting[FAMILIES]         # prefix ids that are looked for, ascending; NULL: not listed yet
     cdef size_t fitting_count[FAMILIES]
-    cdef uint32_t *known                     # two bits by path id
-    cdef size_t known_words
+    cdef answers answers
     cdef route *block
-    cdef uint32_t *asked                     # paths of the window that are not known yet
-    cdef size_t asked_count
     cdef int cancelled
     cdef bint is_running
 
@@ -112,14 +89,13 @@ cdef class Search:
         cdef PrefixIndex index
         self.tables = []
         self.condition = condition
-        families &= self.narrow(within, around, rd)
+        families &= take_net(&self.wanted, within, around, rd)
         if origins is not None:
             self.origins = OriginFilter(origins, BLOCK_ROOM)
         ribs = list(ribs)
         self.columns = <column *>malloc((len(ribs) * FAMILIES + 1) * sizeof(column))
         self.block = <route *>malloc(BLOCK_ROOM * sizeof(route))
-        self.asked = <uint32_t *>malloc(ASKED_ROOM * sizeof(uint32_t))
-        if self.columns == NULL or self.block == NULL or self.asked == NULL:
+        if self.columns == NULL or self.block == NULL:
             raise MemoryError
         for at, peer in enumerate(ribs):
             if rib is not None and peer.rib is not rib:
@@ -133,9 +109,7 @@ cdef class Search:
         for family in range(FAMILIES):
             index = rib.prefixes[family]
             self.limits[family] = index.next_id
-        self.known_words = (rib.paths.next_id >> 4) + 1
-        self.known = <uint32_t *>calloc(self.known_words, sizeof(uint32_t))
-        if self.known == NULL:
+        if open_answers(&self.answers, rib.paths.next_id):
             raise MemoryError
         self.stores = Pinned(rib, {self.columns[i].family for i in range(self.column_count)})
 
@@ -144,9 +118,8 @@ cdef class Search:
         for table in self.tables or ():      # a search that could not be made whole, or was not closed
             table.close()
         free(self.columns)
-        free(self.known)
+        free_answers(&self.answers)
         free(self.block)
-        free(self.asked)
         for family in range(FAMILIES):
             free(self.fitting[family])
 
@@ -161,36 +134,17 @@ cdef class Search:
         self.column_count += 1
         return 0
 
-    cdef unsigned int narrow(self, within, around, bytes rd) except? 0:
-        """Take over which prefixes are looked for; the families that can have them, as bits."""
-        cdef unsigned int families = 0xFF
-        if within is not None:
-            families &= 1U << take_net(within, self.wanted.within, &self.wanted.within_length)
-            self.wanted.has_within = self.wanted.within_length > 0
-        if around is not None:
-            families &= 1U << take_net(around, self.wanted.around, &self.wanted.around_length)
-            self.wanted.has_around = True
-        if rd is not None:
-            if len(rd) != 8:
-                raise ValueError(f"route distinguisher of {len(rd)} octets")
-            families &= 0x88
-            self.wanted.rd[0] = u32_at(<const uint8_t *>PyBytes_AS_STRING(rd))
-            self.wanted.rd[1] = u32_at(<const uint8_t *>PyBytes_AS_STRING(rd) + 4)
-            self.wanted.has_rd = True
-        self.is_narrow = self.wanted.has_within or self.wanted.has_around or self.wanted.has_rd
-        return families
-
     def __len__(self):
         """How many routes the tables have."""
         return sum(len(table) for table in self.tables)
 
     @property
     def is_cancelled(self):
-        return load(&self.cancelled) != 0
+        return is_set(&self.cancelled)
 
     def cancel(self):
         """Let a search that runs, or will, end at once with what it has; from any thread."""
-        store(&self.cancelled, 1)
+        set_flag(&self.cancelled)
 
     def close(self):
         """Let the stores move and free again; found routes cannot be read any more.  Only in the writer's thread.
@@ -292,7 +246,7 @@ cdef class Search:
             end = prefix[0]
             n = self.ask(c, &end, &window)
             if n <= 0:                       # through with the table, cancelled, or without memory
-                if n or load(&self.cancelled):
+                if n or is_set(&self.cancelled):
                     return n
                 prefix[0] = 0
                 at[0] += 1
@@ -308,7 +262,7 @@ cdef class Search:
                 if n < 0:
                     return -1
                 n = self.select(c, n, found, most, prefix)
-                if n or load(&self.cancelled):
+                if n or is_set(&self.cancelled):
                     return -1 if n < 0 else 0
         return 0
 
@@ -320,7 +274,7 @@ cdef class Search:
             n = self.ask(c, &end, window)
             if n <= 0:
                 return n
-            while start < end and not load(&self.cancelled):
+            while start < end and not is_set(&self.cancelled):
                 n = self.fill(c, &start)
                 if n <= 0:
                     break
@@ -337,7 +291,7 @@ cdef class Search:
         cdef uint32_t page = start[0] >> CELL_PAGE_BITS, i
         cdef const table_view *table = c.table
         cdef const uint32_t *cells
-        if self.is_narrow:
+        if is_narrow(&self.wanted):
             return self.fill_fitting(c, start)
         while page < table.page_count and n < BLOCK:
             cells = table.pages[page]
@@ -357,9 +311,13 @@ cdef class Search:
         cdef const uint32_t *ids
         cdef size_t low = 0, high, middle
         cdef uint32_t held
-        if self.fitting[c.family] == NULL and self.list_fitting(c.family):
-            return -1
+        if self.fitting[c.family] == NULL:
+            self.fitting[c.family] = fitting(
+                &self.wanted, &self.stores.prefixes[c.family], self.limits[c.family], &self.fitting_count[c.family]
+            )
         ids = self.fitting[c.family]
+        if ids == NULL:
+            return -1
         high = self.fitting_count[c.family]
         while low < high:
             middle = (low + high) // 2
@@ -397,7 +355,7 @@ cdef class Search:
         cdef int i, kept = 0
         if self.condition is not None:
             for i in range(n):
-                if self.knows(self.block[i].path) == PASSES:
+                if knows(&self.answers, self.block[i].path) == PASSES:
                     self.block[kept] = self.block[i]
                     kept += 1
             n = kept
@@ -429,16 +387,6 @@ cdef class Search:
         """Whether all that is found so far is paths of this prefix."""
         return found.stretch_count == 1 and is_last(found, c) and found.items[0].prefix == prefix
 
-    # -- which paths ---------------------------------------------------------------------------------------------------
-
-    cdef inline uint32_t knows(self, uint32_t path) noexcept nogil:
-        return self.known[path >> 4] >> 2 * (path & 15) & 3
-
-    cdef inline void learn(self, uint32_t path, uint32_t what) noexcept nogil:
-        self.known[path >> 4] |= what << 2 * (path & 15)
-        if what == FAILS:
-            self.known[path >> 4] &= ~(<uint32_t>ASKED << 2 * (path & 15))
-
     cdef int ask(self, const column *c, uint32_t *end, size_t *window) noexcept nogil:
         """Learn about the paths of the next window of a table, which moves its end and doubles.
 
@@ -447,103 +395,21 @@ cdef class Search:
         cdef size_t looked = 0
         cdef int n = 1, i
         if self.condition is None:           # nothing to learn: all of the table is one window
-            n = end[0] < NO_END and not load(&self.cancelled)
+            n = end[0] < NO_END and not is_set(&self.cancelled)
             end[0] = NO_END
             return n
-        self.asked_count = 0
         while n > 0 and looked < window[0]:
-            if load(&self.cancelled):
+            if is_set(&self.cancelled):
                 return 0
             n = self.fill(c, end)
             for i in range(n):
-                if self.knows(self.block[i].path) == UNKNOWN:
-                    self.learn(self.block[i].path, ASKED)
-                    if self.asked_count < ASKED_ROOM:
-                        self.asked[self.asked_count] = self.block[i].path
-                    self.asked_count += 1
+                ask_for(&self.answers, self.block[i].path)
             looked += max(n, 0)
         window[0] = min(2 * window[0], <size_t>LAST_WINDOW)
         if n < 0 or not looked:
             return n
-        if self.asked_count <= ASKED_ROOM:
-            self.settle_asked(self.asked_count)
-        else:
-            self.settle_in_order()
-        return not load(&self.cancelled)
-
-    cdef void settle_in_order(self) noexcept nogil:
-        """Learn about all paths that are asked for, in the order of their ids."""
-        cdef size_t at, n = 0
-        cdef uint32_t asked
-        for at in range(self.known_words):
-            asked = self.known[at] & ~(self.known[at] >> 1) & 0x55555555U
-            while asked:
-                self.asked[n] = <uint32_t>(at << 4) + (ctz(asked) >> 1)
-                asked &= asked - 1
-                n += 1
-            if n > ASKED_ROOM - 16:
-                if load(&self.cancelled):
-                    return
-                self.settle_asked(n)
-                n = 0
-        self.settle_asked(n)
-
-    cdef void settle_asked(self, size_t n) noexcept nogil:
-        """Learn about the first n of the paths that are asked for; they are fetched ahead, so that misses overlap."""
-        cdef const path_view *paths = &self.stores.paths
-        cdef size_t i
-        for i in range(n):
-            if i + 2 * AHEAD < n:
-                prefetch(entry_of(paths, self.asked[i + 2 * AHEAD]))
-            if i + AHEAD < n:
-                self.prefetch_set(paths, self.asked[i + AHEAD])
-            self.settle(paths, self.asked[i])
-
-    cdef inline void prefetch_set(self, const path_view *paths, uint32_t path) noexcept nogil:
-        cdef const path_entry *entry = entry_of(paths, path)
-        if entry.flags & IS_LABELLED:
-            prefetch(entry_of(paths, entry.base))
-        elif self.condition.reads_sets:
-            prefetch(set_of(paths, path))
-            prefetch(<const uint8_t *>set_of(paths, path) + 64)
-
-    cdef inline void settle(self, const path_view *paths, uint32_t path) noexcept nogil:
-        """Learn about one path; a layer has the answer of its base."""
-        cdef const path_entry *entry = entry_of(paths, path)
-        if not entry.flags & IS_LABELLED:
-            if self.knows(path) < FAILS:
-                self.learn(path, PASSES if self.condition.holds(paths, path) else FAILS)
-            return
-        if self.knows(entry.base) < FAILS:
-            self.learn(entry.base, PASSES if self.condition.holds(paths, entry.base) else FAILS)
-        self.learn(path, self.knows(entry.base))
-
-    # -- which prefixes ------------------------------------------------------------------------------------------------
-
-    cdef int list_fitting(self, int family) noexcept nogil:
-        """List the prefixes that are looked for; 0, or -1 without memory."""
-        cdef const prefix_view *prefixes = &self.stores.prefixes[family]
-        cdef uint32_t id
-        cdef size_t n = 0, room = 1024
-        cdef uint32_t *ids = <uint32_t *>malloc(room * sizeof(uint32_t))
-        cdef uint32_t *wider
-        for id in range(1, self.limits[family]):
-            if ids == NULL:
-                return -1
-            if not fits(&self.wanted, prefixes, id):
-                continue
-            ids[n] = id
-            n += 1
-            if n == room:
-                room *= 2
-                wider = <uint32_t *>realloc(ids, room * sizeof(uint32_t))
-                if wider == NULL:
-                    free(ids)
-                ids = wider
-        self.fitting[family] = ids
-        self.fitting_count[family] = n
-        return 0 if ids != NULL else -1
-
+        settle(&self.answers, self.condition, &self.stores.paths, &self.cancelled)
+        return not is_set(&self.cancelled)
 
 cdef inline bint is_last(Found found, const column *c) noexcept nogil:
     """Whether the last found route is one of this table."""
