@@ -78,12 +78,10 @@ class MemoryPlugin:
     def start(self) -> None:
         """Listen; without a place to, the table goes on counting and the log says so."""
         try:
-            listening = self._place.listen()
+            self._port = self._place.listen(self._clock, self._factory)
         except OSError as error:
             self._around.log.error(f"imt_path: {self._settings.path}: {error.strerror}: nobody can ask this table")
         else:
-            self._port = self._clock.adoptStreamPort(listening.fileno(), listening.family, self._factory)
-            listening.close()
             self._around.log.info(f"waiting for data on: '{self._settings.path}'")
         for seconds, work in ((RELEASE_PAUSE, self._release), (COMPLAINTS, self._complain)):
             call = LoopingCall(work)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from zope.interface import implementer
@@ -227,8 +228,8 @@ class SocketPlace:
         self.path, self._owner = path, owner
         self._lock: int | None = None
 
-    def listen(self) -> socket.socket:
-        """Listen.
+    def listen(self, reactor: Any, factory: Factory) -> Any:
+        """Listen; return the port of the reactor.
 
         Raises: OSError when another process does, or something that is no socket is there.
         """
@@ -236,14 +237,14 @@ class SocketPlace:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._clear()
-            listening = self._bind()
+            port = self._bind(reactor, factory)
         except OSError as error:
             os.close(lock)
             if error.errno in {errno.EWOULDBLOCK, errno.EADDRINUSE}:
                 raise OSError(errno.EADDRINUSE, "another daemon answers there", str(self.path)) from error
             raise
         self._lock = lock
-        return listening
+        return port
 
     def leave(self) -> None:
         """Remove the socket and the lock."""
@@ -270,18 +271,15 @@ class SocketPlace:
                 return
         raise OSError(errno.EADDRINUSE, "another daemon answers there", str(self.path))
 
-    def _bind(self) -> socket.socket:
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def _bind(self, reactor: Any, factory: Factory) -> Any:
+        """Open the port; at no moment somebody may connect who may not ask."""
         before = os.umask(0o777 & ~MODE)
         try:
-            listening.bind(str(self.path))
-            if (self._owner.uid, self._owner.gid) != (-1, -1):
-                os.chown(self.path, self._owner.uid, self._owner.gid)
-            listening.listen(MOST_CLIENTS)
-        except BaseException:
-            listening.close()
-            raise
+            port = reactor.listenUNIX(str(self.path), factory, backlog=MOST_CLIENTS, mode=MODE)
+        except CannotListenError as error:
+            raise error.socketError from error
         finally:
             os.umask(before)
-        listening.setblocking(False)  # noqa: FBT003 (its only argument)
-        return listening
+        if (self._owner.uid, self._owner.gid) != (-1, -1):
+            os.chown(self.path, self._owner.uid, self._owner.gid)
+        return port

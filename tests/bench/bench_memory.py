@@ -77,9 +77,8 @@ def serve(path: Path, rows: int, *, busy: bool) -> None:
     if busy:
         reactor.callWhenRunning(count)
     around = Surroundings(reactor, PoolThreads(reactor), time.time)
-    listening = SocketPlace(path, Owner()).listen()
     factory = TableFactory(Table(live, aggregate, RowSettings(), 0.0), around, ClientCounters())
-    reactor.adoptStreamPort(listening.fileno(), listening.family, factory)
+    SocketPlace(path, Owner()).listen(reactor, factory)
     reactor.run(installSignalHandlers=False)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, execute
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
@@ -21,6 +22,7 @@ from flowcorr.correlate.live_table import LiveTable
 from flowcorr.service.memory_answer import Table
 from flowcorr.service.memory_question import MOST_OCTETS, MOST_QUERIES
 from flowcorr.service.memory_server import (
+    MODE,
     MOST_CLIENTS,
     QUESTION_PATIENCE,
     READING_PATIENCE,
@@ -31,6 +33,7 @@ from flowcorr.service.memory_server import (
 )
 from flowcorr.service.render import RowSettings
 from routed.plumbing.output_file import Owner
+from tests.flowcorr.service.unix_ports import UnixPorts
 
 T = TypeVar("T")
 START = 6_000.0
@@ -339,26 +342,34 @@ def test_a_socket_that_nobody_listens_on_is_taken_over(tmp_path: Path) -> None:
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
-    place = SocketPlace(path, Owner())
-    place.listen().close()
+    place, reactor = SocketPlace(path, Owner()), UnixPorts()
+    place.listen(reactor, Factory())
     assert path.is_socket()
-    assert path.stat().st_mode & 0o007 == 0
+    assert path.stat().st_mode & 0o777 == MODE
+    close(reactor)
     place.leave()
     assert not list(tmp_path.iterdir())
 
 
+def close(reactor: UnixPorts) -> None:
+    for port in reactor.ports:
+        port.stopListening()
+    reactor.advance(0)
+
+
 def test_a_socket_in_use_is_left_alone(tmp_path: Path) -> None:
     first, second = SocketPlace(tmp_path / "s", Owner()), SocketPlace(tmp_path / "s", Owner())
-    listening = first.listen()
+    reactor = UnixPorts()
+    first.listen(reactor, Factory())
     with pytest.raises(OSError, match="another daemon"):
-        second.listen()
+        second.listen(reactor, Factory())
     (tmp_path / "s.lock").unlink()  # as if the other were one that knows no locks
     with pytest.raises(OSError, match="another daemon"):
-        second.listen()
+        second.listen(reactor, Factory())
     second.leave()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(tmp_path / "s"))
-    listening.close()
+    close(reactor)
     first.leave()
 
 
@@ -366,5 +377,13 @@ def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s"
     path.write_text("precious")
     with pytest.raises(OSError, match="no socket"):
-        SocketPlace(path, Owner()).listen()
+        SocketPlace(path, Owner()).listen(UnixPorts(), Factory())
     assert path.read_text() == "precious"
+
+
+def test_a_place_that_cannot_be_had_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        SocketPlace(tmp_path / "file" / "s", Owner()).listen(UnixPorts(), Factory())
+    with pytest.raises(OSError, match="too long"):
+        SocketPlace(tmp_path / ("s" * 120), Owner()).listen(UnixPorts(), Factory())

@@ -1,12 +1,8 @@
 """The life of a memory plugin: its socket, its counters, and what it says."""
 
-import socket
 from pathlib import Path
-from typing import Any
 
-from twisted.internet import address
-from twisted.internet.defer import Deferred, ensureDeferred, execute, succeed
-from twisted.internet.task import Clock
+from twisted.internet.defer import ensureDeferred, execute
 
 from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
@@ -20,37 +16,14 @@ from flowcorr.service.plugins import Surroundings
 from flowcorr.service.render import RowSettings
 from routed.plumbing.output_file import Owner
 from tests.flowcorr.service.test_print_plugin import Lines
-
-
-class Reactor(Clock):
-    """A clock that also has ports."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ports: list[int] = []
-
-    def adoptStreamPort(self, fileno: int, family: int, factory: object) -> "Port":  # noqa: N802 (Twisted's)
-        assert family == socket.AF_UNIX
-        assert factory is not None
-        self.ports.append(fileno)
-        return Port()
-
-
-class Port:
-    """A port that is listened on."""
-
-    def stopListening(self) -> Deferred[None]:  # noqa: N802 (Twisted's)
-        return succeed(None)
-
-    def getHost(self) -> Any:  # noqa: N802 (Twisted's)
-        return address.UNIXAddress(None)
+from tests.flowcorr.service.unix_ports import UnixPorts
 
 
 class Running:
     """A plugin with room for two entries."""
 
     def __init__(self, path: Path) -> None:
-        self.reactor, self.log, self.texts = Reactor(), Lines(), Texts()
+        self.reactor, self.log, self.texts = UnixPorts(), Lines(), Texts()
         aggregate = parse_aggregate("dst_as", "nfacctd")
         layout = Layout([*ALWAYS, *aggregate.columns])
         live = LiveTable(layout, aggregate, self.texts, 2)
@@ -70,6 +43,7 @@ class Running:
     def stop(self) -> None:
         over: list[None] = []
         ensureDeferred(self.plugin.stop()).addCallback(over.append)
+        self.reactor.advance(0)
         assert over == [None]
         assert not self.reactor.getDelayedCalls()
 
