@@ -33,6 +33,15 @@ each_neighbor = pytest.mark.parametrize("link", NEIGHBORS, ids=lambda link: link
 each_rib = pytest.mark.parametrize("rib", [PRE, POST])
 
 
+class Various(GoBgpRouter):
+    """One that has routes of families that nobody stores, too."""
+
+    def start(self) -> None:
+        super().start()
+        for words in ("evpn multicast 192.0.2.1 etag 7 rd 65000:1", "ipv4-flowspec match protocol tcp then discard"):
+            self.control("global", "rib", "add", "-a", *words.split())
+
+
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """Run the play once; the session ends because the neighbour is killed."""
@@ -40,7 +49,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     home = tmp_path_factory.mktemp("gobgp")
 
     def recruit(inside: Network) -> GoBgpRouter:
-        return GoBgpRouter(inside, home, NEIGHBORS, "all")
+        return Various(inside, home, NEIGHBORS, "all")
 
     def take_down(_: Router, bird: Bird) -> None:
         bird.kill()
@@ -113,6 +122,12 @@ def test_statistics_count_the_routes(evidence: Evidence, link: Link) -> None:
     rows = evidence.of(bmp_msg_type="stats", peer_ip=link.local, counter_type=7)
     assert {row["counter_type_str"] for row in rows} == {"Number of routes in Adj-RIBs-In"}
     assert len(ROUTES[link.local]) in {row["counter_value"] for row in rows}
+
+
+@pytest.mark.parametrize("family", ["l2vpn/evpn (25/70)", "ipv4/flowspec (1/133)"])
+def test_a_family_that_is_not_stored_is_named_once(evidence: Evidence, family: str) -> None:
+    """Routers show routes of all families, asked or not."""
+    assert evidence.said.count(f"routes of {family} are not stored") == len(evidence.of(bmp_msg_type="init"))
 
 
 def test_log_has_no_gaps(evidence: Evidence) -> None:

@@ -248,3 +248,23 @@ def test_any_octets_of_a_service_are_shown(value: bytes, kind: int) -> None:
         assert found["prefix_sid_tlvs"] == [{"type": kind, "value": value.hex()}]
     else:
         assert found == expected((tlv,))
+
+
+@given(
+    label=st.integers(0, 0xFFFFF),
+    sid=st.binary(min_size=16, max_size=16),
+    length=st.integers(0, 22) | BYTE,
+    offset=st.integers(100, 128) | BYTE,
+)
+def test_any_bits_of_a_label_take_their_place(label: int, sid: bytes, length: int, offset: int) -> None:
+    """The same with the SID as one number."""
+    found = labelled(
+        label, SidInformation(sid, 0, 19, (shaped(transposition_length=length, transposition_offset=offset),))
+    )
+    behind = 128 - offset - length
+    if not 0 < length <= 20 or behind < 0:
+        assert "whole_sid" not in found
+        return
+    hole = ((1 << length) - 1) << behind
+    whole = int.from_bytes(sid, "big") & ~hole | (label >> 20 - length) << behind
+    assert int(IPv6Address(found["whole_sid"])) == whole
