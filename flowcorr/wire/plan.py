@@ -56,6 +56,11 @@ class PlanMaker:
         return _Builder(self._layout, self._settings, template, keys, is_v5=is_v5).build(reverse)
 
 
+def _short(key: Key) -> int | Key:
+    """Return how an element is looked up: exporters decide how often that is done, and a number is found sooner."""
+    return key if key.enterprise else key.element
+
+
 class _Builder:
     """Collects the steps of one plan."""
 
@@ -75,12 +80,12 @@ class _Builder:
         self._steps: list[_Step] = []
         self._extras: list[int] = []
         self._filled: set[str] = set()
-        self._fields: dict[Key, list[int]] = {}
+        self._fields: dict[int | Key, list[int]] = {}  # by number, elements of enterprises by key
         # scope fields of NetFlow v9 are no elements
         first = template.scope if template.is_v9 else 0
         for index, (key, field) in enumerate(zip(keys, template.fields, strict=True)):
             if key is not None and field.length and index >= first:
-                self._fields.setdefault(key, []).append(index)
+                self._fields.setdefault(_short(key), []).append(index)
 
     def build(self, reverse: Plan | None = None) -> Plan:
         frame_field = self._field((IE.DATA_LINK_FRAME_SECTION, IE.LAYER2_PACKET_SECTION_DATA))
@@ -139,13 +144,12 @@ class _Builder:
     # what the template has
 
     def _has(self, elements: Sequence[int]) -> bool:
-        return any(Key(0, element) in self._fields for element in elements)
+        return not self._fields.keys().isdisjoint(elements)
 
     def _field(self, elements: Sequence[int | Key], do: str = "", width: int = 0, instance: int = -1) -> int:
         """Return the field of the first element that the template has in a length that will do."""
         for element in elements:
-            key = element if isinstance(element, Key) else Key(0, element)
-            for index in self._fields.get(key, ())[instance:][:1]:
+            for index in self._fields.get(element, ())[instance:][:1]:
                 if self._fits(self._template.fields[index].length, do, width):
                     return index
         return NO_FIELD
@@ -193,8 +197,7 @@ class _Builder:
         if not self._first_is_ipv6 or self._is_v5 or self._template.is_options:
             return
         twice = any(
-            len(self._fields.get(Key(0, element), ())) > 1
-            for element in (IE.SOURCE_IPV6_ADDRESS, IE.DESTINATION_IPV6_ADDRESS)
+            len(self._fields.get(element, ())) > 1 for element in (IE.SOURCE_IPV6_ADDRESS, IE.DESTINATION_IPV6_ADDRESS)
         )
         self._has_inner_ip = twice or self._has(sources.IPV4_ADDRESSES)
         self._outer = self._field((IE.PROTOCOL_IDENTIFIER,), "unsigned", instance=0)
@@ -317,7 +320,7 @@ class _Builder:
         }
         for elements, do in (of_order[each] for each in order):
             if do == "ntp" and self._is_pair(moment.microseconds):
-                self._write(name, "seconds and microseconds", self._fields[Key(0, moment.microseconds)][-1])
+                self._write(name, "seconds and microseconds", self._fields[moment.microseconds][-1])
                 return True
             field = self._field(elements, do)
             if field != NO_FIELD:
@@ -327,7 +330,7 @@ class _Builder:
 
     def _is_pair(self, element: int) -> bool:
         """Tell whether a time is sixteen octets: seconds and microseconds, as some probes send it."""
-        fields = self._fields.get(Key(0, element), [])
+        fields = self._fields.get(element, [])
         return bool(fields) and self._template.fields[fields[-1]].length == 16
 
     def _add_delay(self) -> None:
@@ -372,7 +375,7 @@ class _Builder:
         for primitive in self._settings.custom:
             if primitive.field is None:
                 continue
-            fields = self._fields.get(Key(primitive.field.enterprise, primitive.field.element), [])
+            fields = self._fields.get(_short(Key(primitive.field.enterprise, primitive.field.element)), [])
             if fields and len(fields) > primitive.field.instance:
                 self._add_custom_field(primitive, fields[primitive.field.instance])
 
