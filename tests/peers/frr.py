@@ -73,6 +73,9 @@ class Frr(Speaker):
         yield self._router()
         yield f"bgp router-id {link.router_id}"
         yield "bgp log-neighbor-changes"
+        if link.restart_time:
+            yield f"bgp graceful-restart\nbgp graceful-restart restart-time {link.restart_time}"
+            yield "bgp graceful-restart preserve-fw-state\nno bgp hard-administrative-reset"
         if link.confederation:
             yield f"bgp confederation identifier {link.confederation}"
             yield f"bgp confederation peers {link.remote_as}"

@@ -4,6 +4,7 @@ import pytest
 
 from tests.peers.bird import Bird
 from tests.peers.conftest import Collect, Recruit
+from tests.peers.frr import Frr
 from tests.peers.route import Route, described
 from tests.peers.speaker import Link, Speaker
 
@@ -64,6 +65,22 @@ def test_long_lived_peer_gets_more_time(recruit: Recruit, collect: Collect) -> N
         deleted = daemon.wait_for(PEER, count=2, log_type="delete")
     waited = float(deleted[0]["timestamp"]) - float(closed["timestamp"])
     assert 4 <= waited < LATE, f"stale routes were kept for {waited} s of 1 s and 4 s"
+
+
+def test_a_reset_that_is_not_hard_costs_no_route(recruit: Recruit, collect: Collect) -> None:
+    """RFC 8538 section 4: a NOTIFICATION ends a session and not the grace, where both sides say so."""
+    speaker = recruit(Frr, Link(local=PEER, restart_time=120))
+    assert isinstance(speaker, Frr)
+    speaker.announce(STAYS, GOES)
+    with collect() as daemon:
+        speaker.start()
+        daemon.wait_for(PEER, log_type="end-of-rib")
+        speaker.control(f"clear bgp {speaker.link.remote}")
+        daemon.wait_for_text("BGP_NOTIFICATION received (6, 4).")
+        daemon.wait_for(PEER, count=2, event_type="log_init")
+        daemon.wait_for(PEER, count=2, log_type="end-of-rib")
+        assert daemon.routes(PEER, "delete") == daemon.routes(PEER, "withdraw") == []
+        assert len(daemon.routes(PEER, "update")) >= 4  # both, and both again
 
 
 def test_nothing_is_kept_for_a_peer_that_says_good_bye(recruit: Recruit, collect: Collect) -> None:
