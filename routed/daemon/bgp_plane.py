@@ -10,8 +10,7 @@ from routed.service.collector import Collector
 from routed.service.flow_tables import BgpFlowTables
 from routed.service.listener import Policy
 from routed.service.measures import measure_bgp
-from routed.service.neighbors import NeighborsFile
-from routed.service.reports import Line
+from routed.service.neighbors import neighbors_file
 from routed.service.visible import BgpTables
 from routed.session.bgp_passive import BgpPassive
 from routed.session.negotiation import LocalSpeaker
@@ -55,9 +54,8 @@ class BgpPlane(CollectingPlane["BgpSettings"]):
             compare_ports=settings.listener.compare_ports,
             max_retained=settings.listener.max_peers,
         )
-        audience = Audience(
-            subscriber=self._bgp_collector, reporter=self._reporter, neighbors=self._make_neighbors_file()
-        )
+        neighbors = neighbors_file(settings.listener.neighbors_file, reactor, self._reporter, settings.process.owner)
+        audience = Audience(subscriber=self._bgp_collector, reporter=self._reporter, neighbors=neighbors)
         self._local = local_speaker(settings.speaker)
         listener = BgpListener(
             reactor,
@@ -87,17 +85,6 @@ class BgpPlane(CollectingPlane["BgpSettings"]):
         self._local = local_speaker(settings.speaker)  # of sessions that begin from now on
         self._bgp_collector.configure(settings.speaker, max_retained=settings.listener.max_peers)
         super()._take_over(settings, maps)
-
-    def _make_neighbors_file(self) -> NeighborsFile | None:
-        path = self._settings.listener.neighbors_file
-        if path is None:
-            return None
-        return NeighborsFile(
-            path,
-            later=lambda work: self._reactor.callLater(0, work),
-            on_error=lambda problem: self._reporter.say(Line.NEIGHBORS_FILE, problem=problem),
-            owner=self._settings.process.owner,
-        )
 
 
 def local_speaker(speaker: SpeakerSettings) -> LocalSpeaker:

@@ -12,9 +12,9 @@ from routed.plumbing.lifecycle import in_order
 from routed.plumbing.metrics import Registry
 from routed.service.dial import Dialler
 from routed.service.listener import Policy
-from routed.service.neighbors import NeighborsFile
+from routed.service.neighbors import neighbors_file
 from routed.service.peer_maps import key_of
-from routed.service.reports import Line, Reporter
+from routed.service.reports import Reporter
 from routed.service.socket_options import open_outgoing
 from routed.service.xconnect_listener import Audience, Routing, XconnectListener
 
@@ -85,19 +85,12 @@ class XconnectPlane:
 
     def _make_listener(self) -> XconnectListener:
         routing = Routing(self._maps.destination, Dialler(self._reactor, self._open_outgoing))
-        audience = Audience(self._reporter, self.metrics, self._make_neighbors_file())
+        settings = self._settings
+        neighbors = neighbors_file(
+            settings.listener.neighbors_file, self._reactor, self._reporter, settings.process.owner
+        )
+        audience = Audience(self._reporter, self.metrics, neighbors)
         return XconnectListener(self._reactor, self._door.listen, self._policy(), routing, audience)
 
     def _open_outgoing(self, address: IPv4Address | IPv6Address) -> socket.socket:
         return open_outgoing(address, self._settings.listener, key_of(self._maps.md5_keys(), address))
-
-    def _make_neighbors_file(self) -> NeighborsFile | None:
-        path = self._settings.listener.neighbors_file
-        if path is None:
-            return None
-        return NeighborsFile(
-            path,
-            later=lambda work: self._reactor.callLater(0, work),
-            on_error=lambda problem: self._reporter.say(Line.NEIGHBORS_FILE, problem=problem),
-            owner=self._settings.process.owner,
-        )

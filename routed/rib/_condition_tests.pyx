@@ -3,10 +3,11 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 from routed.rib._aspa cimport VERDICT_MASK, verdicts_of
-from routed.rib._attribute_text cimport attribute, step
+from routed.rib._attribute_text cimport attribute
 from routed.rib._codepoints cimport AS_PATH, COMMUNITIES, EXTENDED_COMMUNITIES, LARGE_COMMUNITY, MULTI_EXIT_DISC
+from routed.rib._find cimport find
 from routed.rib._path_automaton cimport path_matches
-from routed.rib._paths cimport attributes_of, next_hop_of
+from routed.rib._paths cimport next_hop_of
 from routed.rib._text cimport u32_at
 
 
@@ -33,20 +34,6 @@ cdef bint set_passes(
     if t.kind == TEST_ASPA:
         return (verdicts_of(providers, a.at, a.at + a.length) >> t.width & VERDICT_MASK) == t.value[0]
     return path_matches(&machines[t.value[0]], a.at, a.at + a.length)
-
-
-cdef inline bint find(const path_set *s, uint8_t wanted, attribute *a) noexcept nogil:
-    """Whether a set has an attribute, and where; an empty one where it has not."""
-    cdef const uint8_t *at = attributes_of(s)
-    cdef const uint8_t *end = at + s.length
-    cdef uint8_t code = 0
-    while at < end:
-        at = step(at, &code, a)
-        if code == wanted:
-            return True
-    a.at = end
-    a.length = 0
-    return False
 
 
 cdef inline bint among(const attribute *a, const test *t, size_t words) noexcept nogil:

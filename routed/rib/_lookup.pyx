@@ -21,6 +21,7 @@ from routed.rib._paths cimport (
 )
 from routed.rib._prefixes cimport MAX_WORDS, PrefixIndex, change, length_of, prefix_view, words_of
 from routed.rib._rib cimport PeerRib, Rib
+from routed.rib._shorten cimport shorten
 from routed.rib._table cimport PATH_ID, Table, cell_of, node_of
 
 cdef enum:
@@ -44,15 +45,6 @@ cdef void take_words(const uint8_t *octets, size_t n, uint32_t *words) noexcept 
             <uint32_t>octets[4 * i] << 24 | <uint32_t>octets[4 * i + 1] << 16
             | <uint32_t>octets[4 * i + 2] << 8 | octets[4 * i + 3]
         )
-
-
-cdef inline void shorten(uint32_t *words, uint32_t address_words, unsigned int length) noexcept nogil:
-    """Clear the bits of an address behind a prefix."""
-    cdef uint32_t i
-    if length < 32 * address_words:
-        words[length >> 5] &= ~(0xFFFFFFFFU >> (length & 31))
-        for i in range((length >> 5) + 1, address_words):
-            words[i] = 0
 
 
 cdef int take_routes(

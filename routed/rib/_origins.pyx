@@ -21,6 +21,7 @@ from routed.rib._paths cimport origin_of, path_view
 from routed.rib._prefixes cimport MAX_WORDS, PrefixIndex, length_of, prefix_view, words_of
 from routed.rib._rib cimport PeerRib, Rib
 from routed.rib._rows cimport ROW_ORIGIN, Rows
+from routed.rib._shorten cimport shorten
 from routed.rib._table cimport PATH_ID, Table, cell_of, node_of, table_view
 from routed.rib._vrp_index cimport last_before
 from routed.rib._vrp_status cimport (
@@ -42,15 +43,6 @@ cdef inline char status_alone(
         vrps.of_words(prefixes.address_words), words_of(prefixes, prefix), length_of(prefixes, prefix),
         origin_of(paths, path, own_as),
     )
-
-
-cdef inline void shorten(uint32_t *words, uint32_t address_words, unsigned int length) noexcept nogil:
-    """Clear the bits of an address behind a prefix."""
-    cdef uint32_t i
-    if length < 32 * address_words:
-        words[length >> 5] &= ~(0xFFFFFFFFU >> (length & 31))
-        for i in range((length >> 5) + 1, address_words):
-            words[i] = 0
 
 
 # -- in the order of dumps ---------------------------------------------------------------------------------------------

@@ -7,28 +7,16 @@ A path is the one that holds the attributes (`base_of`).  The attributes were ch
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from routed.rib._attribute_text cimport (
-    LIST_TEXT, WORST, attribute, put_as_path, put_community, put_extended, put_large, step,
+    LIST_TEXT, WORST, attribute, put_as_path, put_community, put_extended, put_large,
 )
 from routed.rib._codepoints cimport (
     AS_CONFED_SEQUENCE, AS_PATH, AS_SEQUENCE, AS_SET, COMMUNITIES, EXTENDED_COMMUNITIES, LARGE_COMMUNITY, LOCAL_PREF,
     MULTI_EXIT_DISC,
 )
-from routed.rib._paths cimport attributes_of, next_hop_of, path_set, set_of
+from routed.rib._find cimport find
+from routed.rib._paths cimport next_hop_of, path_set, set_of
 from routed.rib._sorted_values cimport sorted_u32, sorted_u64, sorted_wide
 from routed.rib._text cimport put_char, u32_at
-
-
-cdef bint find(const path_view *paths, uint32_t path, uint8_t wanted, attribute *a) noexcept nogil:
-    """The attribute of a code, if the set has it."""
-    cdef const path_set *s = set_of(paths, path)
-    cdef const uint8_t *at = attributes_of(s)
-    cdef const uint8_t *end = at + s.length
-    cdef uint8_t code = 0
-    while at < end:
-        at = step(at, &code, a)
-        if code == wanted:
-            return True
-    return False
 
 
 cdef void read_next_hop(const path_view *paths, uint32_t path, uint8_t *octets) noexcept nogil:
@@ -73,11 +61,11 @@ cdef void read_facts(const path_view *paths, uint32_t path, bint outside, path_f
     cdef attribute a
     memset(facts, 0, sizeof(path_facts))
     read_next_hop(paths, path, facts.next_hop)
-    if find(paths, path, AS_PATH, &a):
+    if find(set_of(paths, path), AS_PATH, &a):
         read_as_path(&a, outside, facts)
-    if find(paths, path, MULTI_EXIT_DISC, &a):
+    if find(set_of(paths, path), MULTI_EXIT_DISC, &a):
         facts.med = u32_at(a.at)
-    if find(paths, path, LOCAL_PREF, &a):
+    if find(set_of(paths, path), LOCAL_PREF, &a):
         facts.local_pref = u32_at(a.at)
 
 
@@ -117,7 +105,7 @@ cdef size_t as_path_text(
     """
     cdef attribute a
     cdef size_t n
-    if not find(paths, path, AS_PATH, &a):
+    if not find(set_of(paths, path), AS_PATH, &a):
         return 0
     n = joined(to, <size_t>(put_as_path(to, &a, LIST_TEXT, <uint32_t *>room) - to))
     return shortened(to, n, radius) if radius else n
@@ -135,7 +123,7 @@ cdef size_t communities_text(
         code = EXTENDED_COMMUNITIES
     elif which == LARGE_LIST:
         code = LARGE_COMMUNITY
-    if not find(paths, path, code, &a):
+    if not find(set_of(paths, path), code, &a):
         return 0
     if which == STANDARD_LIST:
         n = sorted_u32(a.at, a.length // 4, <uint32_t *>room)

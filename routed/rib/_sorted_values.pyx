@@ -12,6 +12,10 @@ from routed.rib._text cimport u32_at, u64_at
 cdef enum:
     SHORT_LIST = 32
 
+ctypedef fused word:
+    uint32_t
+    uint64_t
+
 
 cdef int ascending_u32(const void *a, const void *b) noexcept nogil:
     cdef uint32_t x = (<const uint32_t *>a)[0], y = (<const uint32_t *>b)[0]
@@ -44,9 +48,19 @@ cdef void insert_sorted_u32(uint32_t *values, size_t n) noexcept nogil:
         values[j] = value
 
 
+cdef size_t each_once(word *values, size_t n) noexcept nogil:
+    """Leave out what stands twice in a sorted list that is not empty; how many are left."""
+    cdef size_t i, kept = 1
+    for i in range(1, n):
+        if values[i] != values[kept - 1]:
+            values[kept] = values[i]
+            kept += 1
+    return kept
+
+
 cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept nogil:
     """Copy n 32-bit values in ascending order, each once; how many are left."""
-    cdef size_t i, kept
+    cdef size_t i
     cdef bint ordered = True
     for i in range(n):
         target[i] = u32_at(at + 4 * i)
@@ -58,17 +72,12 @@ cdef size_t sorted_u32(const uint8_t *at, size_t n, uint32_t *target) noexcept n
         insert_sorted_u32(target, n)
     else:
         qsort(target, n, sizeof(uint32_t), ascending_u32)
-    kept = 1
-    for i in range(1, n):
-        if target[i] != target[kept - 1]:
-            target[kept] = target[i]
-            kept += 1
-    return kept
+    return each_once(target, n)
 
 
 cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept nogil:
     """The same for 64-bit values."""
-    cdef size_t i, kept
+    cdef size_t i
     cdef bint ordered = True
     for i in range(n):
         target[i] = u64_at(at + 8 * i)
@@ -77,12 +86,7 @@ cdef size_t sorted_u64(const uint8_t *at, size_t n, uint64_t *target) noexcept n
     if ordered:
         return n
     qsort(target, n, sizeof(uint64_t), ascending_u64)
-    kept = 1
-    for i in range(1, n):
-        if target[i] != target[kept - 1]:
-            target[kept] = target[i]
-            kept += 1
-    return kept
+    return each_once(target, n)
 
 
 cdef size_t sorted_wide(const uint8_t *at, size_t n, size_t width, uint8_t *target) noexcept nogil:

@@ -1,9 +1,19 @@
 """The file that lists the peers we have a session with, for scripts of the operator (`bgp_neighbors_file`)."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from routed.plumbing.output_file import Owner, replace_whole
+from routed.service.reports import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from routed.service.reports import Reporter
 
 
 class NeighborsFile:
@@ -49,3 +59,15 @@ class NeighborsFile:
         if problem and problem != self._last_error:
             self._on_error(f"{self._path}: {problem}")
         self._last_error = problem
+
+
+def neighbors_file(path: Path | None, clock: IReactorTime, reporter: Reporter, owner: Owner) -> NeighborsFile | None:
+    """Return the file that the operator wants, if any."""
+    if path is None:
+        return None
+    return NeighborsFile(
+        path,
+        later=lambda work: clock.callLater(0, work),
+        on_error=lambda problem: reporter.say(Line.NEIGHBORS_FILE, problem=problem),
+        owner=owner,
+    )
