@@ -6,6 +6,7 @@ its rules over the columns once there is one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
@@ -261,12 +262,13 @@ def _peer(pairs: Mapping[str, str]) -> Peer:
 
 def _families(text: str) -> frozenset[int]:
     """Read the filter of an agent map, which only tells IP versions apart."""
-    words = set(text.split()) - {"and", "or", "vlan"}
+    words = set(_BRACKETS.sub(" ", text).split()) - {"and", "or", "vlan"}
     if not words or not words <= FILTERS.keys():
         raise MapValueError(f"filter '{text}' is not made of ip, ip6, vlan, and, or")
     return frozenset(FILTERS[word] for word in words)
 
 
+_BRACKETS: Final = re.compile(r"[()]")
 #: What a filter of an agent map may choose.
 FILTERS: Final[Mapping[str, int]] = {"ip": 4, "ip6": 6}
 

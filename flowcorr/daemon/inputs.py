@@ -82,7 +82,7 @@ class Inputs:
     def _replay(self, reactor: Any, capture: CaptureSettings) -> ReplayInput:
         def ended(error: CaptureError | None) -> None:
             if error is not None:
-                self._log.error(f"[{capture.file}] {error}")
+                self._log.error(str(error))
             self._flows.finish()
             if not capture.stays:
                 self._on_end()
@@ -98,6 +98,6 @@ class Inputs:
                 on_end=ended,
             )
         except CaptureError as error:
-            raise StartError(f"[{capture.file}] {error}") from error
+            raise StartError(str(error)) from error
         except OSError as error:
             raise StartError(f"[{capture.file}] {error.strerror}") from error

@@ -40,7 +40,7 @@ def parse_network_rows(octets: bytes, name: str) -> Loaded[Networks]:
     """Read a networks file called `name`."""
     found = parse_networks(octets.removeprefix(BOM_UTF8))
     lines = [
-        left_out(f"[{name}:{one.line}] {one.text}. Line ignored.")
+        left_out(f"[{name}:{one.line}] {one.text}{'' if one.text.endswith('?') else '.'} Line ignored.")
         if one.is_bad
         else LogLine(Level.WARN, f"[{name}:{one.line}] {one.text}.")
         for one in found.told

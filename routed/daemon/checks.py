@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from routed.plumbing.config import Configuration, Daemons
 
 PREFIXES: Final = (*LOG_PREFIXES, *DUMP_PREFIXES)
-#: What keys of brokers need: a module, and the extra that brings it.
-LIBRARIES: Final = {"amqp_routing_key": ("pika", "amqp"), "kafka_topic": ("confluent_kafka", "kafka")}
+#: What keys of brokers need: a module, and the package that brings it.
+LIBRARIES: Final = {"amqp_routing_key": ("pika", "pika"), "kafka_topic": ("confluent_kafka", "confluent-kafka")}
 
 
 def sinks_set(configuration: Configuration, prefix: str) -> list[str]:
@@ -96,9 +96,9 @@ def lines_can_be_joined(configuration: Configuration) -> Iterator[Problem]:
 def libraries_are_there(configuration: Configuration) -> Iterator[Problem]:
     """Refuse a broker whose library, which not everybody needs, is not installed."""
     for prefix in PREFIXES:
-        for key, (module, extra) in LIBRARIES.items():
+        for key, (module, package) in LIBRARIES.items():
             if configuration.is_set(prefix + key) and find_spec(module) is None:
-                text = f"{module} is not installed: pip install 'routed-flowcorr[{extra}]'"
+                text = f"{module} is not installed: pip install {package}"
                 yield _conflict(configuration, prefix + key, text)
 
 

@@ -149,8 +149,8 @@ def test_labelled_unicast_of_bgp_is_for_flows_of_a_vrf_too() -> None:
 def test_an_agent_map_names_another_router_by_interface_and_family() -> None:
     plane = Plane(
         "bgp_ip=203.0.113.1;ip=192.0.2.0/24;in=7",
-        "bgp_ip=203.0.113.2;bgp_port=1179;ip=192.0.2.0/24;filter=ip",
-        "bgp_ip=203.0.113.3;ip=0.0.0.0/0",
+        "bgp_ip=203.0.113.2;bgp_port=1179;ip=192.0.2.0/24;filter=ip or (vlan and ip)",
+        "bgp_ip=203.0.113.3;ip=192.0.2.0/24;filter=ip6 or (vlan and ip6)",
     )
     plane.add("203.0.113.1", 64501)
     plane.add("203.0.113.2", 64502, port=1179)

@@ -60,13 +60,21 @@ def test_a_plugin_listens_and_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_without_a_socket_it_counts_on(tmp_path: Path) -> None:
+    (tmp_path / "none").touch()
     running = Running(tmp_path / "none" / "s")
     running.plugin.start()
     running.take(1)
     assert running.plugin.counters.entries == 1
     running.stop()
     [line] = running.log.lines
-    assert line.startswith(f"ERROR imt_path: {tmp_path}/none/s: No such file or directory")
+    assert line.startswith(f"ERROR imt_path: {tmp_path}/none/s: File exists")
+
+
+def test_the_folder_of_the_socket_is_made(tmp_path: Path) -> None:
+    running = Running(tmp_path / "run" / "flows" / "s")
+    running.plugin.start()
+    assert (tmp_path / "run/flows/s").is_socket()
+    running.stop()
 
 
 def test_what_found_no_room_is_told_once_a_minute(tmp_path: Path) -> None:

@@ -293,13 +293,16 @@ def test_problems_become_lines_of_the_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "module", "extra"),
-    [("bmp_dump_amqp_routing_key: k", "pika", "amqp"), ("bmp_dump_kafka_topic: t", "confluent_kafka", "kafka")],
+    ("line", "module", "package"),
+    [
+        ("bmp_dump_amqp_routing_key: k", "pika", "pika"),
+        ("bmp_dump_kafka_topic: t", "confluent_kafka", "confluent-kafka"),
+    ],
 )
 def test_a_library_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, line: str, module: str, extra: str
+    monkeypatch: pytest.MonkeyPatch, line: str, module: str, package: str
 ) -> None:
     monkeypatch.setattr("routed.daemon.checks.find_spec", lambda name: None if name == module else name)
     key = line.partition(":")[0]
-    text = f"[f:1] {key}: {module} is not installed: pip install 'routed-flowcorr[{extra}]'"
+    text = f"[f:1] {key}: {module} is not installed: pip install {package}"
     assert of_kind(read(line), Kind.CONFLICT) == [text]
