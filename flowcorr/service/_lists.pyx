@@ -19,6 +19,9 @@ cdef enum:
     FLAGS = 8
     MOST_DISTINCT = 64                   # labels among which a later one of the same key wins
 
+# writes one item of a stack
+ctypedef char *(*item_writer)(char *to, const uint8_t *at) noexcept nogil
+
 cdef const char *UPPER_DIGITS = b"0123456789ABCDEF"
 cdef const char *FLAG_NAMES[FLAGS]
 FLAG_NAMES[:] = [b"CWR", b"ECE", b"URG", b"ACK", b"PSH", b"RST", b"SYN", b"FIN"]
@@ -109,67 +112,64 @@ cdef char *put_labels(char *to, const uint8_t *at, size_t n, int style) noexcept
     return to
 
 
-# stacks, which are numbers side by side
+# stacks, which are items of one length side by side
 
-cdef char *put_stack(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
-    """MPLS labels with `_` between them."""
+cdef inline char *put_label(char *to, const uint8_t *at) noexcept nogil:
+    return put_u32(to, u32_at(at))
+
+
+cdef inline char *put_joined(char *to, const uint8_t *at, size_t n, size_t octets, item_writer put_one) noexcept nogil:
+    """Items with `_` between them."""
     cdef size_t i
-    for i in range(n // LABEL):
+    for i in range(n // octets):
         if i:
             to = put_char(to, c"_")
-        to = put_u32(to, u32_at(at + i * LABEL))
+        to = put_one(to, at + i * octets)
     return to
 
 
-cdef char *put_segments(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
-    """Addresses with `_` between them."""
-    cdef size_t i
-    for i in range(n // SEGMENT):
-        if i:
-            to = put_char(to, c"_")
-        to = put_address(to, at + i * SEGMENT)
-    return to
-
-
-cdef char *put_stack_list(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
-    """MPLS labels as a list, each with its number."""
+cdef inline char *put_numbered(
+    char *to, const uint8_t *at, size_t n, size_t octets, int style, item_writer put_one,
+) noexcept nogil:
+    """Items as a list, each with its number in front."""
     cdef size_t i
     cdef char *item
+    cdef char *end
     if style == AS_AVRO:
-        to = put_count(to, <int64_t>(n // LABEL))
-    for i in range(n // LABEL):
-        item = open_item(to, i, style)
-        to = close_item(item, put_u32(put_number(item, i), u32_at(at + i * LABEL)), style)
+        to = put_count(to, <int64_t>(n // octets))
+    for i in range(n // octets):
+        item = put(to, b", ", 2) if i and style == AS_JSON else to
+        end = put_char(put_u32(item + 1, <uint32_t>i), c"-")     # behind the room for a quote or a length
+        to = close_item(item, put_one(end, at + i * octets), style)
     return to
-
-
-cdef char *put_segments_list(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
-    """Addresses as a list, each with its number."""
-    cdef size_t i
-    cdef char *item
-    if style == AS_AVRO:
-        to = put_count(to, <int64_t>(n // SEGMENT))
-    for i in range(n // SEGMENT):
-        item = open_item(to, i, style)
-        to = close_item(item, put_address(put_number(item, i), at + i * SEGMENT), style)
-    return to
-
-
-cdef inline char *open_item(char *to, size_t i, int style) noexcept nogil:
-    """What stands between two items; where the quote or the length of the next one goes."""
-    return put(to, b", ", 2) if i and style == AS_JSON else to
-
-
-cdef inline char *put_number(char *item, size_t i) noexcept nogil:
-    """The number of an item, behind the room for its quote or its length."""
-    return put_char(put_u32(item + 1, <uint32_t>i), c"-")
 
 
 cdef inline char *close_item(char *item, char *end, int style) noexcept nogil:
+    """Put the length in front of an item, or quotes around it."""
     if style == AS_AVRO:
         return close_short(item, end)
     item[0] = c'"'
     return put_char(end, c'"')
+
+
+cdef char *put_stack(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
+    """MPLS labels with `_` between them."""
+    return put_joined(to, at, n, LABEL, put_label)
+
+
+cdef char *put_segments(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
+    """Addresses with `_` between them."""
+    return put_joined(to, at, n, SEGMENT, put_address)
+
+
+cdef char *put_stack_list(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
+    """MPLS labels as a list, each with its number."""
+    return put_numbered(to, at, n, LABEL, style, put_label)
+
+
+cdef char *put_segments_list(char *to, const uint8_t *at, size_t n, int style) noexcept nogil:
+    """Addresses as a list, each with its number."""
+    return put_numbered(to, at, n, SEGMENT, style, put_address)
 
 
 # others
