@@ -30,7 +30,5 @@ class Facts:
         amend: Amend | None = None,
     ) -> None: ...
     def __len__(self) -> int: ...
-    def of_path(self, path: int) -> tuple[int, int, int, int, bytes, Texts4]:
-        """Return origin AS, neighbour AS, local preference, MED, next hop (16 octets) and the texts of a path."""
     def sweep(self, most: int) -> bool:
         """Look at so many paths and forget those that no table has any more; return whether the round is over."""

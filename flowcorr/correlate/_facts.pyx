@@ -6,7 +6,6 @@ more.  Its texts are held with it.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._texts cimport hold_text, release_text
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -48,13 +47,6 @@ cdef class Facts:
 
     def __len__(self):
         return self.known_count
-
-    def of_path(self, uint32_t path):
-        cdef const fact *f = self.of(path)
-        texts = (f.as_path, f.std_comm, f.ext_comm, f.lrg_comm)
-        next_hop = PyBytes_FromStringAndSize(<const char *>f.next_hop, 16)
-        octets = tuple(self.texts.octets_of(one) for one in texts)
-        return f.origin_as, f.neighbour_as, f.local_pref, f.med, next_hop, octets
 
     def sweep(self, size_t most):
         cdef uint32_t path

@@ -29,6 +29,5 @@ cdef class Tagger:
     cdef uint32_t label_count
     cdef Py_ssize_t tag_at, tag2_at, label_at, tos_at
     cdef dict joined                 # (label so far, label of a rule) -> both, held
-    cdef uint64_t *hit_counts
 
     cdef uint32_t labelled(self, uint32_t before, uint32_t label) except? 0xFFFFFFFF

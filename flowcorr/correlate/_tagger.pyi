@@ -20,7 +20,6 @@ class Tagger:
     """Rules that tag flows."""
 
     def __init__(self, rules: Rules, texts: Texts, actions: Actions) -> None: ...
-    hits: list[int]
     def __call__(self, batch: Batch) -> None: ...
     def close(self) -> None:
         """Let go of the labels, when other rules take over."""

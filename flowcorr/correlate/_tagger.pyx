@@ -46,9 +46,8 @@ cdef class Tagger:
         if actions.count != rules.count:
             raise ValueError("as many actions as rules")
         self.actions = actions
-        self.hit_counts = <uint64_t *>calloc(rules.count + 1, sizeof(uint64_t))
         self.labels = <uint32_t *>calloc(len(actions.labels), sizeof(uint32_t))
-        if self.hit_counts == NULL or self.labels == NULL:
+        if self.labels == NULL:
             raise MemoryError
         for label, number in actions.labels.items():
             self.labels[<uint32_t>number] = texts.id_of(label)
@@ -57,7 +56,6 @@ cdef class Tagger:
 
     def __dealloc__(self):
         free(self.labels)
-        free(self.hit_counts)
 
     def close(self):
         cdef uint32_t i
@@ -67,11 +65,6 @@ cdef class Tagger:
         for text in self.joined.values():
             release_text(self.texts, text)
         self.joined.clear()
-
-    @property
-    def hits(self):
-        cdef uint32_t i
-        return [self.hit_counts[i] for i in range(self.rules.count)]
 
     def __call__(self, Batch batch not None):
         cdef size_t i
@@ -89,7 +82,6 @@ cdef class Tagger:
                 if rule == self.rules.count:
                     break
                 a = &self.actions.items[rule]
-                self.hit_counts[rule] += 1
                 tag, tag2 = tagged(&a.tag, tag), tagged(&a.tag2, tag2)
                 label = self.labelled(label, self.labels[a.label])
                 if a.tos >= 0 and self.tos_at >= 0:

@@ -19,7 +19,6 @@ DAY: Final = 86_400
 SECONDS: Final = {"s": 1, "m": MINUTE, "h": HOUR}
 CALENDAR: Final = {"d": 1, "w": 7}
 MONTH: Final = "M"
-ROUNDOFF_LETTERS: Final = "mhdwM"
 #: The longest bin: a round-off to the year has room for it. Units: seconds, days, months.
 MAX_SECONDS: Final = 366 * DAY
 MAX_DAYS: Final = 366
@@ -60,21 +59,8 @@ def parse_length(text: str) -> Length:
     raise ValueError(f"{text} has a unit other than s, m, h, d, w and M")
 
 
-def parse_roundoff(text: str) -> str:
-    """Parse letters of `mhdwM`, where `w` goes with neither `d` nor `M`.
-
-    Raises: ValueError.
-    """
-    unknown = [letter for letter in text if letter not in ROUNDOFF_LETTERS]
-    if unknown or not text:
-        raise ValueError(f"{unknown[0] if unknown else 'nothing'} is none of the letters m, h, d, w and M")
-    if "w" in text and ("d" in text or "M" in text):
-        raise ValueError("w goes with neither d nor M")
-    return text
-
-
 def round_off(now: float, letters: str, zone: tzinfo | None) -> int:
-    """Return the base that bins and flushes are counted from: the units of the letters, and seconds, cut off."""
+    """Return the base that bins and flushes are counted from: seconds and the units of the letters `mhdwM` cut off."""
     wall = datetime.fromtimestamp(now, zone).replace(second=0, microsecond=0)
     if "m" in letters or "h" in letters:
         wall = wall.replace(minute=0)

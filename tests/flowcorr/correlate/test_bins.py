@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcorr.correlate.bins import DAY, HOUR, Bins, Deadlines, Length, parse_length, parse_roundoff, round_off
+from flowcorr.correlate.bins import DAY, HOUR, Bins, Deadlines, Length, parse_length, round_off
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
@@ -36,12 +36,6 @@ def test_lengths(text: str, length: Length) -> None:
 def test_what_is_no_length(text: str) -> None:
     with pytest.raises(ValueError, match=r"year|unit|length"):
         parse_length(text)
-
-
-@pytest.mark.parametrize("text", ["", "s", "wd", "Mw", "mm ", "x"])
-def test_what_is_no_roundoff(text: str) -> None:
-    with pytest.raises(ValueError, match=r"letters|neither"):
-        parse_roundoff(text)
 
 
 @pytest.mark.parametrize(
