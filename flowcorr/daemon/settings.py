@@ -10,7 +10,7 @@ from flowcorr.daemon.correlation_settings import correlation_settings, map_paths
 from flowcorr.daemon.filter_settings import FilterSettings, filter_settings
 from flowcorr.daemon.flow_maps import FileSettings
 from flowcorr.daemon.input_settings import InputSettings, input_settings, intake_settings
-from flowcorr.daemon.plugins import PluginSettings, plugin_settings
+from flowcorr.daemon.plugin_settings import PluginSettings, plugin_settings
 from flowcorr.daemon.sharing_settings import SharingSettings, sharing_settings
 from flowcorr.service.custom_primitives import PrimitivesError, parse_custom_primitives
 from routed.daemon.plane import (

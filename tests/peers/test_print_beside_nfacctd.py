@@ -19,7 +19,8 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import ALWAYS
 from flowcorr.columns.layout import Layout
 from flowcorr.daemon.input_settings import intake_settings
-from flowcorr.daemon.plugins import make_plugin, plugin_settings
+from flowcorr.daemon.plugin_settings import plugin_settings
+from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service.bugs import Bugs
 from flowcorr.service.flow_input import FlowInput
 from flowcorr.service.replay_input import ReplayInput

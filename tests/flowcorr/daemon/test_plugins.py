@@ -15,7 +15,8 @@ from flowcorr.columns.builtin import ALWAYS
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate.aggregation import MOST_ENTRIES
 from flowcorr.correlate.bins import Length
-from flowcorr.daemon.plugins import Declared, PluginSettings, make_plugin, plugin_settings
+from flowcorr.daemon.plugin_settings import Declared, PluginSettings, plugin_settings
+from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service import _pieces as r
 from flowcorr.service._checks import BYTES_A_PACKET, PACKETS, Check
 from flowcorr.service.memory_plugin import MemorySettings
@@ -95,6 +96,13 @@ def test_what_cannot_be_is_named_with_its_key_and_place(text: str, problem: str)
     _, fatal, _ = understand(text)
     assert len(fatal) == 1
     assert problem in fatal[0]
+
+
+@pytest.mark.parametrize("letters", ["s", "wd", "Mw", "x", "m h", "H"])
+def test_what_is_no_roundoff(letters: str) -> None:
+    configuration = configure(KEYS, parse_statements(f"print_history_roundoff: {letters}", "c").statements)
+    [problem] = configuration.problems
+    assert "w goes with neither d nor M" in problem.text
 
 
 def test_all_problems_are_told_at_once() -> None:
