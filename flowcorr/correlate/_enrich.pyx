@@ -5,34 +5,23 @@ For each direction that somebody asks for, all rows are looked up together in ea
 columns takes the plane whose prefix is the longest of those that it may use, or leaves what the protocol said.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from flowcorr.columns._batch cimport Batch, row_of
-from flowcorr.columns._texts cimport Texts, hold_text, release_text
-from flowcorr.correlate._addresses cimport put_net
-from flowcorr.correlate._facts cimport Facts, fact, fact_at
-from flowcorr.correlate._follow cimport Follower
+from flowcorr.columns._texts cimport Texts, hold_text
+from flowcorr.correlate._addresses cimport ADDRESS, is_ipv4, is_none, put_net
+from flowcorr.correlate._facts cimport fact, fact_at
+from flowcorr.correlate._source cimport Source, question
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
-from routed.octets._hash cimport hash_octets
 from routed.octets._prefetch cimport prefetch
-from routed.rib._origins cimport status_of_route
-from routed.rib._resolve cimport Resolver, resolved
+from routed.rib._resolve cimport resolved
 from routed.rib._vrp_status cimport UNKNOWN
-from routed.rib._vrps cimport Vrps
-
-import secrets
 
 cdef enum:
-    ADDRESS = 16
     MAX_SOURCES = 3                  # BGP, BMP, an IGP
     MAX_COLUMNS = 32                 # of one group
-    NOT_ASKED = 0xFFFFFFFF
     AHEAD = 16                       # rows whose facts are asked for before they are read
-    FIRST_VIEWS = 1024               # slots; a power of two
-    MAX_VIEWS = 1048576              # questions that are remembered: exporters and VRFs come from senders
 
-cdef enum:                           # what a column takes
+cdef enum:                           # what a column takes: of the facts of the path first, four octets each
     TAKES_ORIGIN_AS = 0
     TAKES_NEIGHBOUR_AS = 1
     TAKES_LOCAL_PREF = 2
@@ -54,160 +43,17 @@ TAKES = {
     "reason": TAKES_REASON, "roa": TAKES_ROA,
 }
 
-cdef uint8_t[ADDRESS] MAPPED
-memset(MAPPED, 0, 10)
-MAPPED[10] = MAPPED[11] = 0xFF
-MAPPED[12] = MAPPED[13] = MAPPED[14] = MAPPED[15] = 0
-
-cdef uint8_t[ADDRESS] NO_ADDRESS
-memset(NO_ADDRESS, 0xFF, ADDRESS)
-
-ctypedef struct question:            # 24 octets, all of them set
-    uint8_t rd[8]
-    uint32_t exporter
-    uint32_t family
-    uint32_t in_iface
-    uint32_t out_iface
-
-ctypedef struct view_slot:
-    question asked
-    uint32_t view
-    uint32_t is_used
-
-
-cdef class Source:
-    cdef Resolver resolver
-    cdef Facts facts
-    cdef object choose, explain, payloads
-    cdef Follower follower
-    cdef Vrps vrps                   # payloads of this batch
-    cdef const uint8_t *hops         # by row: the next hop at the end of the way, all ones or NULL: that of the route
-    cdef view_slot *slots
-    cdef size_t slot_mask, slot_count
-    cdef uint64_t seed
-    cdef dict reasons                # (view, RIB) -> text, held
-    cdef uint32_t *views             # of the rows of a batch
-    cdef resolved *found
-    cdef size_t room
-    cdef public uint64_t unmatched   # rows for which there was no view
-
-    def __cinit__(
-        self, Resolver resolver not None, Facts facts not None, choose, explain, *, payloads=None, Follower follower=None,
-    ):
-        self.resolver, self.facts, self.choose, self.explain = resolver, facts, choose, explain
-        self.payloads, self.follower = payloads, follower
-        self.seed = secrets.randbits(64)
-        self.reasons = {}
-        self.make_slots(FIRST_VIEWS)
-
-    def __dealloc__(self):
-        free(self.slots)
-        free(self.views)
-        free(self.found)
-
-    def forget_views(self):
-        for text in self.reasons.values():
-            release_text(self.facts.texts, text)
-        self.reasons.clear()
-        if self.follower is not None:
-            self.follower.forget_views()
-        self.make_slots(FIRST_VIEWS)
-
-    cdef int make_slots(self, size_t n) except -1:
-        free(self.slots)
-        self.slots = <view_slot *>calloc(n, sizeof(view_slot))
-        if self.slots == NULL:
-            raise MemoryError
-        self.slot_mask, self.slot_count = n - 1, 0
-        return 0
-
-    cdef int widen(self) except -1:
-        cdef view_slot *old = self.slots
-        cdef size_t n = self.slot_mask + 1, i
-        self.slots = NULL
-        try:
-            self.make_slots(2 * n)
-            for i in range(n):
-                if old[i].is_used:
-                    self.place(&old[i].asked)[0] = old[i]
-                    self.slot_count += 1
-        finally:
-            free(old)
-        return 0
-
-    cdef view_slot *place(self, const question *asked) noexcept nogil:
-        """The slot of a question, or the free one where it belongs."""
-        cdef size_t at = hash_octets(<const uint8_t *>asked, sizeof(question), self.seed) & self.slot_mask
-        while self.slots[at].is_used and memcmp(&self.slots[at].asked, asked, sizeof(question)):
-            at = (at + 1) & self.slot_mask
-        return &self.slots[at]
-
-    cdef uint32_t view_of(self, const question *asked) except? NOT_ASKED:
-        cdef view_slot *slot = self.place(asked)
-        if slot.is_used:
-            return slot.view
-        if self.slot_count >= MAX_VIEWS:
-            self.forget_views()
-        elif 2 * self.slot_count > self.slot_mask:
-            self.widen()
-        cdef uint32_t view = self.choose(
-            asked.exporter, asked.family, PyBytes_FromStringAndSize(<const char *>asked.rd, 8),
-            asked.in_iface, asked.out_iface,
-        )
-        slot = self.place(asked)
-        slot.asked, slot.view, slot.is_used = asked[0], view, 1
-        self.slot_count += 1
-        return view
-
-    cdef int make_room(self, size_t n) except -1:
-        if n > self.room:
-            self.room = 0
-            free(self.views)
-            free(self.found)
-            self.views = <uint32_t *>calloc(n, sizeof(uint32_t))
-            self.found = <resolved *>calloc(n, sizeof(resolved))
-            if self.views == NULL or self.found == NULL:
-                raise MemoryError
-            self.room = n
-        return 0
-
-    cdef int look_up(
-        self, const uint8_t *addresses, const uint8_t *next_hops, size_t stride, bint is_destination, size_t n,
-    ) except -1:
-        """Find the routes of the rows, whose views are known."""
-        self.resolver.resolve(self.views, addresses, next_hops, stride, n, self.found)
-        self.hops = NULL
-        if self.follower is not None:
-            if self.follower.defaults:
-                self.follower.follow_defaults(self.views, addresses, stride, n, self.found)
-            if is_destination and self.follower.prefix_count:
-                self.follower.follow_next_hops(self.views, addresses, stride, n, self.found)
-                self.hops = self.follower.hops
-        return 0
-
-    cdef const uint8_t *next_hop(self, size_t i, const fact *facts) noexcept:
-        """Where the flow of a row goes."""
-        if self.hops == NULL or not memcmp(self.hops + ADDRESS * i, NO_ADDRESS, ADDRESS):
-            return facts.next_hop
-        return self.hops + ADDRESS * i
-
-    cdef uint8_t status(self, size_t i) except 0:
-        """The origin validation of the route of a row."""
-        cdef const resolved *route = &self.found[i]
-        if self.vrps is None:
-            return UNKNOWN
-        rib = self.resolver.rib_of(self.views[i], route.rib)
-        return <uint8_t>status_of_route(self.vrps, rib, route.family, route.prefix, route.path)
-
-    cdef uint32_t reason(self, uint32_t view, uint32_t rib) except? NOT_ASKED:
-        """The text that says where a route came from."""
-        key = (view, rib)
-        text = self.reasons.get(key)
-        if text is None:
-            text = self.facts.texts.id_of(self.explain(view, rib))
-            hold_text(self.facts.texts, text)
-            self.reasons[key] = text
-        return text
+# Where the facts of a path have what is copied from them, by what takes it.
+cdef fact EXAMPLE
+cdef size_t FACT_OFFSETS[TAKES_NEXT_HOP]
+FACT_OFFSETS[<int>TAKES_ORIGIN_AS] = <uint8_t *>&EXAMPLE.origin_as - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_NEIGHBOUR_AS] = <uint8_t *>&EXAMPLE.neighbour_as - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_LOCAL_PREF] = <uint8_t *>&EXAMPLE.local_pref - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_MED] = <uint8_t *>&EXAMPLE.med - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_AS_PATH] = <uint8_t *>&EXAMPLE.as_path - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_STD_COMM] = <uint8_t *>&EXAMPLE.std_comm - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_EXT_COMM] = <uint8_t *>&EXAMPLE.ext_comm - <uint8_t *>&EXAMPLE
+FACT_OFFSETS[<int>TAKES_LRG_COMM] = <uint8_t *>&EXAMPLE.lrg_comm - <uint8_t *>&EXAMPLE
 
 
 cdef class Group:
@@ -294,8 +140,7 @@ cdef class Enricher:
         if not batch.count:
             return
         for source in self.sources:
-            source.make_room(batch.count)
-            source.vrps = None if source.payloads is None else source.payloads()
+            source.begin(batch.count)
         for name, at in (("dst_host", self.dst_at), ("src_host", self.src_at)):
             asking = [group for group in self.groups if group.source == name and group.count]
             if not asking:
@@ -333,11 +178,11 @@ cdef class Enricher:
         for i in range(batch.count):
             row = row_of(batch, i)
             address = row + address_at
-            if not memcmp(address, NO_ADDRESS, ADDRESS):
+            if is_none(address):
                 source.views[i] = 0
                 continue
             memcpy(&asked.exporter, row + self.exporter_at, 4)
-            asked.family = 6 if memcmp(address, MAPPED, 12) else 4
+            asked.family = 4 if is_ipv4(address) else 6
             if self.origin_at >= 0:
                 asked.family |= <uint32_t>row[self.origin_at] << 8
             if self.rd_at >= 0:
@@ -409,22 +254,8 @@ cdef class Enricher:
         cdef uint32_t reason
         for column in range(group.count):
             to, what = row + group.offsets[column], group.takes[column]
-            if what == TAKES_ORIGIN_AS:
-                memcpy(to, &facts.origin_as, 4)
-            elif what == TAKES_NEIGHBOUR_AS:
-                memcpy(to, &facts.neighbour_as, 4)
-            elif what == TAKES_LOCAL_PREF:
-                memcpy(to, &facts.local_pref, 4)
-            elif what == TAKES_MED:
-                memcpy(to, &facts.med, 4)
-            elif what == TAKES_AS_PATH:
-                memcpy(to, &facts.as_path, 4)
-            elif what == TAKES_STD_COMM:
-                memcpy(to, &facts.std_comm, 4)
-            elif what == TAKES_EXT_COMM:
-                memcpy(to, &facts.ext_comm, 4)
-            elif what == TAKES_LRG_COMM:
-                memcpy(to, &facts.lrg_comm, 4)
+            if what < TAKES_NEXT_HOP:
+                memcpy(to, <const uint8_t *>facts + FACT_OFFSETS[what], 4)
             elif what == TAKES_NEXT_HOP:
                 memcpy(to, source.next_hop(i, facts), ADDRESS)
             elif what == TAKES_MASK:
@@ -457,7 +288,7 @@ cdef class Enricher:
             elif what == TAKES_MASK:
                 to[0] = 0
             elif what == TAKES_NEXT_HOP:
-                memcpy(to, NO_ADDRESS, ADDRESS)
+                memset(to, 0xFF, ADDRESS)  # no address
             else:
                 memset(to, 0, 4)
         return 0

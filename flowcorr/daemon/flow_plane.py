@@ -13,9 +13,10 @@ from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import ALWAYS, BUILTIN
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._enrich import Enricher, Source
+from flowcorr.correlate._enrich import Enricher
 from flowcorr.correlate._facts import Facts
 from flowcorr.correlate._follow import Follower
+from flowcorr.correlate._source import Source
 from flowcorr.correlate.map_stages import NextHopStage, RdStage, SourceSideStage
 from flowcorr.correlate.maps import tag_rules
 from flowcorr.correlate.own_columns import OwnColumns

@@ -20,8 +20,9 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import IPV4_MAPPED
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._enrich import Enricher, Source
+from flowcorr.correlate._enrich import Enricher
 from flowcorr.correlate._facts import Facts
+from flowcorr.correlate._source import Source
 from flowcorr.correlate.correlation import Correlation
 from routed.rib._lookup import Lookups
 from routed.rib._resolve import Resolver, Step, View

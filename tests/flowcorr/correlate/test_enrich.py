@@ -11,8 +11,9 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import NO_ADDRESS
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._enrich import Enricher, Group, Source
+from flowcorr.correlate._enrich import Enricher, Group
 from flowcorr.correlate._facts import Facts
+from flowcorr.correlate._source import Source
 from routed.rib._payloads import Payloads
 from routed.rib._resolve import Resolver, Step, View
 from routed.rib._rib import PeerRib, Rib, sweep_all

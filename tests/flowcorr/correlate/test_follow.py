@@ -10,9 +10,10 @@ from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.column import NO_ADDRESS
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._enrich import Enricher, Group, Source
+from flowcorr.correlate._enrich import Enricher, Group
 from flowcorr.correlate._facts import Facts
 from flowcorr.correlate._follow import Follower
+from flowcorr.correlate._source import Source
 from flowcorr.correlate.map_keys import address_octets, prefix_octets
 from flowcorr.correlate.views import Exporter, Views
 from routed.rib._resolve import Resolver

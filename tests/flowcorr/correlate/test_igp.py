@@ -9,8 +9,9 @@ from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.layout import Layout
-from flowcorr.correlate._enrich import Enricher, Source
+from flowcorr.correlate._enrich import Enricher
 from flowcorr.correlate._facts import Facts
+from flowcorr.correlate._source import Source
 from flowcorr.correlate.correlation import Correlation
 from flowcorr.correlate.map_keys import address_octets
 from flowcorr.correlate.views import Exporter, Views
