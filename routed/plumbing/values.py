@@ -195,7 +195,6 @@ PATH: Final[Parser[str]] = Parser("a path", _parse_path)
 ON: Final = True
 OFF: Final = False
 BOOLEAN: Final = word({"true": True, "false": False})
-INTEGER: Final[Parser[int]] = Parser("an integer", parse_integer)
 PORT: Final = between(1, 65_535)
 ADDRESS: Final[Parser[Address]] = Parser("an IPv4 or IPv6 address", ipaddress.ip_address)
 PREFIX: Final[Parser[ipaddress.IPv4Network | ipaddress.IPv6Network]] = Parser("an IP prefix", ipaddress.ip_network)

@@ -42,10 +42,6 @@ class Taken(Enum):
     REFUSED = auto()  # there is no room for it
 
 
-#: What leaves the database as it was.
-NOTHING_NEW: Final = frozenset({Taken.SAME, Taken.OLDER, Taken.UNKNOWN, Taken.REFUSED})
-
-
 class Age(Enum):
     """How what somebody else holds of an LSP compares to what is held here."""
 

@@ -1,12 +1,10 @@
-"""Communities of all four kinds as values, and their text.
+"""Communities of all four kinds as values.
 
 A community is an integer (RFC 1997), eight octets (extended, RFC 4360), twenty octets (IPv6 extended, RFC 5701) or
-three integers (large, RFC 8092). Attributes keep them in wire order with repeats; text sorts and removes repeats, as
-the message log does.
+three integers (large, RFC 8092). Attributes keep them in wire order with repeats.
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from routed.octets import Cursor, WireError, Writer
@@ -19,14 +17,9 @@ WELL_KNOWN: Final = {
     0xFFFF_FF03: "local-AS",
 }
 
-#: Bit of the type octet: a community that does not leave the AS (RFC 4360 section 2).
-NON_TRANSITIVE: Final = 0x40
-
-_SUBTYPE_NAMES: Final = {0x02: "RT", 0x03: "SoO"}
-
 
 class LargeCommunity(NamedTuple):
-    """A large community (RFC 8092 section 3); sorts as it prints."""
+    """A large community (RFC 8092 section 3)."""
 
     global_administrator: int
     local_data_1: int
@@ -105,48 +98,6 @@ def encode_large_communities(w: Writer, communities: LargeCommunities) -> None:
     for value in communities.values:
         for part in value:
             w.u32(part)
-
-
-def format_communities(communities: Communities) -> str:
-    """Format as ``65001:1 65535:666 no-export``, ascending, each once."""
-    return " ".join(
-        WELL_KNOWN.get(value) or f"{value >> 16}:{value & 0xFFFF}" for value in sorted(set(communities.values))
-    )
-
-
-def format_large_communities(communities: LargeCommunities) -> str:
-    """Format as ``65001:1:2``, ascending, each once."""
-    return " ".join(":".join(map(str, value)) for value in sorted(set(communities.values)))
-
-
-def format_extended_communities(communities: ExtendedCommunities) -> str:
-    """Format as ``RT:65000:100 SoO:192.0.2.1:5``, ascending by octets, each once; other kinds as hexadecimal."""
-    return " ".join(map(_format_extended, sorted(set(communities.values))))
-
-
-def format_ipv6_extended_communities(communities: Ipv6ExtendedCommunities) -> str:
-    """Format as ``RT:[2001:db8::1]:5``, ascending by octets, each once; other kinds as hexadecimal."""
-    return " ".join(map(_format_ipv6_extended, sorted(set(communities.values))))
-
-
-def _format_extended(octets: bytes) -> str:
-    name = _SUBTYPE_NAMES.get(octets[1])
-    match octets[0] & ~NON_TRANSITIVE:
-        case 0x00 if name:  # two-octet AS (RFC 4360 section 3.1)
-            return f"{name}:{int.from_bytes(octets[2:4], 'big')}:{int.from_bytes(octets[4:], 'big')}"
-        case 0x01 if name:  # IPv4 address (RFC 4360 section 3.2)
-            return f"{name}:{IPv4Address(octets[2:6])}:{int.from_bytes(octets[6:], 'big')}"
-        case 0x02 if name:  # four-octet AS (RFC 5668)
-            return f"{name}:{int.from_bytes(octets[2:6], 'big')}:{int.from_bytes(octets[6:], 'big')}"
-        case _:
-            return f"0x{octets.hex()}"
-
-
-def _format_ipv6_extended(octets: bytes) -> str:
-    name = _SUBTYPE_NAMES.get(octets[1])
-    if octets[0] & ~NON_TRANSITIVE or not name:
-        return f"0x{octets.hex()}"
-    return f"{name}:[{IPv6Address(octets[2:18])}]:{int.from_bytes(octets[18:], 'big')}"
 
 
 def _count(c: Cursor, width: int, source: str) -> int:

@@ -14,16 +14,6 @@ from routed.wire.bmp.codepoints import PeerType
 
 PEER_HEADER_OCTETS: Final = 42
 
-# Where the fields begin, counted from the start of the per-peer header.
-PEER_TYPE_OFFSET: Final = 0
-PEER_FLAGS_OFFSET: Final = 1
-DISTINGUISHER_OFFSET: Final = 2
-ADDRESS_OFFSET: Final = 10
-ASN_OFFSET: Final = 26
-BGP_ID_OFFSET: Final = 30
-SECONDS_OFFSET: Final = 34
-MICROSECONDS_OFFSET: Final = 38
-
 FLAG_V: Final = 0x80
 FLAG_L: Final = 0x40
 FLAG_A: Final = 0x20

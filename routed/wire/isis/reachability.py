@@ -12,9 +12,6 @@ from routed.wire.isis.codepoints import MAX_TOPOLOGY, NODE_OCTETS, TlvType
 from routed.wire.isis.tlv import encode_items
 from routed.wire.prefix import Prefix, cut_prefix
 
-#: Metrics that TLVs of narrow ones can say: 6 bits.
-MAX_NARROW_METRIC: Final = 63
-
 _METRIC_BITS: Final = 0x3F
 _EXTERNAL_METRIC: Final = 0x40  # of narrow metrics, and of IPv6: whether the prefix is external
 _DOWN: Final = 0x80

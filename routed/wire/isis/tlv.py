@@ -18,8 +18,6 @@ TLV_HEADER: Final = 2
 ENTRY_OCTETS: Final = 2 + LSP_ID_OCTETS + 4 + 2
 #: What an area address may be long: 13, and 20 where somebody writes a whole NSAP (ISO/IEC 10589 section 7.1.1).
 MAX_AREA: Final = 20
-#: What a name may be long (RFC 5301 section 3). Units: octets.
-MAX_HOSTNAME: Final = 255
 
 _OVERLOAD: Final = 0x8000
 _ATTACHED: Final = 0x4000
