@@ -1,5 +1,8 @@
 """Fixtures of the tests that talk to real BGP daemons; they need root, for namespaces, ports and keys."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -11,6 +14,7 @@ import pytest
 from tests.peers.collector import Collector, collector, is_pmacct
 from tests.peers.install import require
 from tests.peers.network import Network, network
+from tests.peers.nobody import NOBODY
 from tests.peers.speaker import Link, Speaker
 
 Recruit = Callable[[type[Speaker], Link], Speaker]
@@ -27,6 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and {"net", "evidence"} & set(item.fixturenames):
             item.add_marker(pytest.mark.peers)
+
+
+@pytest.fixture
+def home_of_nobody() -> Iterator[Path]:
+    """A folder of an ordinary user."""
+    home = Path(tempfile.mkdtemp(prefix="nobody-"))
+    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
+    yield home
+    shutil.rmtree(home)
 
 
 @pytest.fixture

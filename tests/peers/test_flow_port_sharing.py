@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import re
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from routed.plumbing.statements import parse_statements
 from tests.flowcorr.exports import export_set, template, v9
 from tests.peers.collector import PATIENCE, at_work, read_rows
 from tests.peers.flow_daemon import FlowDaemon
+from tests.peers.nobody import NOBODY, command_for_others, privileges, status
 from tests.peers.program import ROOT
 from tests.peers.raw_speaker import RawSession, prefix, update, usual_attributes
 from tests.peers.route import Row
@@ -40,6 +43,7 @@ LAYOUT_TO: Final = export_set(0, template(301, (8, 4), (12, 4), (2, 4), (1, 4)))
 EXAMPLE: Final = ROOT / "examples" / "quickstart-cores.conf"
 #: Processes of one daemon, and routers, of which each process has some.
 COUNT: Final = 2
+OTHER_GROUP: Final = grp.getgrnam("games")
 ROUTERS: Final = tuple(f"127.9.8.{number}" for number in range(1, 7))
 
 
@@ -136,9 +140,10 @@ def test_all_of_them_read_what_one_has_heard(tmp_path: Path) -> None:
 
 
 class Several(FlowDaemon):
-    """The example of two processes, each with the routes and the flows of its own routers."""
+    """The example of two processes, each with the routes and the flows of its own routers; root starts them."""
 
     def __init__(self, home: Path) -> None:
+        self.command = command_for_others(FlowDaemon.command)  # type: ignore[misc]  # of its own
         self.port = reserved_port()
         self.tables = [str(home / f"table-{number}.pipe") for number in range(1, COUNT + 1)]
         statements = parse_statements(EXAMPLE.read_text(), EXAMPLE.name).statements
@@ -151,12 +156,23 @@ class Several(FlowDaemon):
             "imt_path": home / "table-$proc_number.pipe",
             "print_output_file": home / "flows-$proc_number.json",
             "print_refresh_time": 1,
+            "proc_user": NOBODY.pw_name,
+            "proc_group": OTHER_GROUP.gr_name,
+            "files_gid": OTHER_GROUP.gr_gid,
+            "pidfile": home / "pid",
+            "logfile": home / "log",
         }
         super().__init__(Host(), home, keys)
 
+    @property
+    def said(self) -> str:
+        """What all processes have written to their log."""
+        log = self.home / "log"
+        return log.read_text() if log.exists() else self.text
+
     def wait_for_times(self, words: str, times: int) -> None:
         """Wait until that many processes have said something."""
-        eventually(lambda: self.text.count(words) == times, PATIENCE, f"{times} processes to say {words!r}")
+        eventually(lambda: self.said.count(words) == times, PATIENCE, f"{times} processes to say {words!r}")
 
     def announced(self) -> set[tuple[int, str]]:
         """Return the number of the process and the router of each route."""
@@ -183,19 +199,35 @@ class Several(FlowDaemon):
 
     def process(self, number: int) -> int:
         """Return the id of a process."""
-        found = re.search(rf"process {number} \(pid (\d+)\) is in service", self.text)
-        assert found is not None, self.text
-        return int(found[1])
+        found = re.findall(rf"process {number} \(pid (\d+)\) is in service", self.said)
+        assert found, self.said
+        return int(found[-1])
+
+    def owners(self) -> dict[str, tuple[int, int, int]]:
+        """Return user, group and kind of what it has made."""
+        made = ("pid", "log", "messages-1.json", "messages-2.json", "flows-1.json", "flows-2.json", *self.tables)
+        found = {Path(name).name: (self.home / name).stat() for name in made}
+        return {name: (one.st_uid, one.st_gid, stat.S_IFMT(one.st_mode)) for name, one in found.items()}
+
+    def has_no_privileges(self) -> bool:
+        """Tell whether all processes that read from the network run as an ordinary user without privileges."""
+        pids = [self.process(number) for number in range(1, COUNT + 1)]
+        users = {tuple(status(pid, "Uid") + status(pid, "Gid")) for pid in pids}
+        wanted = (*[str(NOBODY.pw_uid)] * 4, *[str(OTHER_GROUP.gr_gid)] * 4)
+        return users == {wanted} and not any(map(privileges, pids))
 
 
 def number_of(source: str) -> int:
     return 1 + place_of(ip_address(source), COUNT)
 
 
-def test_processes_of_one_daemon_have_the_routes_and_the_flows_of_their_routers(tmp_path: Path) -> None:
+def test_processes_of_one_daemon_have_the_routes_and_the_flows_of_their_routers(home_of_nobody: Path) -> None:
+    """Who starts them is root; who reads from the network is not, a process that was started again neither."""
     with ExitStack() as stack:
-        daemon = stack.enter_context(at_work(Several(tmp_path)))
+        daemon = stack.enter_context(at_work(Several(home_of_nobody)))
         daemon.wait_for_times("is in service", COUNT)
+        assert daemon.has_no_privileges()
+        assert status(daemon.pid, "Uid") == ["0"] * 4
         exporters, origins = [], {}
         for source in ROUTERS:
             origins[source] = 65100 + int(source.rpartition(".")[2])
@@ -218,14 +250,24 @@ def test_processes_of_one_daemon_have_the_routes_and_the_flows_of_their_routers(
         first = {(number_of(source), source, origins[source]): 1 for source in ROUTERS}
         eventually(lambda: daemon.counted() == first, PATIENCE, "each flow in the process of its router")
         assert daemon.listed() == dict.fromkeys(origins.values(), 1)
+        mine = (NOBODY.pw_uid, OTHER_GROUP.gr_gid)
+        kinds = {"table-1.pipe": stat.S_IFSOCK, "table-2.pipe": stat.S_IFSOCK}
+        assert daemon.owners() == {name: (*mine, kinds.get(name, stat.S_IFREG)) for name in daemon.owners()}
+        assert (home_of_nobody / "pid").read_text() == f"{daemon.pid}\n"
 
         lost = number_of(ROUTERS[0])
         os.kill(daemon.process(lost), signal.SIGKILL)
         send(2)  # what is for a process that is away waits for it; its routers have no session any more
-        eventually(lambda: re.search(rf"process {lost} \(.*\) is in service again", daemon.text), PATIENCE, "a restart")
+        eventually(lambda: re.search(rf"process {lost} \(.*\) is in service again", daemon.said), PATIENCE, "a restart")
+        assert daemon.has_no_privileges()
         again = {(number, source, origin * (number != lost)): 1 for number, source, origin in first}
         both = Counter(first) + Counter(again)
         eventually(lambda: daemon.counted() == both, PATIENCE, "the flows that had to wait")
         os.kill(daemon.pid, signal.SIGUSR2)
         daemon.wait_for_times("maps and configuration reloaded", COUNT)
+        (home_of_nobody / "log").rename(home_of_nobody / "log.1")
+        os.kill(daemon.pid, signal.SIGHUP)
+        log = home_of_nobody / "log"
+        eventually(lambda: log.exists() and daemon.owners()["log"][:2] == mine, PATIENCE, "a new log of its owner's")
         daemon.end()
+        assert not (home_of_nobody / "pid").exists()

@@ -2,16 +2,11 @@
 
 import os
 import pty
-import pwd
-import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final
@@ -24,6 +19,7 @@ from tests.peers.collector import COMMAND, PATIENCE, Collector, at_work
 from tests.peers.conftest import Recruit
 from tests.peers.isis import CABLE, FAR, NEAR, NET, ROUTER_NET, Listener, connected, lay_cable
 from tests.peers.network import COLLECTOR, Network, listens
+from tests.peers.nobody import NOBODY, command_for_others, is_nobody, privileges
 from tests.peers.program import ROOT, Program
 from tests.peers.route import Route
 from tests.peers.speaker import Link
@@ -33,7 +29,6 @@ pytestmark = pytest.mark.usefixtures("not_pmacct")
 
 PEER: Final = "127.0.0.11"
 ROUTE: Final = Route(prefix="10.16.1.0/24", next_hop="192.0.2.16", local_pref=100)
-NOBODY: Final = pwd.getpwnam("nobody")
 
 
 def mute(address: str = COLLECTOR) -> list[str]:
@@ -44,44 +39,16 @@ def mute(address: str = COLLECTOR) -> list[str]:
 # -- users ------------------------------------------------------------------------------------------------------------
 
 
-def command_for_others() -> tuple[Sequence[str], dict[str, str]]:
-    """Return a pmbgpd that other users can read: that of the system where ours is at home in a folder of root."""
-    readable = all(path.stat().st_mode & stat.S_IXOTH for path in Path(os.__file__).resolve().parents)
-    if readable:
-        return COMMAND, {}
-    system = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
-    if system is None:
-        pytest.skip("SKIPPED: this interpreter is in a folder that root alone can read, and the system has no other")
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
-    return [system, "-m", "routed.daemon.pmbgpd"], {"PYTHONPATH": f"{packages}:{ROOT}"}
-
-
 class Unprivileged(Collector):
     """A collector that was started by root."""
 
     def __init__(self, network: Network, home: Path, **settings: object) -> None:
-        self.command, environment = command_for_others()  # type: ignore[misc]  # of its own
-        words = [f"{name}={value}" for name, value in environment.items()]
-        self.command = ["env", *words, *self.command]  # type: ignore[misc]  # the same
+        self.command = command_for_others(COMMAND)  # type: ignore[misc]  # of its own
         keys = {"pidfile": home / "pid", "proc_user": "nobody", "proc_sandbox": str(landlock_version() > 0).lower()}
         super().__init__(network, home, {**keys, **settings})
 
     def send(self, number: signal.Signals) -> None:
         self._program.send(number)
-
-    def status(self, field: str) -> list[str]:
-        """Return a field of what the kernel says of the process."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(line.split()[1:] for line in lines if line.startswith(f"{field}:"))
-
-
-@pytest.fixture
-def home_of_nobody() -> Iterator[Path]:
-    """A folder of an ordinary user."""
-    home = Path(tempfile.mkdtemp(prefix="nobody-"))
-    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
-    yield home
-    shutil.rmtree(home)
 
 
 def test_root_opens_the_port_and_an_ordinary_user_serves(net: Network, recruit: Recruit, home_of_nobody: Path) -> None:
@@ -91,14 +58,8 @@ def test_root_opens_the_port_and_an_ordinary_user_serves(net: Network, recruit: 
     speaker = recruit(Bird, Link(local=PEER, password="open-sesame"))
     speaker.announce(ROUTE)
     with at_work(Unprivileged(net, home, bgp_daemon_md5_file=keys, logfile=log)) as daemon:
-        eventually(lambda: daemon.status("Uid") == [str(NOBODY.pw_uid)] * 4, PATIENCE, "root to be gone")
-        assert daemon.status("Gid") == [str(NOBODY.pw_gid)] * 4
-        assert {name: int(daemon.status(name)[0], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
-            "CapPrm": 0,
-            "CapEff": 0,
-            "CapBnd": 0,
-            "CapAmb": 0,
-        }
+        eventually(lambda: is_nobody(daemon.pid), PATIENCE, "root to be gone")
+        assert privileges(daemon.pid) == 0
         speaker.start()
         keys.write_text(f"{PEER}, open-sesame\n")
         daemon.send(signal.SIGUSR2)
@@ -364,7 +325,7 @@ def test_circuits_of_isis_do_without_privileges(net: Network, home_of_nobody: Pa
             with at_work(Unprivileged(net, home_of_nobody, **settings)) as daemon:
                 for link in (CABLE, f"{FAR},{NEAR}"):
                     neighbor.wait("AdjacencyUp", link=link, system_id="0000000000aa")
-                eventually(lambda: daemon.status("Uid") == [str(NOBODY.pw_uid)] * 4, PATIENCE, "root to be gone")
+                eventually(lambda: is_nobody(daemon.pid), PATIENCE, "root to be gone")
                 net.run("ip", "link", "delete", CABLE)
                 lay_cable(net, far)
                 neighbor.wait("AdjacencyUp", times=2, link=CABLE)
