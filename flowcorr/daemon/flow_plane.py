@@ -33,7 +33,7 @@ from flowcorr.service.input_statistics import register, status_lines
 from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
 from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
-from routed.daemon.plane import RoutingPlanes
+from routed.daemon.plane import BrokerSinks, RoutingPlanes
 from routed.plumbing.background import beside_others, give_back, uncollected, with_rests
 from routed.plumbing.lifecycle import StartError, in_order
 from routed.plumbing.sink import PoolThreads
@@ -86,7 +86,11 @@ class FlowPlane:
         for text in settings.correlation.unfilled(asked, planes):
             log.warning(text)
         threads = PoolThreads(reactor)
-        self._plugins = [make_plugin(one, self._layout, self._texts, reactor, threads, log) for one in settings.plugins]
+        self._sinks = BrokerSinks(reactor, settings.process, log, self.metrics)
+        self._plugins = [
+            make_plugin(one, self._layout, self._texts, reactor, threads, log, sinks=self._sinks)
+            for one in settings.plugins
+        ]
         intake = Intake(
             self._layout,
             self._texts,
@@ -151,6 +155,7 @@ class FlowPlane:
         self._following.stop()
         for plugin in self._plugins:
             await plugin.stop()
+        self._sinks.close()
         if self._counter_log is not None:
             await self._counter_log.close()
         await self._routing.stop()

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from flowcorr.correlate.aggregate import Aggregate, AggregateError, parse_aggregate
 from flowcorr.correlate.aggregation import MOST_ENTRIES, AggregationSettings
 from flowcorr.correlate.bins import Length, parse_length
+from flowcorr.daemon.broker_plugins import KINDS as BROKERS
+from flowcorr.daemon.broker_plugins import BrokerPlugin, broker_plugin, check_name
 from flowcorr.daemon.correlation_settings import own_columns
+from flowcorr.daemon.key_problem import KeyProblemError
 from flowcorr.service import _pieces as r
 from flowcorr.service._checks import BYTES, BYTES_A_PACKET, FLOWS, PACKETS, PACKETS_A_FLOW, Check
 from flowcorr.service.memory_plugin import MemorySettings
-from flowcorr.service.print_names import OF_ENTRIES
 from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.render import Output, RowSettings
 from routed.plumbing.names import FLOW_VARIABLES, WRITER_VARIABLES, NameTemplate, Variable, parse_name
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from routed.plumbing.output_file import Owner
 
 #: Kinds that there are, those that will come, and those that only probes have.
-BUILT: Final = ("memory", "print")
-TO_COME: Final = ("mysql", "pgsql", "sqlite3", "kafka", "amqp", "tee")
+BUILT: Final = ("memory", "print", *BROKERS)
+TO_COME: Final = ("mysql", "pgsql", "sqlite3", "tee")
 OF_PROBES: Final = ("nfprobe", "sfprobe")
 #: What a value of `print_cache_entries` stands for: pmacct's buckets have room for as many entries each.
 ENTRIES_OF_BUCKET: Final = 10
@@ -71,7 +73,7 @@ class PluginSettings:
     aggregate: Aggregate
     aggregation: AggregationSettings
     rows: RowSettings
-    output: PrintSettings | MemorySettings
+    output: PrintSettings | MemorySettings | BrokerPlugin
     most_waiting: int
     writer_id: NameTemplate
     trigger: tuple[str, ...] | None
@@ -85,14 +87,6 @@ class PluginSettings:
 
 #: What there is where nothing is configured.
 DEFAULT: Final = Declared("memory", "default_memory")
-
-
-class _KeyError(ValueError):
-    """A key that cannot be used: its name, and why."""
-
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(key, why)
-        self.key, self.why = key, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +109,7 @@ def plugin_settings(c: Configuration, daemon: str, custom: Mapping[str, CustomPr
             settings = _settings(of_plugin, one, daemon, custom, owner)
             settings = replace(settings, aggregate=settings.aggregate.over(own_columns(c, daemon, one.name)))
             _refuse_second(found, settings)
-        except _KeyError as error:
+        except KeyProblemError as error:
             where = of_plugin.where(error.key) if of_plugin.is_set(error.key) else f"[{one.name}]"
             problems.append(Problem(Kind.BAD_VALUE, f"{where} {error.key}[{one.name}]: {error.why}"))
         else:
@@ -164,27 +158,23 @@ def _settings(
 ) -> PluginSettings:
     """Build what one instance is told.
 
-    Raises: _KeyError.
+    Raises: KeyProblemError.
     """
     try:
         aggregate = parse_aggregate(c.maybe("aggregate", str) or "", daemon, custom)
     except AggregateError as error:
-        raise _KeyError("aggregate", str(error)) from error
+        raise KeyProblemError("aggregate", str(error)) from error
     aggregation = _aggregation(c, daemon)
-    rows = _rows(c, aggregation)
+    rows = _rows(c, declared.kind, aggregation)
     words = tuple((c.maybe("print_trigger_exec", str) or "").split())
     if c.of("proc_sandbox", bool) and words:
-        raise _KeyError("print_trigger_exec", "proc_sandbox lets no program run")
+        raise KeyProblemError("print_trigger_exec", "proc_sandbox lets no program run")
     return PluginSettings(
         declared=declared,
         aggregate=aggregate,
         aggregation=aggregation,
         rows=rows,
-        output=(
-            _memory(c, owner)
-            if declared.kind == "memory"
-            else _output(c, declared, aggregate, aggregation, rows, owner)
-        ),
+        output=_output(c, declared, aggregate, aggregation, rows, owner),
         most_waiting=c.of("print_max_writers", int),
         writer_id=c.maybe("writer_id_string", NameTemplate) or _WRITER_ID,
         trigger=words or None,
@@ -195,11 +185,13 @@ def _settings(
 def _aggregation(c: Configuration, daemon: str) -> AggregationSettings:
     history, offset = _history(c), c.of("print_history_offset", int)
     if history is not None and offset >= history.nominal:
-        raise _KeyError("print_history_offset", f"{offset} is not below the length of a bin, {history.nominal} seconds")
+        raise KeyProblemError(
+            "print_history_offset", f"{offset} is not below the length of a bin, {history.nominal} seconds"
+        )
     stitching = c.of(f"{daemon}_stitching", bool)
     pro_rating = daemon == "nfacctd" and c.of("nfacctd_pro_rating", bool)
     if stitching and pro_rating:
-        raise _KeyError("nfacctd_pro_rating", f"does not go with {daemon}_stitching")
+        raise KeyProblemError("nfacctd_pro_rating", f"does not go with {daemon}_stitching")
     buckets = c.maybe("print_cache_entries", int)
     return AggregationSettings(
         refresh=c.of("print_refresh_time", int),
@@ -224,13 +216,13 @@ def _history(c: Configuration) -> Length | None:
     try:
         return parse_length(text)
     except ValueError as error:
-        raise _KeyError("print_history", str(error)) from error
+        raise KeyProblemError("print_history", str(error)) from error
 
 
-def _rows(c: Configuration, aggregation: AggregationSettings) -> RowSettings:
-    output = c.of("print_output", str)
+def _rows(c: Configuration, kind: str, aggregation: AggregationSettings) -> RowSettings:
+    output = c.of(f"{kind}_output" if kind in BROKERS else "print_output", str)
     if output == "custom":
-        raise _KeyError("print_output", "custom loads libraries made for another program: it is refused")
+        raise KeyProblemError("print_output", "custom loads libraries made for another program: it is refused")
     layout = r.RFC9557 if c.of("timestamps_rfc9557", bool) else r.PLAIN
     separator = c.of("print_output_separator", str)
     return RowSettings(
@@ -260,13 +252,13 @@ def _checks(text: str) -> tuple[Check, ...]:
         if name not in _CHECKS:
             meant = nearest(name, _CHECKS)
             advice = f"; did you mean {meant}?" if meant else ""
-            raise _KeyError("print_preprocess", f"'{name}' is none of {', '.join(_CHECKS)}{advice}")
+            raise KeyProblemError("print_preprocess", f"'{name}' is none of {', '.join(_CHECKS)}{advice}")
         try:
             number = parse_integer(bound)
         except ValueError:
             number = 0
         if not 0 < number < 1 << 63:
-            raise _KeyError("print_preprocess", f"'{item}' has no number above 0")
+            raise KeyProblemError("print_preprocess", f"'{item}' has no number above 0")
         what, is_maximum = _CHECKS[name]
         found.append(Check(what, number, is_maximum))
     return tuple(found)
@@ -275,12 +267,14 @@ def _checks(text: str) -> tuple[Check, ...]:
 def _refuse_second(found: Iterable[PluginSettings], settings: PluginSettings) -> None:
     """Refuse the socket of another instance.
 
-    Raises: _KeyError.
+    Raises: KeyProblemError.
     """
     if isinstance(settings.output, MemorySettings):
         for other in found:
             if isinstance(other.output, MemorySettings) and other.output.path == settings.output.path:
-                raise _KeyError("imt_path", f"{settings.output.path} is the socket of [{other.declared.name}] already")
+                raise KeyProblemError(
+                    "imt_path", f"{settings.output.path} is the socket of [{other.declared.name}] already"
+                )
 
 
 def _memory(c: Configuration, owner: Owner) -> MemorySettings:
@@ -301,13 +295,28 @@ def _output(  # noqa: PLR0917 (what is known of an instance)
     aggregation: AggregationSettings,
     rows: RowSettings,
     owner: Owner,
+) -> PrintSettings | MemorySettings | BrokerPlugin:
+    if declared.kind == "memory":
+        return _memory(c, owner)
+    if declared.kind in BROKERS:
+        return broker_plugin(c, declared.kind, declared.name, aggregate, owner)
+    return _print(c, declared, aggregate, aggregation, rows, owner)
+
+
+def _print(  # noqa: PLR0917 (what is known of an instance)
+    c: Configuration,
+    declared: Declared,
+    aggregate: Aggregate,
+    aggregation: AggregationSettings,
+    rows: RowSettings,
+    owner: Owner,
 ) -> PrintSettings:
     file = _name(c, "print_output_file", aggregate, dated=True)
     latest = _name(c, "print_latest_file", aggregate, dated=False)
     if latest is not None and "%" in latest.text:
-        raise _KeyError("print_latest_file", "takes no % of strftime: it is one link")
+        raise KeyProblemError("print_latest_file", "takes no % of strftime: it is one link")
     if file is None and c.of("daemonize", bool):
-        raise _KeyError("print_output_file", "must be set with daemonize: there is no standard output")
+        raise KeyProblemError("print_output_file", "must be set with daemonize: there is no standard output")
     return PrintSettings(
         name=declared.name,
         output=rows.output,
@@ -332,12 +341,9 @@ def _name(c: Configuration, key: str, aggregate: Aggregate, *, dated: bool) -> N
     if text is None:
         return None
     name = parse_name(text, FLOW_VARIABLES, dated=dated)
-    for variable in name.variables:
-        primitive = OF_ENTRIES.get(variable)
-        if primitive is not None and aggregate.field_of(primitive) is None:
-            raise _KeyError(key, f"${primitive} needs {primitive} in aggregate")
+    check_name(name, key, aggregate)
     if not dated and Variable.TIME_ZONE in name.variables:
-        raise _KeyError(key, "$tzone belongs to a name with a time")
+        raise KeyProblemError(key, "$tzone belongs to a name with a time")
     return name
 
 
@@ -346,8 +352,7 @@ def _warnings(c: Configuration, settings: PluginSettings) -> Iterator[str]:
     yield from settings.aggregate.warnings
     if isinstance(settings.output, MemorySettings):
         return
-    file = settings.output.file
-    for template in (file, settings.output.latest):
+    for template in settings.output.names:
         if template is not None and template.unknown:
             yield f"{template.text}: {', '.join(template.unknown)} stays as it is: no such variable"
     if settings.aggregation.history is not None and not settings.aggregation.roundoff:

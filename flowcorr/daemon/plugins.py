@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowcorr.correlate.aggregation import MOST_ENTRIES, Aggregation
 from flowcorr.correlate.live_table import LiveTable
+from flowcorr.daemon.broker_plugins import BrokerPlugin, broker_writer
 from flowcorr.service.memory_answer import Table
 from flowcorr.service.memory_plugin import MemoryPlugin, MemorySettings
 from flowcorr.service.plugins import FlowPlugin, Surroundings
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from flowcorr.columns._texts import Texts
     from flowcorr.columns.layout import Layout
     from flowcorr.daemon.plugin_settings import Declared, PluginSettings
+    from flowcorr.service.broker_writer import BrokerWriter
+    from routed.daemon.plane import BrokerSinks
     from routed.plumbing.log import Log
     from routed.plumbing.sink import InThread
 
@@ -39,8 +42,9 @@ def make_plugin(  # noqa: PLR0917 (what a daemon has)
     in_thread: InThread,
     log: Log,
     wall_clock: Callable[[], float] = time.time,
+    sinks: BrokerSinks | None = None,
 ) -> FlowPlugin | MemoryPlugin:
-    """Make an instance; it begins with `start`."""
+    """Make an instance; it begins with `start`. With a broker it needs `sinks`, and a whole reactor for its clock."""
     now, name = wall_clock(), settings.declared.name
     around = Surroundings(
         clock=clock,
@@ -55,9 +59,14 @@ def make_plugin(  # noqa: PLR0917 (what a daemon has)
         return MemoryPlugin(name, table, settings.output, around)
     aggregation = Aggregation(layout, settings.aggregate, texts, settings.aggregation, now)
     rows = replace(settings.rows, writer_id=_writer_id(settings))
-    writer = PrintWriter(settings.output, rows, settings.aggregate, aggregation.plan)
-    if writer.schema is not None and settings.output.schema_file is not None:
-        write_schemas(settings.output.schema_file, [writer.schema], settings.output.owner, around.log.error)
+    writer: PrintWriter | BrokerWriter
+    if isinstance(settings.output, BrokerPlugin):
+        assert sinks is not None
+        writer = broker_writer(clock, sinks, settings.output, rows, settings.aggregate, aggregation.plan)
+    else:
+        writer = PrintWriter(settings.output, rows, settings.aggregate, aggregation.plan)
+    if writer.schemas and settings.output.schema_file is not None:
+        write_schemas(settings.output.schema_file, writer.schemas, settings.output.owner, around.log.error)
     trigger = None
     if settings.trigger is not None:
         trigger = Trigger(settings.trigger, name, lambda: writer.files, settings.trigger_waits).run

@@ -23,8 +23,8 @@ from typing import Final
 
 from flowcorr.correlate.aggregate import Aggregate, KeyPlan
 from flowcorr.correlate.aggregation import Finished
+from flowcorr.service.entry_names import Names, Share
 from flowcorr.service.formats import header, make_renderer, schema_of
-from flowcorr.service.print_names import Names, Share
 from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.render import Output, RowSettings
 from routed.plumbing.avro_container import begin_container, block, new_sync, sync_of
@@ -58,10 +58,10 @@ class PrintWriter:
     ) -> None:
         self.settings = settings
         self.renderer = make_renderer(aggregate, plan, rows)
-        self.schema = schema_of(aggregate, plan, rows) if rows.output.is_avro else None
-        self._container = self.schema if rows.output is Output.AVRO else None
+        self.schemas = [schema_of(aggregate, plan, rows)] if rows.output.is_avro else []
+        self._container = self.schemas[0] if rows.output is Output.AVRO else None
         self._header = header(aggregate, plan, rows) if rows.output.has_header else b""
-        self.names = Names(settings, plan)
+        self.names = Names((settings.file, settings.latest), aggregate, plan, settings.values, settings.zone)
         self.pid = os.getpid() if pid is None else pid
         self.files: tuple[str, ...] = ()  # that the last flush went to, for triggers
         self._written: OrderedDict[str, None] = OrderedDict()
@@ -179,12 +179,13 @@ class PrintJob:
         parts: dict[str, Part] = {}
         for bin_ in self._finished.bins:
             for share in self._writer.names.shares(bin_, self._now):
-                part = parts.setdefault(share.name, Part(share.name))
+                name, link = share.names
+                part = parts.setdefault(name or "", Part(name or ""))
                 part.shares.append(share)
-                part.link = share.link
+                part.link = link
         if not parts and self._writer.settings.empty_files and not self._finished.is_early:
             name, link = self._writer.names.of_nothing(self._finished.start or self._now)
-            parts[name] = Part(name, link)
+            parts[name or ""] = Part(name or "", link)
         return list(parts.values())
 
     def _write(self, part: Part) -> None:

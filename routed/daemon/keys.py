@@ -43,6 +43,7 @@ KEYS: Final = Registry(
         keys_flow.CORRELATION,
         keys_plugins.AGGREGATION,
         keys_plugins.PRINT,
+        keys_plugins.BROKERS,
         keys_plugins.MEMORY,
         keys_flow.OTHERS,
     )

@@ -179,15 +179,7 @@ _NAMES: Final[Mapping[str, str]] = {
         giveup_proto_other giveup_proto_tcp giveup_proto_udp idle_max_time idle_scan_budget idle_scan_period
         max_flows num_roots proto_guess
     """,
-    "kafka_": """
-        multi_values output topic topic_rr broker_host broker_port partition
-        partition_dynamic partition_key config_file avro_schema_registry
-    """,
-    "amqp_": """
-        multi_values output avro_schema_routing_key avro_schema_refresh_time
-        exchange exchange_type frame_max heartbeat_interval host passwd persistent_msg port routing_key
-        routing_key_rr user vhost
-    """,
+    "amqp_": "avro_schema_routing_key avro_schema_refresh_time",
     "sql_": """
         multi_values db host port user passwd conn_ca_file table table_version table_type data
         table_schema dont_try_update use_copy delimiter locking_style optimize_clauses num_hosts

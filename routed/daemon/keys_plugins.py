@@ -9,7 +9,10 @@ import re
 from functools import partial
 from typing import Any, Final
 
+from routed.daemon.keys_brokers import amqp_keys, kafka_keys, queue_keys
+from routed.daemon.values import FLOW_KEY, FLOW_TARGET
 from routed.plumbing.config import Daemons, Group, Key, Status
+from routed.plumbing.names import parse_name
 from routed.plumbing.values import (
     BOOLEAN,
     OFF,
@@ -19,6 +22,7 @@ from routed.plumbing.values import (
     at_least,
     between,
     one_of,
+    word,
 )
 
 #: Longest refresh: a year. Units: seconds.
@@ -112,6 +116,38 @@ PRINT: Final = Group(
         ),
         _key("print_output_custom_lib", PATH, None, "refused: libraries of other programs"),
         _key("print_output_custom_cfg_file", PATH, None, "refused: libraries of other programs"),
+    ),
+)
+
+_BROKER_OUTPUT: Final = word({"json": "json", "avro": "avro", "avro_bin": "avro", "avro_json": "avro_json"})
+
+BROKERS: Final = Group(
+    "Kafka and AMQP plugins",
+    "Rows as messages. What a broker does not take waits, in memory and then on disk; nothing is lost by a restart.",
+    (
+        _key("kafka_topic", FLOW_TARGET, parse_name("pmacct.acct", {}), "Kafka topic"),
+        *kafka_keys(_key, "kafka_"),
+        _key("kafka_output", _BROKER_OUTPUT, "json", "encoding; `avro` is the binary one"),
+        _key(
+            "kafka_multi_values",
+            at_least(0),
+            0,
+            "octets of a message that has several rows of JSON, a newline between two, or the number of records of "
+            "Avro; 0 is a message for each",
+        ),
+        _key(
+            "kafka_partition",
+            at_least(-1),
+            -1,
+            "partition; -1 is that of the record key, or without one the next in turn for every few hundred rows",
+        ),
+        _key("kafka_partition_key", FLOW_KEY, None, "key of the records"),
+        _key("kafka_partition_dynamic", BOOLEAN, OFF, "insist on a key, and on no other choice of the partition"),
+        _key("amqp_routing_key", FLOW_TARGET, parse_name("acct", {}), "AMQP routing key"),
+        *amqp_keys(_key, "amqp_"),
+        _key("amqp_output", _BROKER_OUTPUT, "json", "encoding; `avro` is the binary one"),
+        _key("amqp_multi_values", at_least(0), 0, "as `kafka_multi_values`"),
+        *queue_keys(_key, "plugin_"),
     ),
 )
 

@@ -5,21 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from routed.daemon.values import (
-    AMQP_HOSTS,
-    DATED_NAME,
-    DUMP_OUTPUT,
-    KAFKA_BROKERS,
-    LABEL_FILTER,
-    LOG_OUTPUT,
-    PEER_NAME,
-    REFRESH_TIME,
-    REGISTRY_URLS,
-    SPOOL_POLICY,
-)
+from routed.daemon.keys_brokers import amqp_keys, kafka_keys, queue_keys
+from routed.daemon.values import DATED_NAME, DUMP_OUTPUT, LABEL_FILTER, LOG_OUTPUT, PEER_NAME, REFRESH_TIME
 from routed.plumbing.config import Daemons, Group, Key, Status
-from routed.plumbing.values import BOOLEAN, OFF, ON, PATH, PORT, TEXT, at_least, between, one_of
-from routed.service.settings import DumpFormat, SpoolPolicy
+from routed.plumbing.values import BOOLEAN, OFF, ON, PATH, at_least, between
+from routed.service.settings import DumpFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +28,8 @@ DUMP_PREFIXES: Final = ("bgp_table_dump_", "bmp_dump_")
 
 def _kafka(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
     key = partial(Key, daemons=daemons)
-    ours = partial(key, ours=True)
     yield key(f"{prefix}kafka_topic", name, None, "Kafka topic")
-    yield key(f"{prefix}kafka_topic_rr", at_least(0), 0, "topics to write to in turn, `_0` and so on")
-    yield key(f"{prefix}kafka_broker_host", KAFKA_BROKERS, "127.0.0.1", "Kafka broker, or a list with ports")
-    yield key(f"{prefix}kafka_broker_port", PORT, 9_092, "port of a single broker")
+    yield from kafka_keys(key, f"{prefix}kafka_")
     yield key(
         f"{prefix}kafka_partition",
         at_least(-1),
@@ -50,53 +37,20 @@ def _kafka(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterato
         "partition; -1 is that of the record key, or without one the same for all records of a peer",
     )
     yield key(f"{prefix}kafka_partition_key", PEER_NAME, None, "key of the records")
-    yield key(f"{prefix}kafka_config_file", PATH, None, "settings of librdkafka: `global|topic, key, value`")
-    yield ours(
+    yield key(
         f"{prefix}kafka_multi_values",
         at_least(0, unit="octets"),
         0,
         "octets of a message that has several records, a newline between two; 0 is a message for each",
+        ours=True,
     )
-    yield ours(
+    yield key(
         f"{prefix}kafka_route_key",
         BOOLEAN,
         OFF,
         "records have the key of their route, so that a compacted topic holds the table; a message without a value "
         "follows a route that is gone",
-    )
-    yield key(
-        f"{prefix}kafka_avro_schema_registry",
-        REGISTRY_URLS,
-        None,
-        "address of a schema registry, or a comma-separated list; records begin with the number of their schema",
-    )
-
-
-def _queue(prefix: str, daemons: Daemons) -> Iterator[Key]:
-    ours = partial(Key, daemons=daemons, ours=True)
-    yield ours(
-        f"{prefix}queue_size",
-        at_least(1, unit="octets"),
-        67_108_864,
-        "octets of records that wait in memory for a slow disk or broker",
-    )
-    yield ours(
-        f"{prefix}spool_directory",
-        PATH,
-        "/var/spool/routed",
-        "where records wait on disk for a broker, in a directory for each daemon and sink",
-    )
-    yield ours(
-        f"{prefix}spool_size",
-        at_least(0, unit="octets"),
-        1_073_741_824,
-        "octets that may wait there for one sink; 0 is no spool",
-    )
-    yield ours(
-        f"{prefix}spool_policy",
-        SPOOL_POLICY,
-        SpoolPolicy.WAIT,
-        "when that is full, `wait` makes peers wait, `drop` drops new records and counts them",
+        ours=True,
     )
 
 
@@ -111,38 +65,8 @@ def _brokers(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Itera
         ours=True,
     )
     yield from _kafka(prefix, daemons, name)
-    yield from _amqp(prefix, daemons, name)
-
-
-def _amqp(prefix: str, daemons: Daemons, name: Parser[NameTemplate]) -> Iterator[Key]:
-    key = partial(Key, daemons=daemons)
-    ours = partial(key, ours=True)
     yield key(f"{prefix}amqp_routing_key", name, None, "AMQP routing key")
-    yield key(f"{prefix}amqp_routing_key_rr", at_least(0), 0, "routing keys to write to in turn, `_0` and so on")
-    yield key(f"{prefix}amqp_host", AMQP_HOSTS, "127.0.0.1", "AMQP broker, or a list with ports, tried in turn")
-    yield key(f"{prefix}amqp_port", PORT, 5_672, "port where `amqp_host` names none")
-    yield key(f"{prefix}amqp_vhost", TEXT, "/", "virtual host")
-    yield key(f"{prefix}amqp_user", TEXT, "guest", "user")
-    yield key(f"{prefix}amqp_passwd", TEXT, "guest", "password")
-    yield key(f"{prefix}amqp_exchange", TEXT, "pmacct", "exchange")
-    yield key(f"{prefix}amqp_exchange_type", one_of("direct", "fanout", "topic"), "direct", "type of the exchange")
-    yield key(f"{prefix}amqp_persistent_msg", BOOLEAN, OFF, "messages and exchange survive a restart of the broker")
-    yield key(
-        f"{prefix}amqp_frame_max",
-        between(4_096, 2**31 - 1, unit="octets"),
-        131_072,
-        "largest frame",
-    )
-    yield key(
-        f"{prefix}amqp_heartbeat_interval",
-        between(0, 65_535, unit="seconds"),
-        0,
-        "seconds between heartbeats; 0: none",
-    )
-    yield ours(f"{prefix}amqp_tls", BOOLEAN, OFF, "talk TLS to the broker")
-    yield ours(f"{prefix}amqp_tls_ca_file", PATH, None, "authorities that the broker's certificate is to be of")
-    yield ours(f"{prefix}amqp_tls_certificate_file", PATH, None, "our certificate, for brokers that want one")
-    yield ours(f"{prefix}amqp_tls_key_file", PATH, None, "its private key")
+    yield from amqp_keys(key, f"{prefix}amqp_")
 
 
 def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
@@ -158,7 +82,7 @@ def _log(prefix: str, daemons: Daemons) -> Iterator[Key]:
         live=True,
     )
     yield from _brokers(prefix, daemons, PEER_NAME)
-    yield from _queue(prefix, daemons)
+    yield from queue_keys(key, prefix)
     yield key(
         f"{prefix}kafka_retry",
         at_least(0, unit="seconds"),
@@ -194,7 +118,7 @@ def _dump(prefix: str, daemons: Daemons) -> Iterator[Key]:
     yield key(f"{prefix}latest_file", PEER_NAME, None, "link to the newest dump")
     yield key(f"{prefix}workers", at_least(1), 1, "threads that write: ours needs none", status=Status.NO_EFFECT)
     yield from _brokers(prefix, daemons, DATED_NAME)
-    yield from _queue(prefix, daemons)
+    yield from queue_keys(key, prefix)
 
 
 BGP_LOG: Final = Group(

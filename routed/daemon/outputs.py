@@ -6,7 +6,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from routed.daemon.brokers import SPARE, Brokers, writer_id
+from routed.daemon.broker_sinks import SPARE
+from routed.daemon.brokers import Brokers, writer_id
 from routed.daemon.encodings import encoding_of, schemas_of
 from routed.plumbing.avro_container import Container
 from routed.plumbing.dump_file import DumpFile

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from routed.daemon.broker_sinks import BrokerSinks
 from routed.daemon.command import Command
 from routed.daemon.settings import (
     BgpSettings,
@@ -16,12 +17,14 @@ from routed.daemon.settings import (
     process_settings,
     render_settings,
 )
+from routed.daemon.settings_brokers import plugin_broker
 from routed.daemon.settings_glass import GlassSettings, one_glass, unused
 from routed.daemon.settings_maps import map_limits
 from routed.daemon.switches import NFACCTD, SFACCTD
 from routed.plumbing.lifecycle import in_order
 from routed.service.flow_tables import IgpFlowTables
 from routed.service.records import TimeFormat
+from routed.service.settings import BrokerSettings
 from routed.service.socket_options import port_of
 
 if TYPE_CHECKING:
@@ -44,12 +47,15 @@ if TYPE_CHECKING:
 __all__ = [
     "NFACCTD",
     "SFACCTD",
+    "BrokerSettings",
+    "BrokerSinks",
     "Command",
     "RoutingPlanes",
     "RoutingSettings",
     "exact_times",
     "log_settings",
     "map_limits",
+    "plugin_broker",
     "problem_lines",
     "process_settings",
     "routing_ports",

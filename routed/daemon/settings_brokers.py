@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from routed.plumbing.amqp_settings import AmqpSettings, AmqpTls, parse_hosts
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: What `kafka_retry` and `amqp_retry` of message logs are when nobody sets them. Units: seconds.
 DUMP_RETRY: Final = 60
+#: Encodings of the rows of plugins.
+_OUTPUTS: Final = {"json": DumpFormat.JSON, "avro": DumpFormat.AVRO, "avro_json": DumpFormat.AVRO_JSON}
 
 
 def spool_name(c: Configuration) -> str:
@@ -35,14 +38,38 @@ def broker_settings(c: Configuration, prefix: str) -> tuple[BrokerSettings, ...]
     """Tell which brokers the records of one kind go to."""
     topic = c.maybe(f"{prefix}kafka_topic", NameTemplate)
     routing_key = c.maybe(f"{prefix}amqp_routing_key", NameTemplate)
+    output = c.of(f"{prefix}output", DumpFormat)
     brokers = []
     if topic is not None:
-        key = c.maybe(f"{prefix}kafka_partition_key", NameTemplate)
-        registry = c.maybe(f"{prefix}kafka_avro_schema_registry", tuple) or ()
-        brokers.append(_broker(c, prefix, kafka_settings(c, prefix), topic, key=key, registry=registry))
+        transport = replace(kafka_settings(c, prefix), route_key=c.of(f"{prefix}kafka_route_key", bool))
+        key, registry = c.maybe(f"{prefix}kafka_partition_key", NameTemplate), _registry(c, prefix)
+        brokers.append(_broker(c, prefix, transport, topic, key=key, registry=registry, output=output))
     if routing_key is not None:
-        brokers.append(_broker(c, prefix, amqp_settings(c, prefix), routing_key))
+        brokers.append(_broker(c, prefix, amqp_settings(c, prefix), routing_key, output=output))
     return tuple(brokers)
+
+
+def plugin_broker(c: Configuration, kind: str, name: str) -> BrokerSettings:
+    """Tell which broker the rows of a plugin go to, by its kind and name."""
+    output = _OUTPUTS[c.of(f"{kind}_output", str)]
+    label = f"{kind}-{name}"
+    if kind == "amqp":
+        routing_key = c.of("amqp_routing_key", NameTemplate)
+        return _broker(c, "plugin_", amqp_settings(c, ""), routing_key, label=label, output=output)
+    return _broker(
+        c,
+        "plugin_",
+        kafka_settings(c, ""),
+        c.of("kafka_topic", NameTemplate),
+        key=c.maybe("kafka_partition_key", NameTemplate),
+        registry=_registry(c, ""),
+        label=label,
+        output=output,
+    )
+
+
+def _registry(c: Configuration, prefix: str) -> tuple[RegistryUrl, ...]:
+    return c.maybe(f"{prefix}kafka_avro_schema_registry", tuple) or ()
 
 
 def _broker(
@@ -51,12 +78,14 @@ def _broker(
     transport: KafkaSettings | AmqpSettings,
     target: NameTemplate,
     *,
+    output: DumpFormat,
     key: NameTemplate | None = None,
     registry: tuple[RegistryUrl, ...] = (),
+    label: str = "",
 ) -> BrokerSettings:
     size = c.of(f"{prefix}spool_size", int)
     return BrokerSettings(
-        label=transport.keys.removesuffix("_"),
+        label=label or transport.keys.removesuffix("_"),
         target=target,
         key=key,
         transport=transport,
@@ -66,7 +95,7 @@ def _broker(
             size=size,
             policy=c.of(f"{prefix}spool_policy", SpoolPolicy),
         ),
-        output=c.of(f"{prefix}output", DumpFormat),
+        output=output,
         registry=registry,
     )
 
@@ -81,8 +110,7 @@ def kafka_settings(c: Configuration, prefix: str) -> KafkaSettings:
         topics=c.of(f"{prefix}topic_rr", int),
         partition=c.of(f"{prefix}partition", int),
         multi_values=c.of(f"{prefix}multi_values", int),
-        route_key=c.of(f"{prefix}route_key", bool),
-        in_bulk="dump" in prefix,
+        in_bulk="msglog" not in prefix,
         retry=c.of(f"{prefix}retry", int) if "msglog" in prefix else DUMP_RETRY,
     )
 

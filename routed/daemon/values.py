@@ -11,6 +11,8 @@ from routed.plumbing.kafka_settings import parse_servers
 from routed.plumbing.log_output import FACILITIES
 from routed.plumbing.names import (
     DATED_VARIABLES,
+    FLOW_KEY_VARIABLES,
+    FLOW_TARGET_VARIABLES,
     PEER_VARIABLES,
     WRITER_VARIABLES,
     NameTemplate,
@@ -41,6 +43,14 @@ def _parse_peer_name(text: str) -> NameTemplate:
 
 def _parse_dated_name(text: str) -> NameTemplate:
     return parse_name(PATH.parse(text), DATED_VARIABLES, dated=True)
+
+
+def _parse_flow_target(text: str) -> NameTemplate:
+    return parse_name(TEXT.parse(text), FLOW_TARGET_VARIABLES)
+
+
+def _parse_flow_key(text: str) -> NameTemplate:
+    return parse_name(TEXT.parse(text), FLOW_KEY_VARIABLES)
 
 
 def _parse_dated(text: str) -> NameTemplate:
@@ -135,6 +145,12 @@ PEER_NAME: Final[Parser[NameTemplate]] = Parser(
 )
 DATED_NAME: Final[Parser[NameTemplate]] = Parser(
     "a name with $peer_src_ip, $peer_tcp_port, $tzone and % conversions of strftime", _parse_dated_name
+)
+FLOW_TARGET: Final[Parser[NameTemplate]] = Parser(
+    f"a name with {', '.join('$' + name for name in FLOW_TARGET_VARIABLES)}", _parse_flow_target
+)
+FLOW_KEY: Final[Parser[NameTemplate]] = Parser(
+    f"a text with {', '.join('$' + name for name in FLOW_KEY_VARIABLES)}", _parse_flow_key
 )
 VXLAN_PORT: Final[Parser[int]] = Parser("`vxlan,` and a UDP port", _parse_vxlan_port)
 #: Of what no peer has a part in.

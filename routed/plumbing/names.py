@@ -36,6 +36,12 @@ class Variable(Enum):
     TAG2 = auto()
     POST_TAG = auto()
     POST_TAG2 = auto()
+    SOURCE_ADDRESS = auto()
+    DESTINATION_ADDRESS = auto()
+    SOURCE_PORT = auto()
+    DESTINATION_PORT = auto()
+    PROTOCOL = auto()
+    INPUT_INTERFACE = auto()
 
 
 #: Longest name that is made of a text: a file's may have 255 octets, and others add to it.
@@ -60,13 +66,29 @@ WRITER_VARIABLES: Final[Mapping[str, Variable]] = {
     "pmacct_build": Variable.BUILD,
 }
 
-#: Variables in the names that flow records go to.
-FLOW_VARIABLES: Final[Mapping[str, Variable]] = {
+#: Variables in the topics and routing keys that flow records go to.
+FLOW_TARGET_VARIABLES: Final[Mapping[str, Variable]] = {
     "peer_src_ip": Variable.PEER_ADDRESS,
     "tag": Variable.TAG,
     "tag2": Variable.TAG2,
     "post_tag": Variable.POST_TAG,
     "post_tag2": Variable.POST_TAG2,
+}
+#: Variables in the keys of flow records.
+FLOW_KEY_VARIABLES: Final[Mapping[str, Variable]] = {
+    "peer_src_ip": Variable.PEER_ADDRESS,
+    "tag": Variable.TAG,
+    "tag2": Variable.TAG2,
+    "src_host": Variable.SOURCE_ADDRESS,
+    "dst_host": Variable.DESTINATION_ADDRESS,
+    "src_port": Variable.SOURCE_PORT,
+    "dst_port": Variable.DESTINATION_PORT,
+    "proto": Variable.PROTOCOL,
+    "in_iface": Variable.INPUT_INTERFACE,
+}
+#: Variables in the names of files that flow records go to.
+FLOW_VARIABLES: Final[Mapping[str, Variable]] = {
+    **FLOW_TARGET_VARIABLES,
     "ref": Variable.REFRESH_TIME,
     "hst": Variable.HISTORY,
     "tzone": Variable.TIME_ZONE,

@@ -1,16 +1,27 @@
 """A flow daemon under test, and what it prints."""
 
+import socket
+import struct
 import sys
 from pathlib import Path
 from typing import ClassVar, Final
 
+from tests.flowcorr.exports import export_set, template
 from tests.peers.collector import PATIENCE, Collector, read_rows
 from tests.peers.network import COLLECTOR
 from tests.peers.route import Row
+from tests.peers.siege import Host
 from tests.peers.waiting import eventually
 
 #: Where exporters send to.
 PORT: Final = 2_100
+#: Of the flows below, in NetFlow v9: source address, packets, octets.
+LAYOUT: Final = export_set(0, template(300, (8, 4), (2, 4), (1, 4)))
+
+
+def flow(number: int) -> bytes:
+    """Return a flow of 10.0.0.0 and so many addresses on, of so many packets of a hundred octets."""
+    return export_set(300, struct.pack("!III", 0x0A000000 + number, number, 100 * number))
 
 
 def udp_listens(pid: int, port: int) -> bool:
@@ -62,3 +73,17 @@ class SflowDaemon(FlowDaemon):
 
     name: ClassVar[str] = "sfacctd"
     command = (sys.executable, "-m", "flowcorr.daemon.sfacctd")
+
+
+class LoopbackDaemon(FlowDaemon):
+    """An nfacctd on a port of the machine."""
+
+    def __init__(self, home: Path, port: int, **settings: object) -> None:
+        self.port = port
+        super().__init__(Host(), home, {"aggregate": "src_host", **settings})
+
+    def send(self, octets: bytes, exporter: str = "127.0.0.1") -> None:
+        """Send a datagram."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind((exporter, 0))
+            sender.sendto(octets, ("127.0.0.1", self.port))

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import signal
-import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.flowcorr.exports import export_set, template, v9
+from tests.flowcorr.exports import v9
 from tests.peers.collector import PATIENCE, at_work
 from tests.peers.disk import Disk, small_disk
-from tests.peers.flow_daemon import FlowDaemon
-from tests.peers.siege import Host
+from tests.peers.flow_daemon import LAYOUT, LoopbackDaemon, flow
 from tests.peers.waiting import eventually
 from tests.ports import reserved_port
 
 pytestmark = pytest.mark.peers
 
-LAYOUT: Final = export_set(0, template(300, (8, 4), (2, 4), (1, 4)))
 #: Until a row is tried again and written; the pauses between two tries grow. Units: seconds.
 LONG: Final = 2 * PATIENCE
-
-
-class LoopbackDaemon(FlowDaemon):
-    """An nfacctd on a port of the machine."""
-
-    def __init__(self, home: Path, port: int, **settings: object) -> None:
-        self.port = port
-        super().__init__(Host(), home, {"aggregate": "src_host", **settings})
-
-    def send(self, octets: bytes) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as exporter:
-            exporter.sendto(octets, ("127.0.0.1", self.port))
 
 
 class Troubled(LoopbackDaemon):
@@ -47,10 +31,6 @@ class Troubled(LoopbackDaemon):
         status = self._program.stop(signal.SIGINT)
         errors = [line for line in self.text.splitlines() if "ERROR" in line and "No space left on device" not in line]
         assert (status, errors, "Traceback" in self.text) == (0, [], False), self.text
-
-
-def flow(number: int) -> bytes:
-    return export_set(300, struct.pack("!III", 0x0A000000 + number, 3, 300))
 
 
 def test_a_daemon_that_is_killed_keeps_its_templates(tmp_path: Path) -> None:

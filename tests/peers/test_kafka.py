@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
+import fastavro
 import pytest
 
+from tests.flowcorr.exports import v9
 from tests.peers.bmp_octets import announcement, per_peer_header, usual_session, withdrawal
 from tests.peers.bmp_station import CIRCUMSTANCES, LoopbackStation
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
+from tests.peers.flow_daemon import LAYOUT, LoopbackDaemon, flow
 from tests.peers.kafka import Broker, Reader, Record
 from tests.peers.kafka_streams import (
     PEERS,
@@ -260,3 +265,69 @@ def test_what_a_shutdown_says_last_arrives(tmp_path: Path, broker: Broker) -> No
             records = reader.read(4)
         assert_same(daemon, records, repeats=False)
     assert sorted(json.loads(r.value or b"")["event_type"] for r in records) == ["log_close"] * 2 + ["log_init"] * 2
+
+
+def test_flows_are_messages_of_their_exporters_topics(tmp_path: Path, broker: Broker) -> None:
+    """Rows of two exporters: JSON to a topic for each, with markers and keys; Avro, several records a message."""
+    plugins = {
+        "plugins": "print[file], kafka[json], kafka[avro]",
+        "aggregate": "src_host, peer_src_ip",
+        "print_output_file[file]": tmp_path / "flows.json",
+        "print_output[file]": "json",
+        "print_output_file_append[file]": "true",
+        "kafka_topic[json]": "flows_$peer_src_ip",
+        "kafka_partition_key[json]": "$src_host",
+        "kafka_markers[json]": "true",
+        "kafka_topic[avro]": "flows-in-avro",
+        "kafka_output[avro]": "avro",
+        "kafka_multi_values[avro]": 7,
+        "avro_schema_file[avro]": tmp_path / "schema",
+        "kafka_broker_port": broker.port,
+        "plugin_spool_directory": tmp_path / "spool",
+    }
+    exporters = ("127.0.0.1", "127.0.0.2")
+    broker.create("flows-in-avro")
+    for exporter in exporters:
+        broker.create(f"flows_{exporter.replace('.', '_')}")
+    with at_work(LoopbackDaemon(tmp_path, reserved_port(), **plugins)) as daemon:
+        for exporter in exporters:
+            daemon.send(v9(LAYOUT, *map(flow, range(1, 21))), exporter)
+        daemon.wait_for_flows(40)
+        written = {(row["peer_ip_src"], row["ip_src"]): row["packets"] for row in daemon.flows()}
+        schema = fastavro.parse_schema(json.loads((tmp_path / "schema-acct_data").read_text()))
+        with Reader(broker.address, "flows-in-avro") as reader:
+            values = reader.read(6, lambda records: sum(len(flows_in(one, schema)) for one in records) >= 40)
+            batches = [flows_in(one, schema) for one in values]
+        of_topics = {}
+        for exporter in exporters:
+            with Reader(broker.address, f"flows_{exporter.replace('.', '_')}") as reader:
+                of_topics[exporter] = reader.read(22, lambda records: len(rows_by_event(records)["purge"]) >= 20)
+    assert max(map(len, batches)) == 7
+    assert {(row["peer_ip_src"], row["ip_src"]): row["packets"] for rows in batches for row in rows} == written
+    for exporter, records in of_topics.items():
+        events = rows_by_event(records)
+        assert {(row["peer_ip_src"], row["ip_src"]): row["packets"] for row in events["purge"]} == {
+            key: packets for key, packets in written.items() if key[0] == exporter
+        }
+        assert {row["writer_id"].partition("/")[0] for rows in events.values() for row in rows} == {"json"}
+        assert len(events["purge_init"]) == len(events["purge_close"]) > 0
+        assert {
+            (record.key or b"").decode().replace("_", ".") for record in records if b'"purge"' in (record.value or b"")
+        } == {row["ip_src"] for row in events["purge"]}
+
+
+def flows_in(record: Record, schema: Any) -> list[dict[str, Any]]:
+    """Return the rows of a message of several records."""
+    stream, rows = io.BytesIO(record.value or b""), []
+    while stream.tell() < len(record.value or b""):
+        rows.append(fastavro.schemaless_reader(stream, schema, None))
+    return cast("list[dict[str, Any]]", rows)
+
+
+def rows_by_event(records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of messages by what they tell."""
+    found = defaultdict(list)
+    for record in records:
+        row = json.loads(record.value or b"")
+        found[row["event_type"]].append(row)
+    return found

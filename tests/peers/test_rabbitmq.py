@@ -15,13 +15,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import fastavro
 import pytest
 
+from tests.flowcorr.exports import v9
 from tests.peers.broker_faults import STREAMS, all_die_in_a_dump
 from tests.peers.collector import PATIENCE, at_work, is_pmacct
+from tests.peers.flow_daemon import LAYOUT, LoopbackDaemon, flow
 from tests.peers.kafka_streams import (
     PEERS,
     ROUTES,
@@ -250,3 +252,52 @@ def record_of(message: Message, home: Path) -> dict[str, object]:
     record = fastavro.schemaless_reader(io.BytesIO(message.body), schema, None)
     assert isinstance(record, dict)
     return record
+
+
+def test_flows_outlast_the_deaths_of_broker_and_daemon(tmp_path: Path, broker: RabbitMQ) -> None:
+    """Rows that a plugin could not deliver are delivered by the daemon that comes after it."""
+    plugins = {
+        "core_proc_name": "one",
+        "plugins": "amqp[flows]",
+        "amqp_refresh_time": 1,
+        "amqp_routing_key": "flows.of.$peer_src_ip",
+        "aggregate": "src_host, peer_src_ip",
+        "amqp_host": "127.0.0.1",
+        "amqp_port": broker.port,
+        "amqp_persistent_msg": "true",
+        "amqp_multi_values": 500,
+        "plugin_spool_directory": tmp_path / "spool",
+    }
+    key = "flows.of.127_0_0_1"
+    broker.bind("flows", "pmacct", "direct", key)
+    broker.stop(signal.SIGKILL)
+    homes = tmp_path / "first", tmp_path / "second"
+    for home in homes:
+        home.mkdir()
+    first = LoopbackDaemon(homes[0], reserved_port(), **plugins)
+    try:
+        first.ready()
+        first.send(v9(LAYOUT, *map(flow, range(1, 21))))
+        first.wait_for_text("amqp_host")
+        eventually(lambda: b"10.0.0.20" in spooled_octets(tmp_path), PATIENCE, "rows on disk")
+    finally:
+        first.kill()
+    broker.start()
+    with at_work(LoopbackDaemon(homes[1], reserved_port(), **plugins)) as second:
+        second.send(v9(LAYOUT, *map(flow, range(21, 41))))
+        messages = broker.read("flows", lambda messages: len({row["ip_src"] for row in rows_in(messages)}) >= 40)
+        rows = rows_in(messages)
+        assert {row["ip_src"]: row["packets"] for row in rows} == {f"10.0.0.{n}": n for n in range(1, 41)}
+        assert len(messages) < len(rows)
+        assert {message.content_type for message in messages} == {"application/json"}
+        assert {row["writer_id"] for row in rows} == {f"flows/{one.pid}" for one in (first, second)}
+
+
+def spooled_octets(home: Path) -> bytes:
+    """Return everything that waits on disk."""
+    return b"".join(path.read_bytes() for path in (home / "spool").glob("*/*.spool"))
+
+
+def rows_in(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return the rows of messages that have several each, with a newline between."""
+    return [json.loads(line) for message in messages for line in message.body.split(b"\n")]

@@ -15,6 +15,7 @@ from flowcorr.columns.builtin import ALWAYS
 from flowcorr.columns.layout import Layout
 from flowcorr.correlate.aggregation import MOST_ENTRIES
 from flowcorr.correlate.bins import Length
+from flowcorr.daemon.broker_plugins import BrokerPlugin
 from flowcorr.daemon.plugin_settings import Declared, PluginSettings, plugin_settings
 from flowcorr.daemon.plugins import make_plugin
 from flowcorr.service import _pieces as r
@@ -24,6 +25,7 @@ from flowcorr.service.render import Output
 from flowcorr.service.trigger import Trigger
 from routed.daemon.keys import KEYS
 from routed.plumbing.config import configure
+from routed.plumbing.kafka_settings import KafkaSettings
 from routed.plumbing.log import Level, Log, LogSettings
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import parse_statements
@@ -69,16 +71,64 @@ def test_any_prefix_sets_what_all_plugins_have_and_the_last_one_wins() -> None:
     assert plugin.aggregation.roundoff == "m"
 
 
+def test_brokers_have_their_defaults_and_each_instance_its_own() -> None:
+    plugins, fatal, _ = understand(
+        "plugins: kafka[k], amqp\nkafka_multi_values: 1000\namqp_multi_values: 7\namqp_output: avro\n"
+        "kafka_broker_host[k]: 192.0.2.1\nplugin_spool_size[k]: 0\npost_tag: 5\nkafka_markers: true\n"
+    )
+    assert fatal == []
+    kafka, amqp = (plugin.output for plugin in plugins)
+    assert isinstance(kafka, BrokerPlugin)
+    assert isinstance(amqp, BrokerPlugin)
+    transport = KafkaSettings(servers="192.0.2.1:9092", keys="kafka_", multi_values=1000, in_bulk=True)
+    assert (kafka.broker.label, kafka.broker.transport, kafka.broker.target.text) == (
+        "kafka-k",
+        transport,
+        "pmacct.acct",
+    )
+    assert (kafka.output.bundle, kafka.output.markers, kafka.output.post_tag) == (0, True, 5)
+    assert kafka.broker.spool.directory is None
+    assert (amqp.broker.label, amqp.broker.target.text) == ("amqp-default_amqp", "acct")
+    assert (amqp.output.bundle, amqp.output.output, plugins[1].rows.output) == (7, Output.AVRO, Output.AVRO)
+    assert amqp.broker.spool.directory == Path("/var/spool/routed")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         (
-            "plugins: kafka[x]",
-            "[c:1] plugins: kafka[x]: plugins of the kind kafka are not built yet; valid is ",
+            "plugins: pgsql[x]",
+            "[c:1] plugins: pgsql[x]: plugins of the kind pgsql are not built yet; valid is ",
         ),
+        (
+            "plugins: kafka[x]\nkafka_topic: flows_$peer_src_ip",
+            "[c:2] kafka_topic[x]: $peer_src_ip needs peer_src_ip in aggregate",
+        ),
+        (
+            "plugins: kafka[x]\naggregate: proto\nkafka_partition_key: $dst_host",
+            "[c:3] kafka_partition_key[x]: $dst_host needs dst_host in aggregate",
+        ),
+        ("plugins: kafka[x]\nkafka_partition_dynamic: true", "kafka_partition_dynamic[x]: needs kafka_partition_key"),
+        (
+            "plugins: kafka[x]\nkafka_partition_dynamic: true\nkafka_partition_key: k\nkafka_partition: -1",
+            "[c:2] kafka_partition_dynamic[x]: does not go with kafka_partition",
+        ),
+        (
+            "plugins: kafka[x]\nkafka_avro_schema_registry: http://127.0.0.1",
+            "kafka_avro_schema_registry[x]: is for records of Avro",
+        ),
+        (
+            "plugins: kafka[x]\nkafka_avro_schema_registry: http://[::1]\nkafka_output: avro\nkafka_multi_values: 9",
+            "kafka_avro_schema_registry[x]: has a number for each record",
+        ),
+        (
+            "plugins: kafka\nkafka_avro_schema_registry: http://[::1]\nkafka_output: avro\nkafka_topic: f_$post_tag",
+            "kafka_avro_schema_registry[default_kafka]: names schemas",
+        ),
+        ("plugins: amqp[x]\namqp_routing_key: $tag2", "[c:2] amqp_routing_key[x]: $tag2 needs tag2 in aggregate"),
         ("plugins: memory[a], memory[b]", "imt_path[b]: /tmp/collect.pipe is the socket of [a] already"),
         ("plugins: nfprobe[x]", "nfprobe is for probes, not for nfacctd"),
-        ("plugins: prnt[x]", "no plugin is of the kind prnt; valid is memory, print; did you mean print?"),
+        ("plugins: prnt[x]", "no plugin is of the kind prnt; valid is memory, print, kafka, amqp; did you mean print?"),
         ("plugins: print[x]\naggregate[x]: src_hots", "[c:2] aggregate[x]: Unknown primitive 'src_hots'; did you mean"),
         ("plugins: print[x]\naggregate: src_host_country", "[c:2] aggregate[x]: primitive 'src_host_country': GeoIP"),
         ("plugins: print[x]\nprint_history: 500d", "[c:2] print_history[x]: 500d is longer than a year"),
@@ -106,7 +156,7 @@ def test_what_is_no_roundoff(letters: str) -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    _, fatal, _ = understand("plugins: print[a], kafka, print[b]\naggregate[a]: x\naggregate[b]: y")
+    _, fatal, _ = understand("plugins: print[a], pgsql, print[b]\naggregate[a]: x\naggregate[b]: y")
     assert len(fatal) == 3
 
 

@@ -150,6 +150,7 @@ def test_every_control_plane_key_is_documented() -> None:
 
 #: What our own keys may extend.
 OUR_PREFIXES = (
+    "amqp_",
     "bgp_daemon_",
     "bgp_table_dump_",
     "bmp_daemon_",
@@ -159,6 +160,7 @@ OUR_PREFIXES = (
     "flow_to_rd_map_",
     "log_",
     "nfacctd_",
+    "plugin_",
     "proc_",
     "rpki_",
 )
@@ -168,6 +170,10 @@ COLLECTOR_NAMES = """
     proc_name renormalize stitching time_new disable_sanity_checks
 """.split()  # noqa: SIM905 (a table)
 PLUGIN_NAMES = """
+    kafka_topic kafka_topic_rr kafka_broker_host kafka_broker_port kafka_config_file kafka_avro_schema_registry
+    kafka_output kafka_multi_values kafka_partition kafka_partition_key kafka_partition_dynamic
+    amqp_routing_key amqp_routing_key_rr amqp_host amqp_port amqp_vhost amqp_user amqp_passwd amqp_exchange
+    amqp_exchange_type amqp_persistent_msg amqp_frame_max amqp_heartbeat_interval amqp_output amqp_multi_values
     imt_path imt_buckets imt_mem_pools_number imt_mem_pools_size
     aggregate print_refresh_time print_startup_delay print_history print_history_offset print_history_roundoff
     print_cache_entries print_max_writers print_num_protos print_preprocess print_preprocess_type print_trigger_exec
@@ -225,6 +231,8 @@ def test_a_default_is_what_its_text_would_be_parsed_to(key: Key) -> None:
         text = "077"
     elif isinstance(key.default, int | str):
         text = str(key.default)
+    elif isinstance(key.default, NameTemplate):
+        text = key.default.text
     else:
         text = getattr(key.default, "name", str(key.default))
     assert key.parser.parse(text) == key.default
