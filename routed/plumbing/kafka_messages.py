@@ -62,8 +62,9 @@ def messages_of(parcel: Parcel, settings: KafkaSettings) -> Values | list[Messag
     if settings.route_key:
         return _with_route_keys(rows_of(parcel), key or parcel.address.source)
     writer = parcel.address.writer
-    octets = stamp(parcel.octets, ending_of(writer)) if writer else parcel.octets
-    ends = bundle_ends(octets, settings.multi_values) if settings.multi_values else row_ends(octets)
+    octets, ends = stamp(parcel.octets, ending_of(writer)) if writer else (parcel.octets, row_ends(parcel.octets))
+    if settings.multi_values:
+        ends = bundle_ends(ends, settings.multi_values)
     return Values(octets, ends, 1, key)
 
 
