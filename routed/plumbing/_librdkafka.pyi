@@ -48,6 +48,9 @@ class Handle:
         of the event and a text or a KafkaError.
         """
 
+    def flush(self, timeout_ms: int) -> None:
+        """Have what waits for others sent; takes all that time, unless nothing is under way or waits to be reported."""
+
     def partitions(self, topic: str | None, timeout_ms: int) -> int:
         """Ask a broker how many partitions a topic has; without one, whether it answers.
 

@@ -66,6 +66,7 @@ cdef struct functions_t:
     void (*topic_destroy)(void *) noexcept nogil
     const char *(*topic_name)(const void *) noexcept nogil
     int (*produce_batch)(void *, int32_t, int, message_t *, int) noexcept nogil
+    int (*flush)(void *, int) noexcept nogil
     int (*purge)(void *, int) noexcept nogil
     int (*outq_len)(void *) noexcept nogil
     int (*last_error)() noexcept nogil
@@ -88,9 +89,10 @@ cdef struct functions_t:
 #: The functions, in the order of `functions_t`.
 NAMES = (
     "conf_new", "conf_set", "conf_set_events", "conf_destroy", "new", "destroy_flags", "topic_new", "topic_destroy",
-    "topic_name", "produce_batch", "purge", "outq_len", "last_error", "err2str", "set_log_queue", "queue_get_main",
-    "queue_destroy", "queue_poll", "event_type", "event_message_array", "event_error", "event_error_string",
-    "event_error_is_fatal", "event_log", "event_stats", "event_destroy", "metadata", "metadata_destroy",
+    "topic_name", "produce_batch", "flush", "purge", "outq_len", "last_error", "err2str", "set_log_queue",
+    "queue_get_main", "queue_destroy", "queue_poll", "event_type", "event_message_array", "event_error",
+    "event_error_string", "event_error_is_fatal", "event_log", "event_stats", "event_destroy", "metadata",
+    "metadata_destroy",
 )
 
 cdef functions_t rd
@@ -317,6 +319,11 @@ cdef class Handle:
             finally:
                 with nogil:
                     rd.event_destroy(event)
+
+    def flush(self, int timeout_ms):
+        self._demand_life()
+        with nogil:
+            rd.flush(self.producer, timeout_ms)
 
     cdef _report(self, const message_t *report, list done, list failed):
         """Count a message off its load; equal failures that follow one another are one."""

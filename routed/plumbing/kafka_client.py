@@ -61,6 +61,9 @@ class Client(Protocol):
     def poll(self, timeout: float) -> None:
         """Wait for something to be told, and tell all there is."""
 
+    def flush(self, timeout: float) -> None:
+        """Have messages sent that wait for others; for so long at most, and what it hears meanwhile it may tell."""
+
     def partitions(self, topic: str | None, timeout: float) -> int:
         """Ask a broker how many partitions a topic has; without one, whether it answers.
 

@@ -82,6 +82,10 @@ class ConfluentClient:
         """Wait for something to be told, and tell all there is."""
         self._producer.poll(timeout)
 
+    def flush(self, timeout: float) -> None:
+        """Have messages sent that wait for others."""
+        self._producer.flush(timeout)
+
     def partitions(self, topic: str | None, timeout: float) -> int:
         """Ask a broker how many partitions a topic has; without one, whether it answers."""
         if topic is None:

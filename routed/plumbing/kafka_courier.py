@@ -57,6 +57,8 @@ AHEAD: Final = 4 << 20
 #: How long a turn waits for reports, with a broker and without. Units: seconds.
 TURN: Final = 0.005
 DOWN_TURN: Final = 0.05
+#: How long the library is told to send what it has, be it a full batch or not. Units: seconds.
+FLUSH: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -131,7 +133,7 @@ class Courier:
             return
         assert self._client is not None
         if not self._produce(self._client):
-            self._client.poll(TURN if self._is_up else DOWN_TURN)
+            self._wait(self._client)
         self._report()
         if self._failure or (self._is_stale and (not self._loads or self._is_up is False)):
             self._drop()
@@ -203,6 +205,13 @@ class Courier:
             some = True
             client.poll(0)
         return some
+
+    def _wait(self, client: Client) -> None:
+        """Wait for reports; when there are none, see to it that the end of a dump does not wait for more rows."""
+        client.poll(TURN if self._is_up else DOWN_TURN)
+        is_short = self._loads and not self._rest and self._ahead < AHEAD
+        if self._settings.in_bulk and self._is_up and is_short and not self.done:
+            client.flush(FLUSH)
 
     def _begin(self, client: Client) -> bool:
         """Make messages of the next parcel; false when there is none, or it is not known where they go."""

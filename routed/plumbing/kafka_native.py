@@ -70,6 +70,10 @@ class NativeClient:
             elif what:
                 self._callbacks.log(what)
 
+    def flush(self, timeout: float) -> None:
+        """Have messages sent that wait for others."""
+        self._handle.flush(int(timeout * _MS))
+
     def partitions(self, topic: str | None, timeout: float) -> int:
         """Ask a broker how many partitions a topic has; without one, whether it answers."""
         return self._handle.partitions(topic, int(timeout * _MS))

@@ -51,6 +51,8 @@ cdef char *put_u32(char *to, uint32_t value) noexcept nogil:
 cdef char *put_u64(char *to, uint64_t value) noexcept nogil:
     cdef char digits[20]
     cdef int at = 20
+    if value <= 0xFFFFFFFFU:
+        return put_u32(to, <uint32_t>value)
     while True:
         at -= 1
         digits[at] = <char>(48 + value % 10)

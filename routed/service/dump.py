@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from routed.service.settings import DumpSettings, RenderSettings
     from routed.service.validation import Validation
 
-#: Rows of a buffer, which stays in the processor's cache while it is filled.
-ROWS: Final = 512
+#: Rows of a buffer: enough to make what is done for each buffer cheap, and in the processor's cache while it is filled.
+ROWS: Final = 2048
 #: Buffers rendered and handed to the file in one go of the thread: some milliseconds, while the last go is written.
-BUFFERS: Final = 32
+BUFFERS: Final = 8
 #: The longest wait for an event, so that a step of the wall clock is noticed. Units: seconds.
 LONGEST_WAIT: Final = 1.0
 #: How long the end of the daemon waits for a dump to be given up. Units: seconds.

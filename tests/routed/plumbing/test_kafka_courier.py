@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -47,6 +48,7 @@ class Library:
         self.count = 4
         self.missing: KafkaError | None = None
         self.asked: list[str | None] = []
+        self.flushed = 0
         self.due: list[Callable[[], None]] = []
         self.is_closed = False
 
@@ -65,6 +67,10 @@ class Library:
         due, self.due = self.due, []
         for one in due:
             one()
+
+    def flush(self, timeout: float) -> None:
+        assert timeout
+        self.flushed += 1
 
     def partitions(self, topic: str | None, timeout: float) -> int:
         assert timeout
@@ -212,6 +218,37 @@ def test_the_library_is_given_little_ahead_of_its_reports(rig: Rig, size: int, t
         rig.library.answer()
         rig.turn(2)
     assert rig.delivered() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("in_bulk", [True, False])
+def test_the_last_rows_of_a_dump_do_not_wait_for_others(monkeypatch: pytest.MonkeyPatch, *, in_bulk: bool) -> None:
+    rig = Rig(monkeypatch, replace(SETTINGS, in_bulk=in_bulk))
+    rig.prove()
+    before = rig.library.flushed
+    rig.put(b"a\n")
+    rig.turn()
+    assert rig.library.flushed == before  # there may be more rows
+    rig.turn()
+    assert rig.library.flushed == before + in_bulk
+    rig.library.answer()
+    rig.turn(3)
+    assert rig.delivered() == [1]
+    assert rig.library.flushed == before + in_bulk
+
+
+@pytest.mark.parametrize("room", [1, 1_000_000])
+def test_what_fills_batches_is_not_sent_early(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """The library has all it may have, or its queue is full."""
+    rig = Rig(monkeypatch, replace(SETTINGS, in_bulk=True))
+    rig.prove()
+    before = rig.library.flushed
+    rig.library.room = room
+    rig.put(b"a\n", bytes(module.AHEAD) if room > 1 else b"b\n")
+    rig.put(b"c\n", number=2)
+    rig.turn(3)
+    assert rig.library.values[0] == b"a"
+    assert b"c" not in rig.library.values
+    assert rig.library.flushed == before
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])

@@ -82,6 +82,20 @@ def test_a_load_is_finished_when_all_its_messages_are_confirmed(start: Callable[
     assert (told.finished, told.refused, told.failed) == ([1, 2, 3], [], [])
 
 
+def test_messages_that_wait_for_others_are_sent_when_asked_for(start: Callable[..., Told]) -> None:
+    told = start(linger_ms="200000")
+    told.put(1, values(b"a", b"b"))
+    told.client.poll(0.1)
+    assert told.finished == []
+
+    def is_finished() -> bool:
+        told.client.flush(0.01)
+        return bool(told.finished)
+
+    told.wait(is_finished)
+    assert (told.finished, told.failed) == ([1], [])
+
+
 def test_what_is_too_long_is_refused_with_its_rows_and_the_rest_goes_on(start: Callable[..., Told]) -> None:
     told = start(message_max_bytes="1000")
     long = b"{}\n" * 499 + b"{}"
@@ -168,6 +182,7 @@ def test_a_closed_producer_takes_nothing() -> None:
     for call in (
         lambda: told.put(1, values(b"a")),
         lambda: told.client.poll(0),
+        lambda: told.client.flush(0),
         lambda: told.client.partitions("t", 0),
     ):
         with pytest.raises(RuntimeError, match="closed"):
