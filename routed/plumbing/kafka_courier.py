@@ -207,10 +207,9 @@ class Courier:
         return some
 
     def _wait(self, client: Client) -> None:
-        """Wait for reports; when there are none, see to it that the end of a dump does not wait for more rows."""
+        """Wait for reports; when none come, rows of a dump need not wait for others any more."""
         client.poll(TURN if self._is_up else DOWN_TURN)
-        is_short = self._loads and not self._rest and self._ahead < AHEAD
-        if self._settings.in_bulk and self._is_up and is_short and not self.done:
+        if self._settings.in_bulk and self._is_up and self._loads and not self.done:
             client.flush(FLUSH)
 
     def _begin(self, client: Client) -> bool:

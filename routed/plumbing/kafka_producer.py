@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: How long messages wait for others; a full batch does not. Longer than a broker takes for what the courier keeps in
 #: the library (`AHEAD`), for the reason that is given there. Units: milliseconds.
 LINGER: Final = "50"
-#: The same of a dump, whose messages follow one another and go to one partition for a long time. Units: milliseconds.
-BULK_LINGER: Final = "200"
+#: The same of a dump, where the courier says when there is nothing to wait for. Units: milliseconds.
+BULK_LINGER: Final = "1000"
 #: Properties that are ours unless the file says otherwise.
 DEFAULTS: Final[Mapping[str, str]] = {
     "client.id": "routed",
@@ -121,7 +121,7 @@ def _complete(settings: KafkaSettings, properties: list[Property]) -> dict[str, 
     names = {ALIASES.get(name, name) for name in own}
     ordered = ORDERED_WITHOUT_ACKS if names & DECIDES_ORDER else ORDERED
     servers = {} if names & set(SERVERS) else {SERVERS[0]: settings.servers}
-    linger = {"linger.ms": BULK_LINGER if settings.in_bulk and not settings.route_key else LINGER}
+    linger = {"linger.ms": BULK_LINGER if settings.in_bulk else LINGER}
     ours = {name: value for name, value in {**DEFAULTS, **linger, **ordered, **servers}.items() if name not in names}
     if ordered is ORDERED_WITHOUT_ACKS and own.get("enable.idempotence") == "true":
         del ours["max.in.flight.requests.per.connection"]

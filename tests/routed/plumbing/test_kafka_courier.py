@@ -221,7 +221,7 @@ def test_the_library_is_given_little_ahead_of_its_reports(rig: Rig, size: int, t
 
 
 @pytest.mark.parametrize("in_bulk", [True, False])
-def test_the_last_rows_of_a_dump_do_not_wait_for_others(monkeypatch: pytest.MonkeyPatch, *, in_bulk: bool) -> None:
+def test_rows_of_a_dump_wait_only_while_others_come(monkeypatch: pytest.MonkeyPatch, *, in_bulk: bool) -> None:
     rig = Rig(monkeypatch, replace(SETTINGS, in_bulk=in_bulk))
     rig.prove()
     before = rig.library.flushed
@@ -234,21 +234,6 @@ def test_the_last_rows_of_a_dump_do_not_wait_for_others(monkeypatch: pytest.Monk
     rig.turn(3)
     assert rig.delivered() == [1]
     assert rig.library.flushed == before + in_bulk
-
-
-@pytest.mark.parametrize("room", [1, 1_000_000])
-def test_what_fills_batches_is_not_sent_early(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    """The library has all it may have, or its queue is full."""
-    rig = Rig(monkeypatch, replace(SETTINGS, in_bulk=True))
-    rig.prove()
-    before = rig.library.flushed
-    rig.library.room = room
-    rig.put(b"a\n", bytes(module.AHEAD) if room > 1 else b"b\n")
-    rig.put(b"c\n", number=2)
-    rig.turn(3)
-    assert rig.library.values[0] == b"a"
-    assert b"c" not in rig.library.values
-    assert rig.library.flushed == before
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])

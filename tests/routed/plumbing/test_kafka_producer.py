@@ -80,13 +80,12 @@ def test_tokens_are_the_business_of_confluent_kafka(tmp_path: Path, name: str) -
     assert isinstance(client, ConfluentClient)
 
 
-def test_dumps_wait_longer_for_others_but_for_routes_with_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dumps_wait_until_the_courier_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(module, "make_client", lambda properties, *_: asked.append(properties["linger.ms"]))
-    for in_bulk, route_key in ((False, False), (True, False), (True, True)):
-        keys = KafkaSettings(servers="127.0.0.1:1", keys="k_", in_bulk=in_bulk, route_key=route_key)
-        make_producer(keys, CALLBACKS)
-    assert asked == [module.LINGER, module.BULK_LINGER, module.LINGER]
+    for in_bulk in (False, True):
+        make_producer(KafkaSettings(servers="127.0.0.1:1", keys="k_", in_bulk=in_bulk), CALLBACKS)
+    assert asked == [module.LINGER, module.BULK_LINGER]
 
 
 def test_statistics_that_the_file_asks_for_are_for_the_log(tmp_path: Path) -> None:
