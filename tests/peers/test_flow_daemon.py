@@ -21,7 +21,6 @@ from tests.peers.bmp_octets import PEER as MONITORED
 from tests.peers.bmp_octets import usual_session
 from tests.peers.collector import AS, PATIENCE, Collector, at_work, read_rows
 from tests.peers.exabgp import ExaBgp
-from tests.peers.gobgp import GoBgp
 from tests.peers.install import require
 from tests.peers.network import COLLECTOR, Network, network
 from tests.peers.program import Program
@@ -145,7 +144,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         speakers = (
             (Bird(inside, home, ROUTER), (WANTED, SOURCE)),
             (ExaBgp(inside, home, TRANSIT), ROUTES_OF_TRANSIT),
-            (GoBgp(inside, home, ACCESS), ROUTES_OF_ACCESS),
+            (ExaBgp(inside, home, ACCESS), ROUTES_OF_ACCESS),
         )
         for speaker, routes in speakers:
             stack.callback(speaker.kill)
