@@ -41,6 +41,20 @@ def test_the_frame_in_a_vxlan_is_not_what_counts() -> None:
     assert only([row], "src_host", "vxlan", "bytes") == [("10.5.0.1", 0x2A, OUTER - 14 + 14 + len(IPV4))]
 
 
+def test_a_vxlan_without_an_identifier_is_none() -> None:
+    """RFC 7348 section 5: the I flag."""
+    octets = in_vxlan(frame()).replace(bytes.fromhex("0800000000002a00"), bytes.fromhex("0000000000002a00"))
+    assert only([take(octets)], "src_host", "vxlan") == [("10.5.0.1", None)]
+
+
+@pytest.mark.parametrize(("kind", "source"), [(1, "10.1.0.1"), (2, None)])
+def test_a_frame_is_read_where_it_is_one_of_ethernet(kind: int, source: str | None) -> None:
+    """IE 408: 1 is Ethernet, 2 is IEEE 802.11."""
+    layout = template(300, (315, len(frame())), (408, 2), (1, 4))
+    octets = export_set(300, frame() + struct.pack("!HI", kind, 1_000))
+    assert only(Input().take(ipfix(export_set(2, layout), octets)), "src_host", "bytes") == [(source, 1_000)]
+
+
 @pytest.mark.parametrize(
     ("counters", "octets"),
     [((), len(IPV4)), ((1_000, 2), 1_000 - 2 * OUTER), ((60, 2), 0)],

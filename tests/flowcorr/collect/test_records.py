@@ -321,6 +321,14 @@ def test_srv6_has_the_packet_around_in_tunnel_columns() -> None:
     assert (row["tunnel_src_host"], row["tunnel_dst_host"], row["tunnel_proto"]) == ("2001:db8::1", "2001:db8::2", 4)
 
 
+def test_srv6_may_have_ipv6_within() -> None:
+    around = [(27, a("2001:db8::1"), 16), (28, a("2001:db8::2"), 16), (4, 41, 1)]
+    within = [(27, a("2001:db8::3"), 16), (28, a("2001:db8::4"), 16), (4, 6, 1)]
+    row = row_of([*around, *within, (8, bytes(4), 4), (1, 5, 4)])
+    assert row["record_type"] == RecordType.SRV6_IPV6
+    assert (row["src_host"], row["tunnel_src_host"], row["tunnel_proto"]) == ("2001:db8::3", "2001:db8::1", 41)
+
+
 def test_a_frame_in_srv6_has_no_inner_addresses() -> None:
     row = row_of(
         [(27, a("2001:db8::1"), 16), (28, a("2001:db8::2"), 16), (4, 143, 1), (7, 80, 2), (6, 2, 1), (1, 5, 4)]
@@ -339,6 +347,8 @@ def test_two_addresses_without_srv6_fill_no_tunnel() -> None:
 def test_delays_are_exact_where_their_sum_is_known() -> None:
     row = row_of([(8, a("10.0.0.1"), 4), (1, 5, 4), (2, 4, 4), (600, 24, 4), (603, 100, 8), (601, 10, 4), (602, 40, 4)])
     assert [row[f"path_delay_{each}_usec"] for each in ("avg", "min", "max")] == [25, 10, 40]
+    row = row_of([(8, a("10.0.0.1"), 4), (1, 5, 4), (2, 4, 4), (600, 24, 4), (603, 0, 8)])
+    assert row["path_delay_avg_usec"] == 24
 
 
 @pytest.mark.parametrize(("kind", "column"), [(1, "vxlan"), (2, "nvgre")])

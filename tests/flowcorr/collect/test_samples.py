@@ -128,12 +128,57 @@ def test_extended_records_say_what_headers_do_not() -> None:
     assert only([row], *names) == [(5, 6, 77, "10.7.0.1", "10.7.0.2")]
 
 
+def ipv6(first: int, behind: bytes) -> bytes:
+    header = b"\x60\0\0\0" + struct.pack("!HBB", len(behind), first, 64)
+    return header + a("2001:db8::1") + a("2001:db8::2") + behind
+
+
+#: A header of destination options, in front of another one.
+OPTIONS: Final = bytes([60, 0]) + bytes(6)
+
+
+@pytest.mark.parametrize(
+    ("first", "headers", "proto", "ports"),
+    [
+        (0, bytes([6, 0]) + bytes(6), 6, (1024, 80)),
+        (43, bytes([6, 1]) + bytes(14), 6, (1024, 80)),
+        (51, bytes([6, 4]) + bytes(22), 6, (1024, 80)),
+        (44, bytes([6, 0, 0, 1]) + bytes(4), 6, (1024, 80)),
+        (44, bytes([6, 0, 0, 8]) + bytes(4), 6, (None, None)),
+        (60, OPTIONS * 15 + bytes([6, 0]) + bytes(6), 6, (1024, 80)),
+        (60, OPTIONS * 16 + bytes([6, 0]) + bytes(6), 60, (None, None)),
+    ],
+    ids=["hop-by-hop", "routing", "authentication", "first fragment", "later fragment", "sixteen", "too many"],
+)
+def test_headers_behind_that_of_ipv6_are_passed_over(
+    first: int, headers: bytes, proto: int, ports: tuple[int | None, int | None]
+) -> None:
+    """RFC 8200 section 4; RFC 4302 section 2.2 counts the length of its header in another way."""
+    rows = source().take(v5(flow(raw(frame(ipv6(first, headers + TCP), 0x86DD)))))
+    assert only(rows, "proto", "src_port", "dst_port") == [(proto, *ports)]
+
+
+@pytest.mark.parametrize(("organization", "rows"), [("000000", 1), ("0000f8", 0)])
+def test_snap_has_a_type_where_its_organization_is_that_of_ethernet(organization: str, rows: int) -> None:
+    """RFC 1042."""
+    packet = bytes.fromhex(f"aaaa03{organization}0800") + IPV4
+    found = source().take(v5(flow(raw(frame(packet, len(packet))))))
+    assert only(found, "src_host", "etype") == [("10.1.0.1", 0x0800)] * rows
+
+
 @pytest.mark.parametrize(("use", "peer"), [(False, None), (True, "10.8.8.8")])
 def test_a_router_may_be_the_peer(use: bool, peer: str | None) -> None:
     rows = source(use_ip_next_hop=use).take(
         v5(flow(raw(frame()), block(1002, words(1) + a("10.8.8.8") + words(24, 16))))
     )
     assert only(rows, "peer_dst_ip") == [(peer,)]
+
+
+def test_a_router_is_not_the_peer_where_bgp_says_who_is() -> None:
+    gateway = words(1) + a("10.9.9.9") + words(65000, 65001, 65002, 0, 0, 150)
+    router = words(1) + a("10.8.8.8") + words(24, 16)
+    rows = source(use_ip_next_hop=True).take(v5(flow(raw(frame()), block(1003, gateway), block(1002, router))))
+    assert only(rows, "peer_dst_ip", "next_hop") == [("10.9.9.9", "10.8.8.8")]
 
 
 @pytest.mark.parametrize("word", [0x3FFFFFFF, 0x80000002, 0x40000101])
@@ -257,6 +302,13 @@ def test_malformed_datagrams_are_counted(octets: bytes, reason: str) -> None:
     i = source()
     assert i.take(octets) == []
     assert {each: count for each, count in i.intake.refused.items() if count} == {reason: 1}
+
+
+def test_a_datagram_with_fewer_samples_than_it_says_keeps_those_and_is_counted() -> None:
+    i = source()
+    datagram = words(5, 1) + a(AGENT) + words(0, 1, 0, 2) + flow(raw(frame()))
+    assert len(i.take(datagram)) == 1
+    assert i.intake.refused["sample"] == 1
 
 
 def test_samples_of_unknown_kinds_are_passed_over() -> None:

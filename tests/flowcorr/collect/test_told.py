@@ -74,6 +74,14 @@ def test_a_sampler_of_the_domain_holds_for_records_that_name_none() -> None:
     assert only(rows, "sampling_rate") == [(700,)]
 
 
+def test_a_record_that_names_a_sampler_has_the_rate_of_no_other_one() -> None:
+    i = Input("sampling_rate src_host")
+    layout = options_ipfix(400, [(149, 4)], (48, 1), (34, 4))
+    i.take(ipfix(export_set(3, layout), export_set(400, struct.pack("!IBI", 0, 9, 700)), export_set(2, SAMPLED)))
+    rows = i.take(ipfix(export_set(300, *(struct.pack("!IIIB", 1, 1, 1000, sampler) for sampler in (9, 8, 0)))))
+    assert only(rows, "sampling_rate") == [(700,), (None,), (700,)]
+
+
 def test_a_rate_of_zero_is_unknown() -> None:
     i = Input("sampling_rate src_host", decode=DecodeSettings(renormalize=True))
     i.take(v9(export_set(0, template(300, (8, 4), (2, 4), (1, 4), (34, 4)))))

@@ -288,6 +288,14 @@ def test_times_are_keys_in_whole_seconds_where_asked_for() -> None:
         assert bench.aggregation.open_entries == entries
 
 
+@pytest.mark.parametrize(("dscp", "keys"), [(True, {46, 0}), (False, {184, 186, 0})])
+def test_a_type_of_service_may_be_its_code_point(dscp: bool, keys: set[int]) -> None:
+    """RFC 2474 section 3: without the two bits that RFC 3168 gave another meaning."""
+    bench = Bench("tos", dscp=dscp)
+    bench.add({"tos": 184}, {"tos": 186}, {})
+    assert {tos for _start, tos in bench.found(bench.aggregation.take_all(), "tos")} == keys
+
+
 def test_two_hours_over_three_bins() -> None:
     bench = Bench("dst_as", now=36_000, history=Length(seconds=3_600), roundoff="m", pro_rating=True)
     start = 36_000 + 600

@@ -10,6 +10,7 @@ from flowcorr.columns._batch import Batch
 from flowcorr.columns._texts import Texts
 from flowcorr.columns.builtin import BUILTIN
 from flowcorr.columns.layout import Layout
+from flowcorr.correlate._match import Rules
 from flowcorr.correlate.map_compiler import compile_map
 from flowcorr.correlate.maps import PRE_TAG, FlowMap, Tags
 from flowcorr.daemon.packet_filters import compile_expression
@@ -135,7 +136,18 @@ def test_packet_filters_of_rows() -> None:
     batch = Batch(layout, 3)
     for values in ({"proto": 17, "dst_port": 53}, {"src_host": octets("10.0.0.9")}, {"proto": 6}):
         batch.append(**{"family": 4, "exporter_address": octets("192.0.2.1"), **values})
-    assert made.rules(layout, Texts()).first(batch).tolist() == [1, 2, 3]
+    rules = made.rules(layout, Texts())
+    assert rules.first(batch).tolist() == [1, 2, 3]
+    batch.clear()  # and the same memory has other flows
+    batch.append(family=4, exporter_address=octets("192.0.2.1"), proto=6)
+    assert rules.first(batch).tolist() == [3]
+
+
+@pytest.mark.parametrize("resumes", [[0, -1], [-1, 0], [-1, 1], [1], [2, -1]])
+def test_rules_go_on_at_rules_behind_them(resumes: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"not behind it|as many places"):
+        Rules(LAYOUT, Texts(), [(None, []), (None, [])], resumes)
+    assert len(Rules(LAYOUT, Texts(), [(None, []), (None, [])], [1, -1])) == 2
 
 
 def test_a_packet_filter_that_is_wrong_is_told_with_its_place() -> None:

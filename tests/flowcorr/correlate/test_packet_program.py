@@ -55,6 +55,8 @@ def passes(*expressions: str, **values: Any) -> bool:
         ("tcp[tcpflags] & tcp-syn != 0", {**V4, "tcpflags": 2}, {**V4, "tcpflags": 16}),
         ("ip[1] == 184", {**V4, "tos": 184}, V4),
         ("ip6[0:2] == 0x6b80", {**V6, "tos": 184}, V6),
+        ("ip6[4:2] == 8", V6, {**V6, "proto": 6}),
+        ("ip6[40] == 128", {**V6, "proto": 58, "dst_port": 0x8000}, {**V6, "proto": 58}),
         ("ether src 00:11:22:33:44:55", {**V4, "src_mac": b"\x00\x11\x22\x33\x44\x55"}, V4),
         ("ether dst 00:11:22:33:44:55", {**V4, "dst_mac": b"\x00\x11\x22\x33\x44\x55"}, V4),
         ("vlan 7 and tcp", {**V4, "vlan": 7}, V4),
@@ -128,6 +130,16 @@ def insn(code: int, if_true: int = 0, if_false: int = 0, k: int = 0) -> bytes:
 
 
 RETURNS = insn(0x06, k=1)
+
+
+@pytest.mark.parametrize(
+    ("load", "last"),
+    [(0x20, 0), (0x28, 2), (0x30, 3), (0x40, 0), (0x48, 2), (0x50, 3), (0xB1, 3)],
+    ids=["word", "half", "octet", "word by X", "half by X", "octet by X", "length of a header"],
+)
+def test_loads_end_where_the_frame_ends(load: int, last: int) -> None:
+    runs = [Program(insn(load, k=at) + RETURNS).runs(bytes(4)) for at in (*range(6), 2**32 - 1)]
+    assert runs == [at <= last for at in (*range(6), 2**32 - 1)]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,12 @@ def test_events_have_no_counters_and_keep_the_columns() -> None:
     assert row == {"event_type": "purge", "nat_event": 1}
     rows.add(nat_event=1, record_type=RecordType.EVENT, packets=9)
     assert rows.write(output=Output.CSV) == b"1,,,\n"
+    rows.add(nat_event=1, record_type=RecordType.EVENT, packets=9)
+    event = rows.write(output=Output.FORMATTED)
+    assert event.split() == [b"1"]
+    rows.add(nat_event=1, packets=9)
+    line = rows.write(output=Output.FORMATTED)
+    assert len(event) == len(line) - len("0")  # the last column is as wide as what is in it
 
 
 def test_without_any_primitive_there_are_counters() -> None:
