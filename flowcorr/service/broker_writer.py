@@ -23,7 +23,7 @@ from flowcorr.service.entry_names import Names, Share
 from flowcorr.service.formats import make_renderer, schema_of
 from flowcorr.service.markers import CLOSE, INIT, Markers
 from flowcorr.service.render import Output, RowSettings
-from routed.plumbing._message_ends import bundle_ends, stamp
+from routed.plumbing._message_ends import bundle_ends, row_ends, stamp
 from routed.plumbing.avro import Schema
 from routed.plumbing.names import NameTemplate, Variable
 from routed.plumbing.parcel import Address, ending_of
@@ -242,10 +242,9 @@ def _every(ends: bytes, records: int) -> bytes:
 
 def _bundles(octets: bytes, writer: str, most: int) -> tuple[bytes, Framing]:
     """Put lines together to messages of so many octets; each line of JSON gets its writer."""
-    if writer:
-        octets = stamp(octets, ending_of(writer))
+    octets, ends_of_rows = stamp(octets, ending_of(writer)) if writer else (octets, row_ends(octets))
     start, messages = 0, []
-    for end in array("I", bundle_ends(octets, most)):
+    for end in array("I", bundle_ends(ends_of_rows, most)):
         messages.append(octets[start:end])
         start = end + 1  # behind the newline
     ends, at = array("I"), 0
