@@ -8,6 +8,7 @@ from flowcorr.service.custom_primitives import parse_custom_primitives
 from flowcorr.wire.decode_settings import DecodeSettings
 from routed.plumbing.maps import Limits
 from tests.flowcorr.collect.test_records import record
+from tests.flowcorr.collect.test_samples import frame
 from tests.flowcorr.exports import Input, export_set, ipfix, template
 
 
@@ -74,3 +75,24 @@ def test_repeated_and_enterprise_elements_are_told_apart() -> None:
     assert (found["last"], found["last_too"]) == (2, 2)
     assert (found["theirs"], found["their_second"]) == (3, 6)
     assert (found["first"], found["second"], found["third"]) == (4, 5, None)
+
+
+@pytest.mark.parametrize(
+    ("pointers", "value"),
+    [
+        ("packet_ptr=l3+16", 0x0A020002),
+        ("packet_ptr=l3+17", None),
+        ("packet_ptr=l3+65535", None),
+        ("packet_ptr=l3+17 packet_ptr=l3+12", 0x0A010001),
+        ("packet_ptr=packet+26", 0x0A010001),
+        ("packet_ptr=mac+8", 1),
+        ("packet_ptr=l3:0x800+16", 0x0A020002),
+        ("packet_ptr=l3:0x86dd+16", None),
+        ("packet_ptr=vlan", None),
+        ("packet_ptr=l4", None),
+    ],
+)
+def test_places_in_packets_are_read_where_all_octets_were_sent(pointers: str, value: int | None) -> None:
+    """A frame is cut behind the addresses of IPv4."""
+    sent = record([(315, frame()[: 14 + 20], 34)])
+    assert values(f"name=x {pointers} len=4 semantics=u_int", *sent) == {"x": value}

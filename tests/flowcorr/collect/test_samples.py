@@ -65,7 +65,7 @@ def source(**decode: Any) -> Input:
 
 def test_a_sampled_frame_has_its_headers() -> None:
     (row,) = source().take(
-        v5(flow(raw(frame(tags=bytes.fromhex("8100600581000007"))), pool=100), sequence=9, sub_agent=4)
+        v5(flow(raw(frame(tags=bytes.fromhex("8100600588a8e007"))), pool=100), sequence=9, sub_agent=4)
     )
     assert row == {
         "src_mac": bytes.fromhex("020000000001"),
@@ -242,6 +242,12 @@ def test_records_of_ip_have_ports_where_the_protocol_has(
 def test_the_priority_out_counts_where_there_is_none_in(priorities: tuple[int, int], cos: int) -> None:
     (row,) = source().take(v5(flow(raw(frame()), block(1001, words(5, priorities[0], 7, priorities[1])))))
     assert row["cos"] == cos
+
+
+@pytest.mark.parametrize(("vlan", "vlans"), [(4095, (4095, 7, 4095)), (4096, (None, 7, 7)), (0xFFFFFFFF, (None, 7, 7))])
+def test_an_unknown_vlan_is_none(vlan: int, vlans: tuple[int | None, ...]) -> None:
+    rows = source().take(v5(flow(raw(frame()), block(1001, words(vlan, 0, 7, 0)))))
+    assert only(rows, "in_vlan", "out_vlan", "vlan") == [vlans]
 
 
 def test_the_rate_is_what_a_source_really_samples() -> None:

@@ -107,6 +107,13 @@ def test_a_sampling_map_comes_before_the_protocol_and_an_external_rate_before_bo
         assert only(rows, "packets", "sampling_rate") == [(rate, 1)]
 
 
+def test_a_given_rate_counts_whatever_records_say() -> None:
+    i = Input("sampling_rate src_host", rates=lambda _address: MappedRates(10))
+    i.take(v9(export_set(0, template(300, (8, 4), (2, 4), (1, 4), (34, 4)))))
+    rows = i.take(v9(export_set(300, struct.pack("!IIII", 1, 3, 500, 99))))
+    assert only(rows, "sampling_rate") == [(10,)]
+
+
 def test_names_and_route_distinguishers_come_from_options() -> None:
     i = Input()
     rd = bytes.fromhex("0002fbf0000a000c")

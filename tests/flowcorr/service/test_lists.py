@@ -28,6 +28,7 @@ from tests.flowcorr.service.rows import TEXTS, Rows, cleaned, one_json
         ("label_as_map", "label", b"nkey%node%90,pkey%x", {"nkey": "node%90", "pkey": "x"}),
         ("label_as_map", "label", b"a%1,,b,a%2,", {"b": "", "a": "2"}),
         ("label_as_map", "label", b"%,,", {"": ""}),
+        ("label_as_map", "label", b"a%1,ab%2,b%3", {"a": "1", "ab": "2", "b": "3"}),
         ("label_as_map", "label", b"", {}),
         ("protocols_numeric", "proto", 6, "6"),
     ],
