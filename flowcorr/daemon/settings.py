@@ -12,7 +12,10 @@ from flowcorr.daemon.flow_maps import FileSettings
 from flowcorr.daemon.input_settings import InputSettings, input_settings, intake_settings
 from flowcorr.daemon.plugin_settings import PluginSettings, plugin_settings
 from flowcorr.daemon.sharing_settings import SharingSettings, sharing_settings
+from flowcorr.service.counter_log import MOST_FILES
 from flowcorr.service.custom_primitives import PrimitivesError, parse_custom_primitives
+from flowcorr.service.ipfix_stream import MAX_CONNECTIONS
+from flowcorr.service.memory_server import MOST_CLIENTS
 from routed.daemon.plane import (
     RoutingSettings,
     exact_times,
@@ -24,6 +27,7 @@ from routed.daemon.plane import (
 from routed.plumbing.names import NameTemplate
 from routed.plumbing.output_file import Owner
 from routed.plumbing.statements import Kind, Problem
+from routed.plumbing.zeromq_settings import MOST_ZMQ_DESCRIPTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,8 +73,15 @@ class FlowSettings:
 
     @property
     def connections(self) -> int:
-        """Return how many connections there may be at a time."""
-        return self.routing.connections
+        """Return how many connections there may be at a time, and files that exporters decide about."""
+        tables = sum(plugin.declared.kind == "memory" for plugin in self.plugins)
+        return (
+            self.routing.connections
+            + (MAX_CONNECTIONS if self.inputs.tcp_port is not None else 0)
+            + (MOST_ZMQ_DESCRIPTORS if self.sharing.serves is not None else 0)
+            + (MOST_FILES if self.counters is not None else 0)
+            + MOST_CLIENTS * tables
+        )
 
 
 def flow_settings(c: Configuration, daemon: str) -> FlowSettings:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from routed.plumbing.http_settings import HttpSettings
-from routed.plumbing.zeromq_settings import MAX_ZMQ_CONNECTIONS, ZmqSettings
+from routed.plumbing.zeromq_settings import MOST_ZMQ_DESCRIPTORS, ZmqSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from routed.plumbing.config import Configuration
     from routed.service.settings import RenderSettings
-
-#: Descriptors of one connection over ZeroMQ.
-ZMQ_DESCRIPTORS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,7 @@ class GlassSettings:
     @property
     def questioners(self) -> int:
         """Return how many descriptors those take who ask."""
-        zmq = 0 if self.looking_glass is None else ZMQ_DESCRIPTORS * MAX_ZMQ_CONNECTIONS
+        zmq = 0 if self.looking_glass is None else MOST_ZMQ_DESCRIPTORS
         return zmq + (0 if self.http is None else self.http.max_connections)
 
 

@@ -9,6 +9,8 @@ from routed.plumbing.values import Endpoint
 
 #: Connections at a time, all clients together.
 MAX_ZMQ_CONNECTIONS: Final = 512
+#: Descriptors that they take: the library's and one of ours for each.
+MOST_ZMQ_DESCRIPTORS: Final = 2 * MAX_ZMQ_CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
