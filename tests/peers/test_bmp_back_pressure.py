@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import fastavro
 import pytest
 
 from tests.peers.bmp_octets import announcement, initiation, peer_up, per_peer_header, termination, usual_session
 from tests.peers.bmp_station import LoopbackStation, loopback_station
 from tests.peers.collector import read_rows
 from tests.peers.raw_speaker import RawSession
+from tests.peers.waiting import eventually
 from tests.ports import reserved_port
 
 PORT: Final = reserved_port()
@@ -29,6 +35,10 @@ SLOW, FAST = "127.8.0.1", "127.8.0.2"
 #: Seconds between two reads of a slow reader; the station takes one that does not read for longer as gone.
 NAP: Final = 0.01
 LONG: Final = 300.0
+#: Routes whose binary records are several times what a pipe holds; octets that are read at a time.
+FEW: Final = 6_000
+LITTLE: Final = 65_536
+KINDS: Final = ("bmp_loginit", "bmp_init", "bmp_peer_up", "bmp_msglog_rm")
 
 
 class SlowDisk:
@@ -127,3 +137,53 @@ def test_fifo_that_nobody_reads_holds_nobody_up(station: LoopbackStation, tmp_pa
         assert slow.verdict() is None
         station.wait_for_text(f"[{SLOW}] {ROUTES // ROUTES_PER_MESSAGE} route monitoring messages", within=LONG)
     station.wait_for_text("nobody reads it: rows are dropped")
+
+
+def decoded(octets: bytes, schema: Path) -> list[Any]:
+    """Decode the log of a session that has not ended: how it began, then routes."""
+    kinds = chain(("bmp_loginit", "bmp_init", "bmp_peer_up"), repeat("bmp_msglog_rm"))
+    schemas = {kind: fastavro.parse_schema(json.loads(Path(f"{schema}-{kind}").read_text())) for kind in KINDS}
+    file, records = BytesIO(octets), []
+    while file.tell() < len(octets):
+        records.append(fastavro.schemaless_reader(file, schemas[next(kinds)], None))
+    return records
+
+
+def test_a_reader_of_binary_records_that_falls_behind_reads_whole_ones(tmp_path: Path) -> None:
+    """It does not read for longer than the station waits, then little by little; what is missing is counted."""
+    fifo, schema, last = tmp_path / f"messages-{SLOW.replace('.', '_')}.json", tmp_path / "schema", "198.51.100.0/24"
+    os.mkfifo(fifo)
+    keys = {
+        "bmp_daemon_msglog_output": "avro",
+        "bmp_daemon_msglog_avro_schema_file": schema,
+        "bmp_dump_refresh_time": 0,
+    }
+    octets, sent = b"", networks()[:FEW]
+    with ExitStack() as stack:
+        station = stack.enter_context(loopback_station(tmp_path, PORT, **keys))
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        stack.callback(os.close, reader)
+        slow = stack.enter_context(RawSession(station.address, SLOW, patience=LONG))
+        header = per_peer_header()
+        slow.send(initiation() + peer_up(header))
+        for at in range(0, FEW, ROUTES_PER_MESSAGE):
+            slow.send(announcement(header, *sent[at : at + ROUTES_PER_MESSAGE]))
+        station.wait_for_text("nobody reads it: rows are dropped", within=LONG)
+
+        def read_last() -> bool:
+            """Read a little; where there is nothing send the last route, until that comes."""
+            nonlocal octets
+            try:
+                octets += os.read(reader, LITTLE)
+            except BlockingIOError:
+                slow.send(announcement(header, last))
+            return last.encode() in octets
+
+        eventually(read_last, LONG, "the last route")
+        station.wait_for_text("] read again, ")
+        lost = re.search(r"\] read again, (\d+) rows lost", station.text)
+    assert lost is not None
+    prefixes = [record["ip_prefix"] for record in decoded(octets, schema)[3:]]
+    assert prefixes == sorted({*prefixes}, key=[*sent, last].index)
+    assert prefixes[-1] == last
+    assert 0 < int(lost[1]) <= FEW + 1 - len(prefixes)
