@@ -108,7 +108,8 @@ class Rig:
     async def echo(self, asked: Asked) -> Reply:
         if asked.body == b"refuse":
             raise HttpError(409, "no", Extra="yes")
-        return whole(json.dumps([asked.method, asked.parameters, asked.body.decode(errors="replace"), asked.content_type]).encode())
+        body = asked.body.decode(errors="replace")
+        return whole(json.dumps([asked.method, asked.parameters, body, asked.content_type]).encode())
 
     async def wait(self, _asked: Asked) -> Reply:
         self.later.append(Deferred())
