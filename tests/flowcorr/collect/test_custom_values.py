@@ -96,3 +96,10 @@ def test_places_in_packets_are_read_where_all_octets_were_sent(pointers: str, va
     """A frame is cut behind the addresses of IPv4."""
     sent = record([(315, frame()[: 14 + 20], 34)])
     assert values(f"name=x {pointers} len=4 semantics=u_int", *sent) == {"x": value}
+
+
+@pytest.mark.parametrize(("octets", "value"), [(b"\4\0\0\1\2", 258), (b"\3\0\1\2", None), (b"\0", None)])
+def test_a_number_in_a_field_of_any_length_has_its_own(octets: bytes, value: int | None) -> None:
+    """RFC 7011 section 7: the length stands in front."""
+    sent = ipfix(export_set(2, template(300, (82, 65535), (7, 2)))), ipfix(export_set(300, octets + b"\0\x50"))
+    assert values("name=x field_type=82 len=4 semantics=u_int", *sent) == {"x": value}

@@ -140,6 +140,21 @@ def test_names_and_route_distinguishers_come_from_options() -> None:
     assert not {"mpls_vpn_rd", "mpls_vpn_rd_origin", "vrf_name"} & set(neither)
 
 
+def test_what_is_told_of_the_global_table_gives_way_to_the_vrf_on_the_other_side() -> None:
+    i = Input()
+    rd = bytes.fromhex("0002fbf0000a000c")
+    ways = [options_ipfix(401 + at, [(234 + at, 4)], (236, 65535), (90, 8)) for at in (0, 1)]
+    i.take(ipfix(export_set(3, *ways), export_set(2, template(300, (8, 4), (1, 4), (234, 4), (235, 4)))))
+    i.take(
+        ipfix(
+            export_set(401, struct.pack("!I", 77), b"\x07default", bytes(8), struct.pack("!I", 78), b"\x04blue", rd),
+            export_set(402, struct.pack("!I", 78), b"\x04blue", rd),
+        )
+    )
+    (row,) = i.take(ipfix(export_set(300, bytes([10, 0, 0, 1]), struct.pack("!III", 9, 77, 78))))
+    assert (row["vrf_name"], row["mpls_vpn_rd"]) == (b"blue", rd)
+
+
 def test_a_route_distinguisher_in_the_record_comes_first() -> None:
     i = Input()
     i.take(ipfix(export_set(2, template(300, (8, 4), (1, 4), (90, 8), (234, 4)))))

@@ -60,9 +60,9 @@ def announce(net: str, path: list[int] | None = None, *more: bytes) -> bytes:
 class Plane:
     """One plane with a peer whose routes all exporters follow, but for those below 1."""
 
-    def __init__(self, texts: Texts, *updates: bytes, name: bytes = b"bgp", **facts: Any) -> None:
+    def __init__(self, texts: Texts, *updates: bytes, name: bytes = b"bgp", add_path: int = 0, **facts: Any) -> None:
         self.rib = Rib(1)
-        self.peer = PeerRib(self.rib)
+        self.peer = PeerRib(self.rib, add_path=add_path)
         for one in updates:
             apply(self.peer, one)
         resolver = Resolver(self.rib)
@@ -121,6 +121,24 @@ def net_group(uses: tuple[int, ...] = (0,), *, keeps: bool = False) -> Group:
 @pytest.fixture(name="texts")
 def the_texts() -> Texts:
     return Texts()
+
+
+def test_of_several_paths_the_flow_took_the_one_of_its_next_hop() -> None:
+    texts = Texts()
+    paths = [
+        update(
+            [
+                attribute(1, b"\0"),
+                attribute(2, segments((2, [65000 + number]))),
+                attribute(3, bytes([192, 0, 2, number])),
+            ],
+            number.to_bytes(4, "big") + prefix(bytes([10, 0, 0, 0]), 8),
+        )
+        for number in (1, 2)
+    ]
+    flows = Flows(texts, [Plane(texts, *paths, add_path=1)], [as_group()])
+    for hop, number in (("192.0.2.1", 65001), ("192.0.2.2", 65002)):
+        assert flows.row(dst_host=octets("10.0.0.1"), bgp_next_hop=octets(hop))["dst_as"] == number
 
 
 def test_all_that_a_route_says(texts: Texts) -> None:
