@@ -31,6 +31,7 @@ from flowcorr.service.flow_input import BATCH_ROWS, FlowInput
 from flowcorr.service.following import Following
 from flowcorr.service.input_statistics import register, status_lines
 from flowcorr.service.pipeline import TAG_COLUMNS, Outlet, Pipeline
+from flowcorr.service.plugins import stop_all
 from flowcorr.service.reports import ExporterReports, address_of
 from flowcorr.service.template_file import TemplateFile
 from routed.daemon.plane import BrokerSinks, RoutingPlanes
@@ -153,8 +154,7 @@ class FlowPlane:
         for call in self._every:
             call.stop()
         self._following.stop()
-        for plugin in self._plugins:
-            await plugin.stop()
+        await stop_all(self._plugins)
         self._sinks.close()
         if self._counter_log is not None:
             await self._counter_log.close()

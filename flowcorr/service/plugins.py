@@ -10,13 +10,13 @@ fails once.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from numpy import uint8
 from numpy.typing import NDArray
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from flowcorr.columns._batch import Batch
@@ -242,6 +242,18 @@ class FlowPlugin:
         turn: Deferred[None] = Deferred()
         self._around.clock.callLater(0, turn.callback, None)
         return turn
+
+
+class Stoppable(Protocol):
+    """What has something to write at the end."""
+
+    async def stop(self) -> None:
+        """Write everything; what cannot be written is given up."""
+
+
+async def stop_all(plugins: Iterable[Stoppable]) -> None:
+    """Stop plugins at the same time: one whose destination hangs leaves the others theirs."""
+    await gatherResults([ensureDeferred(plugin.stop()) for plugin in plugins], consumeErrors=True)
 
 
 def _reason(error: Exception) -> str:

@@ -23,7 +23,7 @@ from flowcorr.correlate.aggregate import parse_aggregate
 from flowcorr.correlate.aggregation import Aggregation, AggregationSettings
 from flowcorr.correlate.bins import Length
 from flowcorr.service import print_writer
-from flowcorr.service.plugins import FlowPlugin, Surroundings
+from flowcorr.service.plugins import FlowPlugin, Surroundings, stop_all
 from flowcorr.service.print_settings import PrintSettings
 from flowcorr.service.print_writer import PrintWriter
 from flowcorr.service.render import Output, RowSettings
@@ -369,6 +369,19 @@ def test_a_reader_of_a_fifo_that_falls_behind_reads_whole_containers(
     assert [row["tag"] for row in fastavro.reader(BytesIO(last))] == [41]
     counters = daemon.plugin.counters
     assert (counters.rows_written, counters.rows_lost) == (4, 6)
+
+
+def test_a_plugin_whose_end_hangs_keeps_no_other_from_writing(tmp_path: Path) -> None:
+    class Hanging:
+        async def stop(self) -> None:
+            await Deferred()
+
+    daemon = Daemon(tmp_path)
+    daemon.take({"tag": 1})
+    over = ensureDeferred(stop_all([Hanging(), daemon.plugin]))
+    daemon.clock.advance(1)
+    assert daemon.tags() == [1]
+    assert not over.called
 
 
 def test_entries_are_let_go_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
