@@ -138,9 +138,10 @@ def test_packet_filters_of_rows() -> None:
         batch.append(**{"family": 4, "exporter_address": octets("192.0.2.1"), **values})
     rules = made.rules(layout, Texts())
     assert rules.first(batch).tolist() == [1, 2, 3]
-    batch.clear()  # and the same memory has other flows
-    batch.append(family=4, exporter_address=octets("192.0.2.1"), proto=6)
-    assert rules.first(batch).tolist() == [3]
+    for proto, first in ((17, 1), (6, 3), (17, 1)):  # the same memory has other flows
+        batch.clear()
+        batch.append(family=4, exporter_address=octets("192.0.2.1"), proto=proto, dst_port=53)
+        assert rules.first(batch).tolist() == [first]
 
 
 @pytest.mark.parametrize("resumes", [[0, -1], [-1, 0], [-1, 1], [1], [2, -1]])
