@@ -26,6 +26,8 @@ from tests.ports import reserved_port
 #: Streams, by the prefix of their keys.
 BGP_LOG, BGP_DUMP, BMP_LOG, BMP_DUMP = "bgp_daemon_msglog_", "bgp_table_dump_", "bmp_daemon_msglog_", "bmp_dump_"
 STREAMS: Final = (BGP_LOG, BGP_DUMP, BMP_LOG, BMP_DUMP)
+#: Of the daemons before and after: their spools have it, and their configurations are in other places.
+NAME: Final = "mortal"
 ROUTES: Final = 300
 CHURNED: Final = 20
 ROUTER: Final = "127.9.7.1"
@@ -84,7 +86,7 @@ def all_die_in_a_dump(home: Path, broker: Streams) -> None:
         bmp.kill()
         broker.die()
         session.close()
-        dead = {f"default/{bgp.pid}", f"default/{bmp.pid}"}
+        dead = {f"{NAME}/{bgp.pid}", f"{NAME}/{bmp.pid}"}
     with daemons(home / "again", ports, broker, home) as again:
         broker.revive()
         writers = set()
@@ -109,8 +111,9 @@ def daemons(
     bgp.mkdir(parents=True)
     bmp.mkdir()
     keys = {prefix: broker.keys(prefix, spools) for prefix in STREAMS}
-    target = Target(bgp, ports[0], **keys[BGP_LOG], **keys[BGP_DUMP])
-    station = LoopbackStation(bmp, ports[1], **keys[BMP_LOG], **keys[BMP_DUMP], bmp_dump_file=bmp / "dump.json")
+    bgp_keys = {**keys[BGP_LOG], **keys[BGP_DUMP], "core_proc_name": NAME}
+    bmp_keys = {**keys[BMP_LOG], **keys[BMP_DUMP], "core_proc_name": NAME, "bmp_dump_file": bmp / "dump.json"}
+    target, station = Target(bgp, ports[0], **bgp_keys), LoopbackStation(bmp, ports[1], **bmp_keys)
     with ExitStack() as stack:
         yield stack.enter_context(at_work(target)), stack.enter_context(at_work(station))
 
