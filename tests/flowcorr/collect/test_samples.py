@@ -174,6 +174,17 @@ def test_a_router_may_be_the_peer(use: bool, peer: str | None) -> None:
     assert only(rows, "peer_dst_ip") == [(peer,)]
 
 
+@pytest.mark.parametrize("count", [128, 129])
+def test_paths_and_communities_have_a_ceiling(count: int) -> None:
+    """What is beyond it is read all the same: the last AS is the destination's."""
+    numbers = range(1, count + 1)
+    gateway = words(1) + a("10.9.9.9") + words(65000, 65001, 65002, 1, 2, count, *numbers, count, *numbers, 150)
+    (row,) = source().take(v5(flow(raw(frame()), block(1003, gateway))))
+    assert row["as_path"] == "_".join(map(str, range(1, 129))).encode()
+    assert row["std_comm"] == "_".join(f"0:{number}" for number in range(1, 129)).encode()
+    assert (row["dst_as"], row["local_pref"]) == (count, 150)
+
+
 def test_a_router_is_not_the_peer_where_bgp_says_who_is() -> None:
     gateway = words(1) + a("10.9.9.9") + words(65000, 65001, 65002, 0, 0, 150)
     router = words(1) + a("10.8.8.8") + words(24, 16)
