@@ -266,8 +266,9 @@ class _Reader:
         try:
             value = key.parser.parse(statement.value)
         except ValueError as error:
-            why = f" ({error})" if str(error) else ""
-            text = f"{statement.where} {statement.key}: invalid value '{statement.value}'{why}"
+            why = f" ({error})" if str(error) and not key.secret else ""
+            shown = "(secret)" if key.secret and statement.value else f"'{statement.value}'"
+            text = f"{statement.where} {statement.key}: invalid value {shown}{why}"
             remark = "; a comment has a line of its own" if _REMARK.search(statement.value) else ""
             self.problems.append(Problem(Kind.BAD_VALUE, f"{text}: {key.parser.advice(statement.value)}{remark}"))
         else:

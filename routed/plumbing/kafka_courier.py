@@ -18,6 +18,7 @@ one that a hash of the source selects.
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections import deque
@@ -57,6 +58,8 @@ AHEAD: Final = 4 << 20
 #: How long a turn waits for reports, with a broker and without. Units: seconds.
 TURN: Final = 0.005
 DOWN_TURN: Final = 0.05
+#: What the library adds to a complaint that it has kept to itself before.
+_REPEATS: Final = re.compile(r", [0-9]+ identical error\(s\) suppressed")
 #: How long the library is told to send what it has, be it a full batch or not. Units: seconds.
 FLUSH: Final = 0.001
 
@@ -342,7 +345,7 @@ class Courier:
         if error.fatal():
             self._failure = error.str()
         elif error.code() != KafkaError._ALL_BROKERS_DOWN or not self._complaint:  # noqa: SLF001 (its public name)
-            self._complaint = error.str()
+            self._complaint = _REPEATS.sub("", error.str())
         self._suspect = True
 
     def _count(self, text: str) -> None:

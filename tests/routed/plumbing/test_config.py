@@ -33,6 +33,7 @@ REGISTRY = Registry(
                 Key("later", BOOLEAN, False, "not there", daemons=ANY, status=Status.NOT_BUILT),
                 Key("aggregate", ANYTHING, None, "", daemons=Daemons.FLOW, status=Status.FLOW, is_global=False),
                 Key("plugins", ANYTHING, None, "", daemons=Daemons.FLOW, status=Status.FLOW),
+                Key("lock_password", between(10, 99), None, "a number", daemons=ANY),
                 Key("core_proc_name", TEXT, "default", "name", daemons=ANY, aliases=("old_name",)),
             ),
         )
@@ -91,6 +92,11 @@ def test_every_bad_value_is_an_error_that_says_what_is_valid() -> None:
         (Kind.BAD_VALUE, "[f:3] color: invalid value 'gren': valid is one of red, green; did you mean green?"),
     ]
     assert (configuration.is_usable, configuration.passes_check) == (False, False)
+
+
+def test_a_secret_that_is_wrong_is_not_shown() -> None:
+    [problem] = read("lock_password: 7x").problems
+    assert problem.text == "[f:1] lock_password: invalid value (secret): valid is an integer from 10 to 99"
 
 
 def test_syntax_errors_are_among_the_problems() -> None:

@@ -401,7 +401,9 @@ def test_a_broker_that_does_not_answer_is_told_with_the_complaint_of_the_library
     rig.turn()
     assert rig.told == [("up",)]
     rig.library.missing = KafkaError(KafkaError._TRANSPORT)
-    rig.library.callbacks.error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+    rig.library.callbacks.error(
+        KafkaError(KafkaError._AUTHENTICATION, "wrong password, 3 identical error(s) suppressed")
+    )
     rig.library.callbacks.error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
     rig.now += module.PROBE
     rig.turn()
