@@ -91,7 +91,8 @@ def _keep_application(record: _Record, facts: Facts) -> None:
 
 
 def _keep_vrf(record: _Record, facts: Facts) -> None:
-    _keep_name(record, IE.INGRESS_VRF_ID, IE.VRF_NAME, facts)
+    by_ingress = record.get(Key(0, IE.INGRESS_VRF_ID), b"").strip(b"\0")
+    _keep_name(record, IE.INGRESS_VRF_ID if by_ingress else IE.EGRESS_VRF_ID, IE.VRF_NAME, facts)
     rd = record.get(Key(0, IE.MPLS_VPN_ROUTE_DISTINGUISHER), b"")
     if len(rd) == 8:
         value = int.from_bytes(rd, sys.byteorder)

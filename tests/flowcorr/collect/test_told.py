@@ -155,6 +155,18 @@ def test_what_is_told_of_the_global_table_gives_way_to_the_vrf_on_the_other_side
     assert (row["vrf_name"], row["mpls_vpn_rd"]) == (b"blue", rd)
 
 
+@pytest.mark.parametrize(
+    ("ids", "expected"), [((0, 78), b"blue"), ((78, 0), b"blue"), ((78, 79), b"blue"), ((0, 0), None)]
+)
+def test_a_vrf_is_named_by_either_of_its_numbers(ids: tuple[int, int], expected: bytes | None) -> None:
+    i = Input()
+    names = options_ipfix(401, [(234, 4), (235, 4)], (236, 65535))
+    i.take(ipfix(export_set(3, names), export_set(2, template(300, (8, 4), (1, 4), (235, 4)))))
+    i.take(ipfix(export_set(401, struct.pack("!II", *ids), b"\x04blue")))
+    (row,) = i.take(ipfix(export_set(300, bytes([10, 0, 0, 1]), struct.pack("!II", 9, 78))))
+    assert row.get("egress_vrf_name") == expected
+
+
 def test_a_route_distinguisher_in_the_record_comes_first() -> None:
     i = Input()
     i.take(ipfix(export_set(2, template(300, (8, 4), (1, 4), (90, 8), (234, 4)))))
