@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routed.service import bmp_collector as module
+from routed.service import bmp_event_log
 from tests.oracles.bmp_build import L, peer
 from tests.routed.service.bmp_rig import (
     ADD_PATH,
@@ -154,14 +156,15 @@ def test_a_stop_at_any_moment_closes_every_stream_once_and_last(script: Any, bac
 @given(
     script=st.lists(st.tuples(deeds, meanwhile), max_size=12),
     backlog=st.sampled_from((1, 2_000, 1 << 20)),
-    where=st.sampled_from(("sweep_all", "event_records", "begin_internal")),
+    where=st.sampled_from(((module, "sweep_all"), (bmp_event_log, "event_records"), (module, "begin_internal"))),
     number=st.integers(1, 6),
     lasts=st.booleans(),
 )
 def test_a_bug_anywhere_leaves_nothing_behind_but_what_it_keeps_itself(
-    script: Any, backlog: int, where: str, number: int, lasts: bool
+    script: Any, backlog: int, where: tuple[ModuleType, str], number: int, lasts: bool
 ) -> None:
-    original, calls = getattr(module, where), [0]
+    place, name = where
+    original, calls = getattr(place, name), [0]
 
     def broken(*arguments: Any, **named: Any) -> Any:
         calls[0] += 1
@@ -171,7 +174,7 @@ def test_a_bug_anywhere_leaves_nothing_behind_but_what_it_keeps_itself(
 
     routers = Routers(backlog=backlog)
     with pytest.MonkeyPatch.context() as patch, bugs_logged() as bugs:
-        patch.setattr(module, where, broken)
+        patch.setattr(place, name, broken)
         for (who, deed), events in script:
             routers.do(who, deed)
             for event in events:
@@ -185,7 +188,7 @@ def test_a_bug_anywhere_leaves_nothing_behind_but_what_it_keeps_itself(
     collector = routers.rig.collector
     assert [collector._sessions, collector._leaving, collector._works] == [{}, {}, set()]
     assert all(what is RuntimeError for _, what in bugs)
-    if not bugs or not (lasts and where == "sweep_all"):
+    if not bugs or not (lasts and name == "sweep_all"):
         gc.collect()
         assert routers.rig.is_empty
     for records in routers.rows().values():

@@ -383,7 +383,7 @@ def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_had_is_an_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(FileExistsError):
         SocketPlace(tmp_path / "file" / "s", Owner()).listen(UnixPorts(), Factory())
     with pytest.raises(OSError, match="too long"):
         SocketPlace(tmp_path / ("s" * 120), Owner()).listen(UnixPorts(), Factory())
