@@ -69,8 +69,8 @@ class BrokerOutput:
         target: topic or routing key.
         key: of the records, where there is one.
         markers: records begin and end each flush.
-        records: of Avro in one message; octets of one message with several records of JSON where the client of the
-            broker does not put them together itself. 0: a message for each record.
+        bundle: records of Avro in one message; octets of one message with several records of JSON where the client of
+            the broker does not put them together itself. 0: a message for each record.
     """
 
     output: Output = Output.JSON
